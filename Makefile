@@ -1,0 +1,53 @@
+# One command each; `make help` lists them. Needs Python 3.11 or newer with venv, and nothing else installed.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help evolve test test-slow check notebooks bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+evolve: $(READY)  ## run a search, the default one or as ARGS says: make evolve ARGS="--generations 20 --seed 3"
+	@$(BIN)/evobnn evolve $(ARGS)
+
+test: $(READY)  ## run the tests that take seconds; ARGS goes to pytest
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: $(READY)  ## run the tests that take minutes; ARGS goes to pytest
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: $(READY)  ## lint, format, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+
+notebooks: $(READY)  ## execute the notebooks again, in place
+	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+
+bench: $(READY)  ## run the benchmarks
+	@for file in $(wildcard tests/benchmarks/bench_*.py); do echo "$$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+
+clean:  ## remove caches and build leftovers; .venv and populations/ stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist
+	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+# The stamp is written last: an interrupted installation is taken up again by the next call, a finished one is not.
+$(READY): pyproject.toml constraints.txt
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "Expected Python 3.11 or newer as '$(PYTHON)', got none. Install it or name it: make PYTHON=python3.12 ..."; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Expected Python 3.11 or newer, got $$("$(PYTHON)" --version). Name a newer one: make PYTHON=python3.12 ..."; exit 2; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Expected Python with venv, got one without. On Debian and Ubuntu: apt install python3-venv"; exit 2; }
+	@echo "Installing the tested set into $(VENV) (once; some minutes) ..."
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade pip
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@

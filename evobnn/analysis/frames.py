@@ -1,0 +1,270 @@
+"""What a run folder holds, as tables. The functions take values that were read; only `load_run` opens files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evobnn.analysis.fronts import Axis, axes_of, hypervolume, nondominated
+from evobnn.errors import EvobnnError, RunError, message
+from evobnn.records import Evaluation, Individual, Status, mean_objectives
+from evobnn.snapshot import Generation, Rescored, latest_rescored, read_generations, read_rescored
+
+
+@dataclass(frozen=True)
+class Member:
+    """An individual of the archive with all its evaluations of the run.
+
+    Attributes:
+        individual: who it is.
+        evaluations: in the order of asking.
+        objectives: the mean of each over the evaluations; None for no candidate (nothing measured, or a failure).
+    """
+
+    individual: Individual
+    evaluations: tuple[Evaluation, ...]
+    objectives: Mapping[str, float] | None
+
+
+def archive(generations: Sequence[Generation]) -> dict[int, Member]:
+    """Return everything that was ever evaluated, by id in rising order, all evaluations of an id taken together."""
+    who: dict[int, Individual] = {}
+    what: dict[int, list[Evaluation]] = {}
+    for generation in generations:
+        for survivor in generation.survivors:
+            who.setdefault(survivor.individual.id, survivor.individual)
+        for result in generation.results:
+            individual = result.request.individual
+            who.setdefault(individual.id, individual)
+            what.setdefault(individual.id, []).append(result.evaluation)
+    found = {}
+    for number in sorted(who):
+        evaluations = tuple(what.get(number, ()))
+        found[number] = Member(who[number], evaluations, mean_objectives(evaluations))
+    return found
+
+
+def objective_names(generations: Sequence[Generation]) -> tuple[str, ...]:
+    """Return the names of the objectives: what the newest header says, else those of the first `ok` evaluation."""
+    for generation in reversed(generations):
+        if generation.header.get("objectives"):
+            return tuple(generation.header["objectives"])
+    evaluations = (r.evaluation for g in generations for r in g.results)
+    return next((tuple(e.objectives) for e in evaluations if e.status is Status.OK), ())
+
+
+def front_ids(members: Mapping[int, Member], names: Sequence[str]) -> list[int]:
+    """Return the ids on the archive's front, sorted by the second objective, then the first, then the id."""
+    candidates = {i: [m.objectives[n] for n in names] for i, m in members.items() if m.objectives is not None}
+    mask = nondominated(np.array(list(candidates.values())).reshape(len(candidates), len(names)))
+    kept = [number for number, on_front in zip(candidates, mask, strict=True) if on_front]
+    return sorted(kept, key=lambda i: (*candidates[i][1:2], *candidates[i], i))
+
+
+def archive_hypervolume(generations: Sequence[Generation], axes: Sequence[Axis]) -> float:
+    """Return the part of the box of `axes`, in [0, 1], that everything evaluated so far covers."""
+    points = [
+        [m.objectives[axis.name] for axis in axes] for m in archive(generations).values() if m.objectives is not None
+    ]
+    return hypervolume(points, axes)
+
+
+# --- Tables ---------------------------------------------------------------------------------------------------------
+
+
+def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
+    """Return one row per individual of the archive, by id.
+
+    Columns: id, genome, key, born (generation), origin, parents (tuple of ids), status (`ok`, or how its first failed
+    evaluation ended; empty if nothing was measured), n (evaluations), one for each objective (mean over the n; NaN
+    unless all ended `ok`), one for each measure (mean over the evaluations that have it; a measure called like a
+    column before it is left out), behaviour, on_front, survivor (of the newest generation).
+    """
+    names = objective_names(generations)
+    members = archive(generations)
+    front = set(front_ids(members, names))
+    surviving = {s.individual.id for s in generations[-1].survivors} if generations else set()
+    fixed = ["id", "genome", "key", "born", "origin", "parents", "status", "n", *names]
+    last = ["behaviour", "on_front", "survivor"]
+    seen = {measure: None for m in members.values() for e in m.evaluations for measure in e.measures}
+    measures = [name for name in seen if name not in {*fixed, *last}]
+    rows = []
+    for number, member in members.items():
+        who, evaluations = member.individual, member.evaluations
+        failed = next((e.status for e in evaluations if e.status is not Status.OK), Status.OK)
+        row: dict[str, Any] = {"id": number, "genome": who.genome, "key": who.key, "born": who.born}
+        row |= {"origin": who.origin, "parents": who.parents}
+        row |= {"status": str(failed) if evaluations else "", "n": len(evaluations)}
+        row |= {name: member.objectives[name] if member.objectives else math.nan for name in names}
+        row |= {name: _mean([e.measures[name] for e in evaluations if name in e.measures]) for name in measures}
+        row |= {"behaviour": next((e.behaviour for e in evaluations if e.behaviour), "")}
+        rows.append({**row, "on_front": number in front, "survivor": number in surviving})
+    return pd.DataFrame(rows, columns=[*fixed, *measures, *last])
+
+
+def evaluations_frame(generations: Sequence[Generation]) -> pd.DataFrame:
+    """Return one row per result in the order of asking.
+
+    Columns: generation, id, key, repeat, status, one for each objective (NaN unless `ok`), message, behaviour, one for
+    each measure (one called like a column before it is left out).
+    """
+    names = objective_names(generations)
+    fixed = ["generation", "id", "key", "repeat", "status", *names, "message", "behaviour"]
+    results = [(g.number, r) for g in generations for r in g.results]
+    measures = [m for m in {m: None for _, r in results for m in r.evaluation.measures} if m not in fixed]
+    rows = []
+    for number, result in results:
+        who, evaluation = result.request.individual, result.evaluation
+        row: dict[str, Any] = {"generation": number, "id": who.id, "key": who.key, "repeat": result.request.repeat}
+        row |= {"status": str(evaluation.status), "message": evaluation.message, "behaviour": evaluation.behaviour}
+        row |= {name: evaluation.objectives.get(name, math.nan) for name in names}
+        rows.append(row | {name: evaluation.measures.get(name, math.nan) for name in measures})
+    return pd.DataFrame(rows, columns=[*fixed, *measures])
+
+
+def log_frame(generations: Sequence[Generation]) -> pd.DataFrame:
+    """Return one row per generation: `generation`, then whatever the logbook's rows hold."""
+    return pd.DataFrame([{"generation": g.number, **g.log} for g in generations])
+
+
+def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescored] | None = None) -> pd.DataFrame:
+    """Return the archive's front, sorted by the second objective, then the first, then the id.
+
+    Columns: id, genome, one for each objective (mean over the search's n repeats), n, then from `rescored` (by id)
+    `<objective>_rescored` and `<objective>_rescored_sd` (mean and standard deviation over fresh repeats), n_rescored
+    (fresh repeats that ended `ok`) and still_nondominated: whether no other member dominates it by the fresh means.
+    Where there are no fresh scores these are NaN, 0 and <NA>; a member that failed on one is not non-dominated.
+    """
+    names = objective_names(generations)
+    members = archive(generations)
+    ids = front_ids(members, names)
+    fresh = {i: r for i, r in (rescored or {}).items() if i in members and members[i].individual.key == r.key}
+    scored = [i for i in ids if i in fresh and set(names) <= set(fresh[i].objectives)]
+    mask = nondominated(
+        np.array([[fresh[i].objectives[n] for n in names] for i in scored]).reshape(len(scored), len(names))
+    )
+    still = dict(zip(scored, mask.tolist(), strict=True))
+    columns = ["id", "genome", *names, "n"]
+    columns += [name + end for name in names for end in ("_rescored", "_rescored_sd")]
+    rows = []
+    for number in ids:
+        member, score = members[number], fresh.get(number)
+        row: dict[str, Any] = {"id": number, "genome": member.individual.genome, "n": len(member.evaluations)}
+        row |= member.objectives or {}
+        for name in names:
+            row[f"{name}_rescored"] = score.objectives.get(name, math.nan) if score else math.nan
+            row[f"{name}_rescored_sd"] = score.deviation.get(name, math.nan) if score else math.nan
+        row["n_rescored"] = min((len(score.values.get(name, ())) for name in names), default=0) if score else 0
+        row["still_nondominated"] = still.get(number, False) if score else pd.NA
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=[*columns, "n_rescored", "still_nondominated"])
+    return frame.astype({"still_nondominated": "boolean"})
+
+
+def front_csv(frame: pd.DataFrame) -> str:
+    """Return a table as CSV that depends on its values only: floats by `repr`, nothing for NaN and <NA>, LF."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(frame.columns)
+    for row in frame.itertuples(index=False, name=None):
+        writer.writerow([_csv(value) for value in row])
+    return text.getvalue()
+
+
+def _csv(value: Any) -> str:
+    if value is pd.NA or value is None:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if math.isnan(value) else repr(float(value))
+    return str(value)
+
+
+def _mean(values: Sequence[float]) -> float:
+    if not values:
+        return math.nan
+    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else float(np.mean(values))
+
+
+# --- A run ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as it was when it was read.
+
+    Attributes:
+        path: the folder.
+        generations: the good ones from 0 on.
+        messages: one for each file that is damaged or comes after damage.
+        rescored: fresh scores by id, from the newest file of such.
+    """
+
+    path: Path
+    generations: tuple[Generation, ...]
+    messages: tuple[str, ...] = ()
+    rescored: Mapping[int, Rescored] = field(default_factory=dict)
+
+    @cached_property
+    def objectives(self) -> tuple[str, ...]:
+        """The names of the objectives in order."""
+        return objective_names(self.generations)
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of the hypervolume, as the newest header says; () where it says nothing."""
+        return axes_of(self.generations[-1].header)
+
+    def individuals(self) -> pd.DataFrame:
+        """Return the table of `individuals_frame`."""
+        return individuals_frame(self.generations)
+
+    def evaluations(self) -> pd.DataFrame:
+        """Return the table of `evaluations_frame`."""
+        return evaluations_frame(self.generations)
+
+    def log(self) -> pd.DataFrame:
+        """Return the table of `log_frame`."""
+        return log_frame(self.generations)
+
+    def front(self) -> pd.DataFrame:
+        """Return the table of `front_frame`, with the fresh scores."""
+        return front_frame(self.generations, self.rescored)
+
+    def individual(self, number: int) -> Individual:
+        """Return the individual with this id; raise EvobnnError where the run has none."""
+        members = archive(self.generations)
+        if number not in members:
+            known = f"{min(members)} to {max(members)}" if members else "none"
+            raise EvobnnError(message(f"the id of an individual of {self.path} ({known})", str(number), "Name one."))
+        return members[number].individual
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a run folder, without changing anything in it.
+
+    Raises:
+        RunError: it is no folder, has no good generation 0, or was written by a newer version. Damage after
+            generation 0 is told in `Run.messages`.
+    """
+    folder = Path(path)
+    generations, messages = read_generations(folder)
+    if not generations:
+        got = messages[0] if messages else f"{folder}, which has no generation-0000.jsonl"
+        raise RunError(message("a run folder with at least one good generation", got, "Name another folder."))
+    rescored: tuple[Rescored, ...] = ()
+    newest = latest_rescored(folder)
+    if newest is not None:
+        try:
+            rescored = read_rescored(newest)
+        except RunError as error:
+            messages = [*messages, str(error)]
+    return Run(folder, tuple(generations), tuple(messages), {row.id: row for row in rescored})

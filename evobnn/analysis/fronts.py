@@ -1,0 +1,119 @@
+"""Which points are not dominated, and how much a front covers. Every objective is minimised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evobnn.errors import EvobnnError, message
+
+SCALES = ("linear", "log10")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How an objective is brought to [0, 1]: `low` becomes 0, `high` becomes 1, both in the objective's unit.
+
+    Attributes:
+        name: of the objective.
+        low: the best value that the space can reach.
+        high: the worst that counts, such as the error of guessing.
+        scale: `linear`, or `log10` for costs, where `low` is above 0.
+    """
+
+    name: str
+    low: float
+    high: float
+    scale: str = "linear"
+
+    def __post_init__(self) -> None:
+        bounds = f"{self.low!r} to {self.high!r} ({self.scale})"
+        if self.scale not in SCALES:
+            raise EvobnnError(message(f"the scale of {self.name} to be linear or log10", bounds, "Name one of them."))
+        finite = math.isfinite(self.low) and math.isfinite(self.high)
+        if not finite or self.low > self.high or (self.scale == "log10" and self.low <= 0):
+            raise EvobnnError(
+                message(f"finite bounds of {self.name}, low <= high, above 0 for log10", bounds, "Mend the bounds.")
+            )
+
+    def unit(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return values brought to [0, 1] and clipped there; an axis without extent gives 0."""
+        given = np.asarray(values, dtype=float)
+        if self.high == self.low:
+            return np.zeros_like(given)
+        clipped = np.clip(given, self.low, self.high)
+        if self.scale == "log10":
+            share = np.log10(clipped / self.low) / math.log10(self.high / self.low)
+        else:
+            share = (clipped - self.low) / (self.high - self.low)
+        return np.asarray(np.clip(share, 0.0, 1.0), dtype=float)
+
+
+def axes_of(header: Mapping[str, Any]) -> tuple[Axis, ...]:
+    """Return the axes that a generation's header names, in the order of its objectives; () where it has none.
+
+    Raises:
+        EvobnnError: an objective without an axis, or an axis that is not [low, high, scale].
+    """
+    named = header.get("axes") or {}
+    axes = []
+    for name in header.get("objectives", ()) if named else ():
+        try:
+            low, high, scale = named[name]
+            axes.append(Axis(name, float(low), float(high), scale))
+        except (KeyError, TypeError, ValueError) as error:
+            raise EvobnnError(
+                message(f"the axis of {name} as [low, high, scale]", repr(named.get(name)), "Mend the run's header.")
+            ) from error
+    return tuple(axes)
+
+
+def nondominated(points: ArrayLike) -> NDArray[np.bool_]:
+    """Return, for points of shape (n, m), a mask of shape (n,) of those that no other point dominates.
+
+    A point dominates another if it is nowhere worse and somewhere better; equal points are all kept.
+
+    Raises:
+        EvobnnError: not a matrix, or a value that is not finite: such a point must not be compared at all.
+    """
+    given = _matrix(points)
+    if len(given) == 0 or given.shape[1] == 0:
+        return np.ones(len(given), dtype=bool)
+    return np.asarray(moocore.is_nondominated(given, keep_weakly=True), dtype=bool)
+
+
+def hypervolume(points: ArrayLike, axes: Sequence[Axis]) -> float:
+    """Return the part, in [0, 1], of the box that `axes` span which points of shape (n, m) dominate; more is better.
+
+    Column j belongs to `axes[j]`; the reference point is the worst corner (1, ..., 1) after scaling. No points cover 0.
+
+    Raises:
+        EvobnnError: another number of columns than axes, or a value that is not finite.
+    """
+    given = _matrix(points)
+    if len(given) == 0:
+        return 0.0
+    if given.shape[1] != len(axes) or not axes:
+        raise EvobnnError(message(f"points with {len(axes)} columns", f"{given.shape[1]}", "Name one axis a column."))
+    scaled = np.column_stack([axis.unit(given[:, j]) for j, axis in enumerate(axes)])
+    return float(moocore.hypervolume(scaled, ref=np.ones(len(axes))))
+
+
+def _matrix(points: ArrayLike) -> NDArray[np.float64]:
+    given = np.asarray(points, dtype=float)
+    if given.size == 0 and given.ndim < 2:
+        given = given.reshape(0, 0)
+    if given.ndim != 2:
+        raise EvobnnError(message("points of shape (n, m)", f"shape {given.shape}", "Give one row a point."))
+    if not np.isfinite(given).all():
+        row = int(np.argmin(np.isfinite(given).all(axis=1)))
+        raise EvobnnError(
+            message("finite values only", f"row {row} = {given[row].tolist()}", "Leave failed individuals out.")
+        )
+    return given

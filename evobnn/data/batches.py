@@ -1,0 +1,133 @@
+"""Batches as tensor functions: the whole set lives as one uint8 tensor and a batch is an index into it.
+
+Brief training is a few hundred steps on small images, where a `DataLoader` would cost more than the steps.
+Augmentations take (batch, generator) and return a batch, uint8 in and out, so that they run before the one conversion
+to float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from evobnn._checks import check_at_least
+from evobnn.data.dataset import Images, Split
+from evobnn.errors import DataError, message
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensors:
+    """A split on one device.
+
+    Images are uint8 of shape (N, C, H, W), labels int64 of shape (N,). `mean` and `deviation` are float32 of shape (C,)
+    in grey values (0 to 255), measured over all pixels of the training part alone.
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    validation_images: Tensor
+    validation_labels: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+
+def channel_moments(images: Images) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel in grey values; a channel of one value gets deviation 1.
+
+    Both come from counts of the 256 grey values, hence from exact sums, whatever the number of threads.
+    """
+    means, deviations = [], []
+    for channel in range(images.shape[0]):
+        counts = np.bincount(images.images[:, channel].ravel(), minlength=256)
+        total = int(counts.sum())
+        first = sum(value * int(count) for value, count in enumerate(counts))
+        second = sum(value * value * int(count) for value, count in enumerate(counts))
+        spread = total * second - first * first
+        means.append(first / total)
+        deviations.append((spread / total**2) ** 0.5 if spread else 1.0)
+    return means, deviations
+
+
+def to_tensors(split: Split, device: torch.device | str = "cpu") -> Tensors:
+    """Copy a split to `device`, with the moments of its training part."""
+    mean, deviation = channel_moments(split.train)
+
+    def placed(array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.array(array)).to(device)
+
+    return Tensors(
+        train_images=placed(split.train.images),
+        train_labels=placed(split.train.labels),
+        validation_images=placed(split.validation.images),
+        validation_labels=placed(split.validation.labels),
+        mean=torch.tensor(mean, dtype=torch.float32, device=device),
+        deviation=torch.tensor(deviation, dtype=torch.float32, device=device),
+    )
+
+
+def normalise(batch: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return (batch - mean) / deviation as float32 from a uint8 batch (N, C, H, W), channel by channel."""
+    return (batch.to(torch.float32) - mean[:, None, None]) / deviation[:, None, None]
+
+
+def epoch_batches(count: int, batch: int, generator: torch.Generator) -> list[Tensor]:
+    """Return one epoch as int64 index tensors: every index of 0..count-1 in random order, `batch` at a time.
+
+    A last, smaller batch is kept from two images on; a single image is left out, for batch statistics need two. Raises
+    DataError for a batch below 2 or larger than the set.
+    """
+    check_at_least("batch", batch, 2, DataError)
+    if batch > count:
+        raise DataError(
+            message(
+                f"a batch of at most {count}, the training images there are",
+                str(batch),
+                f"Give a batch of {count} or less, or take more training images.",
+            )
+        )
+    order = torch.randperm(count, generator=generator)
+    batches = (order[start : start + batch] for start in range(0, count, batch))
+    return [indices for indices in batches if len(indices) >= 2]
+
+
+def unchanged(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the batch itself; draws nothing."""
+    return batch
+
+
+def shift(batch: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
+    """Move every image by its own offset in {-pixels..pixels}² and fill with 0; shape and dtype stay.
+
+    The batch is padded with `pixels` zeros on each side; the offsets choose where the crop starts. One draw of shape
+    (N, 2) from `generator`: rows first, columns second.
+    """
+    count, _, height, width = batch.shape
+    offsets = torch.randint(0, 2 * pixels + 1, (count, 2), generator=generator).to(batch.device)
+    padded = functional.pad(batch, (pixels, pixels, pixels, pixels))
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count, device=batch.device), :, offsets[:, 0], offsets[:, 1]]
+
+
+def flip(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each image left to right with probability 1/2; shape and dtype stay."""
+    mirrored = torch.randint(0, 2, (len(batch), 1, 1, 1), generator=generator).to(batch.device, torch.bool)
+    return torch.where(mirrored, batch.flip(3), batch)
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": unchanged,
+    "shift1": lambda batch, generator: shift(batch, 1, generator),
+    "shift2": lambda batch, generator: shift(batch, 2, generator),
+    "shift4": lambda batch, generator: shift(batch, 4, generator),
+    "flip": flip,
+    "shift4-flip": lambda batch, generator: flip(shift(batch, 4, generator), generator),
+}

@@ -1,0 +1,23 @@
+"""Who survives. A search asks for evaluations and is told what they yielded; it sees genomes and numbers, and knows
+neither networks nor files. DEAP sorts, selects and keeps the log; it is used in this package and nowhere else.
+"""
+
+from evobnn.evolution.search import Search, SearchState, Step, run
+from evobnn.evolution.selection import Candidate, candidate
+from evobnn.evolution.strategies import STRATEGIES, Strategy
+from evobnn.evolution.toolbox import make_toolbox
+from evobnn.evolution.variation import mate, mutate
+
+__all__ = [
+    "STRATEGIES",
+    "Candidate",
+    "Search",
+    "SearchState",
+    "Step",
+    "Strategy",
+    "candidate",
+    "make_toolbox",
+    "mate",
+    "mutate",
+    "run",
+]

@@ -1,0 +1,333 @@
+"""The search: ask for evaluations, be told, select; a value after every generation from which it can go on.
+
+Everything asked together sees the same told set and is told in the order of asking, so neither the number of workers
+nor the order in which they finish can change what comes next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from deap import tools
+
+from evobnn._seeding import Generator, child_seed, generator, generator_from, guarded, state_of
+from evobnn.errors import SearchError, message
+from evobnn.evolution.selection import Candidate, candidate, fronts
+from evobnn.evolution.strategies import Strategy
+from evobnn.evolution.toolbox import make_toolbox
+from evobnn.genome import Genome
+from evobnn.records import Evaluation, Individual, Request, Result, Status, mean_objectives
+from evobnn.spaces import Space, key
+
+TRIES = 50
+"""Proposals that may fail (known key, infeasible) before a random genome is taken instead."""
+RANDOM_TRIES = 2000
+"""Random genomes that may fail before the space counts as exhausted."""
+
+Indicators = Callable[[Sequence[tuple[float, ...]]], Mapping[str, float]]
+
+
+class SpaceExhausted(SearchError):
+    """No genome is left that was not tried."""
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """From where a search goes on.
+
+    Attributes:
+        generation: the last finished one, -1 before the first.
+        rng: state of the generator.
+        next_id: of the next individual.
+        survivors: ids, in the order of selection.
+    """
+
+    generation: int
+    rng: Mapping[str, Any]
+    next_id: int
+    survivors: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one generation yielded.
+
+    Attributes:
+        generation: its number.
+        state: from where the search goes on.
+        survivors: (individual, mean objectives, repeats) in the order of selection.
+        results: everything evaluated in it, in the order of asking.
+        log: the row of the logbook.
+    """
+
+    generation: int
+    state: SearchState
+    survivors: tuple[tuple[Individual, Mapping[str, float], int], ...]
+    results: tuple[Result, ...]
+    log: Mapping[str, Any]
+
+
+class Search:
+    """A search in progress: archive, population and generator.
+
+    Arguments:
+        space: what may be chosen.
+        strategy: who proposes and who survives.
+        objectives: names, in order, all minimised.
+        seed: root seed; the generator's is derived from it.
+        repeats: each generation, members of the first front with fewer evaluations than this are measured once more,
+            within the constant number of evaluations asked for; they take at most half of it. 1 for never.
+        feasible: why a genome is not worth an evaluation, or an empty text.
+        indicators: numbers for the log from the objectives of all candidates of the archive.
+        starters: genomes to begin with, best first; the rest of generation 0 is sampled.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        strategy: Strategy,
+        objectives: Sequence[str],
+        seed: int,
+        *,
+        repeats: int = 3,
+        feasible: Callable[[Genome], str] = lambda genome: "",
+        indicators: Indicators = lambda points: {},
+        starters: Sequence[Genome] = (),
+    ) -> None:
+        self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
+        self.feasible, self.indicators, self.starters = feasible, indicators, tuple(starters)
+        self.toolbox = make_toolbox(space)
+        self.logbook = tools.Logbook()
+        self.individuals: dict[int, Individual] = {}
+        self.evaluations: dict[str, list[Evaluation]] = {}
+        self._genomes: dict[int, Genome] = {}
+        self._seed = seed
+        self._rng: Generator = generator(seed, "search")
+        self._generation = -1
+        self._next_id = 0
+        self._population: list[Candidate] = []
+        self._asked: list[Request] | None = None
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def generation(self) -> int:
+        """The last finished generation, -1 before the first."""
+        return self._generation
+
+    @property
+    def population(self) -> tuple[Candidate, ...]:
+        """The survivors of the last generation."""
+        return tuple(self._population)
+
+    def archive(self) -> list[Candidate]:
+        """Return every individual ever evaluated whose evaluations all ended `ok`, by id."""
+        found = (self._candidate(individual) for individual in self.individuals.values())
+        return [one for one in found if one is not None]
+
+    def restore(self, steps: Iterable[Step]) -> None:
+        """Take over finished generations, in order; the search goes on exactly as if it had not stopped."""
+        last: Step | None = None
+        for step in steps:
+            for result in step.results:
+                self._note(result)
+            self.logbook.record(**step.log)
+            last = step
+        if last is not None:
+            state = last.state
+            self._generation, self._next_id = state.generation, state.next_id
+            self._rng = generator_from(dict(state.rng))
+            found = [self._candidate(self.individuals[number]) for number in state.survivors]
+            self._population = [one for one in found if one is not None]
+
+    def ask(self) -> list[Request]:
+        """Return the evaluations of the next generation; asking twice without telling gives the same list."""
+        if self._asked is None:
+            self._refused = Counter()
+            self._asked = self._first() if self._generation < 0 else self._next()
+        return list(self._asked)
+
+    def _first(self) -> list[Request]:
+        requests: list[Request] = []
+        keys: set[str] = set()
+        for genome in self.starters:
+            if len(requests) < self.strategy.population:
+                self._admit(requests, keys, genome, "seed", ())
+        while len(requests) < self.strategy.population and self._fresh(requests, keys):
+            pass
+        if not requests:
+            raise self._exhausted()
+        return requests
+
+    def _next(self) -> list[Request]:
+        size = self.strategy.population
+        requests = [Request(self.individuals[one.id], one.repeats) for one in self._to_measure_again(size // 2)]
+        keys: set[str] = set()
+        missing = size - len(self._population)
+        prepared = self.strategy.prepare(self._population) if self._population else None
+        children = 0
+        while len(requests) < size:
+            found = False
+            if children >= missing:
+                found = self._bred(requests, keys, prepared)
+            if not found and not self._fresh(requests, keys):
+                break
+            children += 1
+        if not children:
+            raise self._exhausted()
+        return requests
+
+    def _to_measure_again(self, most: int) -> list[Candidate]:
+        """Return members of the first front with too few evaluations, the fewest first."""
+        front = fronts(self._population)[0] if self._population else []
+        few = [one for one in front if one.repeats < self.repeats]
+        return sorted(few, key=lambda one: (one.repeats, one.id))[:most]
+
+    def _bred(self, requests: list[Request], keys: set[str], prepared: Any) -> bool:
+        """Add one child with a new key; tell whether that worked within the tries."""
+        for _ in range(TRIES):
+            genome, origin, parents = self.strategy.propose(self._population, prepared, self.toolbox, self._rng)
+            if self._admit(requests, keys, genome, origin, parents):
+                return True
+        return False
+
+    def _fresh(self, requests: list[Request], keys: set[str]) -> bool:
+        """Add one random genome with a new key; tell whether one was found."""
+        return any(
+            self._admit(requests, keys, self.toolbox.sample(self._rng), "sample", ()) for _ in range(RANDOM_TRIES)
+        )
+
+    def _admit(
+        self, requests: list[Request], keys: set[str], genome: Genome, origin: str, parents: tuple[int, ...]
+    ) -> bool:
+        """Add a request for a genome unless it is known, asked for already or infeasible."""
+        name = key(self.space, genome)
+        if name in self.evaluations or name in keys:
+            self._refused["duplicates"] += 1
+            return False
+        if self.feasible(genome):
+            self._refused["infeasible"] += 1
+            return False
+        keys.add(name)
+        individual = Individual(self._next_id, str(genome), name, self._generation + 1, origin, parents)
+        self._next_id += 1
+        requests.append(Request(individual))
+        return True
+
+    def tell(self, results: Sequence[Result]) -> Step:
+        """Take the results of everything asked, in the order of asking, and return the finished generation.
+
+        Raises:
+            SearchError: the results are not those asked for, or the first generation has not one `ok`.
+        """
+        asked = self._asked
+        if asked is None or [result.request for result in results] != asked:
+            raise SearchError(
+                message("the results of what was asked, in that order", f"{len(results)} others", "Call ask() first.")
+            )
+        self._asked = None
+        for result in results:
+            self._note(result)
+        self._generation += 1
+        told = {result.request.individual.id for result in results} | {one.id for one in self._population}
+        found = [self._candidate(self.individuals[number]) for number in sorted(told)]
+        candidates = [one for one in found if one is not None]
+        if self._generation == 0 and not candidates:
+            raise self._nothing_worked(results)
+        with guarded(child_seed(self._seed, "select", self._generation)):
+            self._population = self.strategy.survive(candidates, self.toolbox)
+        log = self._log(results)
+        self.logbook.record(**log)
+        survivors = tuple(
+            (self.individuals[one.id], dict(zip(self.objectives, one.values, strict=True)), one.repeats)
+            for one in self._population
+        )
+        state = SearchState(
+            self._generation, state_of(self._rng), self._next_id, tuple(one.id for one in self._population)
+        )
+        return Step(self._generation, state, survivors, tuple(results), log)
+
+    def _note(self, result: Result) -> None:
+        individual = result.request.individual
+        self.individuals.setdefault(individual.id, individual)
+        self.evaluations.setdefault(individual.key, []).append(result.evaluation)
+
+    def _candidate(self, individual: Individual) -> Candidate | None:
+        evaluations = self.evaluations[individual.key]
+        objectives = mean_objectives(evaluations)
+        if objectives is None:
+            return None
+        if individual.id not in self._genomes:
+            self._genomes[individual.id] = self.space.parse(individual.genome)
+        genome = self._genomes[individual.id]
+        return candidate(individual.id, genome, individual.key, objectives, self.objectives, len(evaluations))
+
+    def _log(self, results: Sequence[Result]) -> dict[str, Any]:
+        archive = self.archive()
+        statistics = tools.Statistics(lambda one: one.values)
+        statistics.register("least", np.min, axis=0)
+        statistics.register("mean", np.mean, axis=0)
+        over = statistics.compile(self._population) if self._population else {}
+        ended = Counter(result.evaluation.status for result in results)
+        row: dict[str, Any] = {
+            "generation": self._generation,
+            "evaluations": len(results),
+            "again": sum(result.request.repeat > 0 for result in results),
+            **{str(status): ended[status] for status in Status},
+            "duplicates": self._refused["duplicates"],
+            "infeasible": self._refused["infeasible"],
+            "archive": len(archive),
+            "survivors": len(self._population),
+        }
+        for index, name in enumerate(self.objectives):
+            for kind, values in over.items():
+                row[f"{kind}_{name}"] = float(values[index])
+        return row | dict(self.indicators([one.values for one in archive]))
+
+    def _exhausted(self) -> SpaceExhausted:
+        return SpaceExhausted(
+            message(
+                "a genome that was not tried yet",
+                f"none in {RANDOM_TRIES} draws from the {self.space.name} space",
+                "It is exhausted: every genome was evaluated. Unfreeze a part of it or take a larger one.",
+            )
+        )
+
+    def _nothing_worked(self, results: Sequence[Result]) -> SearchError:
+        reasons = Counter(f"{result.evaluation.status}: {result.evaluation.message}" for result in results)
+        common, times = reasons.most_common(1)[0]
+        return SearchError(
+            message(
+                "at least one evaluation of the first generation to end ok",
+                f"none of {len(results)}; {times} times {common}",
+                "Look at one with `evobnn evaluate`, or change the recipe.",
+            )
+        )
+
+
+def run(
+    search: Search,
+    evaluate: Callable[[Sequence[Request]], Sequence[Result]],
+    on_step: Callable[[Step], None],
+    generations: int,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run until generation number `generations` is finished (0 is the start population) or `stop()` says so.
+
+    Arguments:
+        search: new or restored.
+        evaluate: from requests to results in the same order.
+        on_step: takes note of every finished generation.
+        generations: the total to reach.
+        stop: asked after every generation.
+    """
+    while search.generation < generations:
+        on_step(search.tell(evaluate(search.ask())))
+        if stop():
+            return
+
+
+__all__ = ["Search", "SearchState", "SpaceExhausted", "Step", "run"]

@@ -1,0 +1,461 @@
+"""One run in one folder: search, workers, journal, snapshots and fresh scores, joined here and nowhere else.
+
+The rename of a generation's file commits it. Everything else can be rebuilt from those files, or is a log. After a kill
+the unfinished generation is asked for again, byte for byte, and what the journal already knows is not trained again.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import psutil
+
+from evobnn._checks import check_at_least
+from evobnn.analysis import Axis, front_csv, front_frame, hypervolume, individuals_frame, nondominated, save_front
+from evobnn.data import prepare
+from evobnn.errors import ExperimentError, RunError, message
+from evobnn.evolution import Search, SearchState, Step, run
+from evobnn.evolution.search import SpaceExhausted
+from evobnn.experiment.settings import Experiment, load, to_text
+from evobnn.fitness import Bench, Job, Protocol, check_device, check_jobs_fit, run_job
+from evobnn.parallel import Workers, default_jobs
+from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.snapshot import (
+    Generation,
+    Journal,
+    JournalEntry,
+    Rescored,
+    Survivor,
+    append_start,
+    latest_rescored,
+    lock,
+    new_folder,
+    read_generations,
+    read_journal,
+    read_rescored,
+    set_aside,
+    write_generation,
+    write_lines,
+    write_rescored,
+    write_text,
+)
+
+FRESH = 1000
+"""Number of the first repeat that is kept for fresh scores; the search's repeats stay far below."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How this process works; nothing here decides a result but where it says so.
+
+    Attributes:
+        jobs: worker processes; 0 for as many as this machine can feed.
+        backend: of joblib: `loky`, or `dask` or `ray` on a cluster.
+        device: torch device of the trainings.
+        data_dir: folder with the published files of the data set.
+        generations: total to reach; None for the experiment's horizon.
+        budget: seconds after which to stop at a generation's end; None for no such limit.
+        timeout: seconds after which one training is given up (status `timeout`); 0 for never. A run that met it is not
+            repeatable.
+        retry_failed: evaluate again what ended in `error` or `timeout` in the unfinished generation.
+    """
+
+    jobs: int = 0
+    backend: str = "loky"
+    device: str = "cpu"
+    data_dir: Path | None = None
+    generations: int | None = None
+    budget: float | None = None
+    timeout: float = 0.0
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least("jobs", self.jobs, 0)
+        if self.generations is not None:
+            check_at_least("generations", self.generations, 0)
+        for name in ("budget", "timeout"):
+            value = getattr(self, name)
+            if value is not None and (not math.isfinite(value) or value < 0):
+                raise ExperimentError(message(f"{name} in seconds, 0 or more", repr(value), "Write for example 10m."))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a session stands, for whoever shows it.
+
+    Attributes:
+        stage: `search` or `rescore`.
+        generation: being evaluated, and the total.
+        done, planned: evaluations of this stage, those of earlier sessions included.
+        reused, failed: of `done`: taken from the journal; not ended `ok`.
+        best_error, hypervolume: of the last finished generation; NaN before.
+        seconds_left: estimate; NaN before the first result.
+    """
+
+    stage: str
+    generation: int
+    generations: int
+    done: int
+    planned: int
+    reused: int
+    failed: int
+    best_error: float
+    hypervolume: float
+    seconds_left: float
+
+
+def make_bench(experiment: Experiment, options: Options) -> Bench:
+    """Return where evaluations of the experiment happen: data prepared, space built, everything checked.
+
+    Raises:
+        EvobnnError: a device, file or setting that is not right, before anything is trained or written.
+    """
+    check_device(options.device)
+    prepared = prepare(experiment.dataset, options.data_dir)
+    protocol = Protocol(
+        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint
+    )
+    check_jobs_fit(protocol, prepared)
+    size = min(prepared.shape[1:])
+    space = experiment.space.build(experiment.network, size)
+    return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+
+
+def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
+    """Make the folder of a new run and write its experiment; everything that can be wrong is found before.
+
+    Raises:
+        EvobnnError: as `make_bench`, or a folder that exists or cannot be written.
+    """
+    bench = make_bench(experiment, options)
+    for text in experiment.start.genomes:
+        bench.space.parse(text)
+    Workers(max(1, options.jobs), options.backend).close()
+    folder = new_folder(root, experiment.preset, out)
+    write_text(folder / "experiment.toml", to_text(experiment))
+    return folder
+
+
+class Session:
+    """Work on one run folder, new or to be continued.
+
+    Arguments:
+        folder: with `experiment.toml`.
+        options: how this process works.
+        report: called with a `Progress` after every result.
+        say: called with a sentence on anything a person should know.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: Options,
+        report: Callable[[Progress], None] = lambda progress: None,
+        say: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self.folder, self.options, self.report, self.say = folder, options, report, say
+        self.experiment = open_experiment(folder)
+        self.bench = make_bench(self.experiment, options)
+        self.jobs = options.jobs or default_jobs()
+        self.total = self.experiment.horizon if options.generations is None else options.generations
+        self.generations: list[Generation] = []
+        self._known: dict[tuple[str, int], Evaluation] = {}
+        self._attempts: dict[tuple[str, int], int] = {}
+        self._trained = 0
+        self._reused = 0
+        self._failed = 0
+        self._busy = 0.0
+        self._protocol = self.bench.protocol.fingerprint()
+        self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
+
+    def proceed(self) -> None:
+        """Run to the total number of generations or the budget, then measure the front on fresh seeds.
+
+        Raises:
+            EvobnnError: the folder belongs to other data or versions, is in use, cannot be written, or nothing works.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(lock(self.folder))
+            search = self._restored()
+            append_start(self.folder, self._start())
+            self._journal = Journal(self.folder / "journal.jsonl")
+            self._workers = stack.enter_context(Workers(self.jobs, self.options.backend))
+            started = time.monotonic()
+            budget = self.options.budget
+
+            def out_of_time() -> bool:
+                return budget is not None and time.monotonic() - started >= budget
+
+            try:
+                run(search, partial(self._evaluate, "search"), self._commit, self.total, out_of_time)
+            except SpaceExhausted as end:
+                self.say(str(end))
+            self._rescore()
+
+    def _restored(self) -> Search:
+        """Return the search as the committed generations and the journal leave it."""
+        generations, damage = read_generations(self.folder)
+        for sentence in damage:
+            self.say(sentence)
+        if damage:
+            for path in set_aside(self.folder, len(generations)):
+                self.say(f"Kept what followed the last good generation as {path.name}.")
+        header = self._header()
+        for generation in generations[:1]:
+            for name in ("protocol", "experiment", "data"):
+                if generation.header.get(name) != header[name]:
+                    raise RunError(
+                        message(
+                            f"the {name} with which {self.folder} was begun",
+                            "another one: data files, settings or versions of evobnn or torch have changed",
+                            f"Start a new run from it with --seed-from {self.folder}.",
+                        )
+                    )
+        entries, notes = read_journal(self.folder / "journal.jsonl")
+        for sentence in notes:
+            self.say(sentence)
+        retried = (Status.ERROR, Status.TIMEOUT) if self.options.retry_failed else ()
+        for entry in entries:
+            place = entry.key, entry.repeat
+            self._attempts[place] = entry.attempt
+            if entry.protocol == self._protocol and entry.evaluation.status not in retried:
+                self._known[place] = entry.evaluation
+        self.generations = generations
+        search = Search(
+            self.bench.space,
+            self.experiment.make_strategy(),
+            self.experiment.objectives,
+            self.experiment.seed,
+            repeats=self.experiment.noise.repeats,
+            feasible=self.bench.infeasible,
+            indicators=self._indicators,
+            starters=[self.bench.space.parse(text) for text in self.experiment.start.genomes],
+        )
+        search.restore(map(_step, generations))
+        return search
+
+    def _indicators(self, points: Sequence[tuple[float, ...]]) -> dict[str, float]:
+        """Return the numbers of the logbook that need the axes of space and protocol."""
+        if not points:
+            return {"front": 0, "hypervolume": 0.0}
+        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, self._axes)}
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "experiment": self.experiment.fingerprint(),
+            "protocol": self._protocol,
+            "data": self.bench.prepared.fingerprint,
+            "space": self.bench.space.name,
+            "objectives": list(self.experiment.objectives),
+            "axes": {axis.name: [axis.low, axis.high, axis.scale] for axis in self._axes},
+        }
+
+    def _start(self) -> dict[str, Any]:
+        options = self.options
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "jobs": self.jobs,
+            "backend": options.backend,
+            "device": options.device,
+            "data_dir": str(options.data_dir) if options.data_dir else None,
+            "generations": self.total,
+            "budget": options.budget,
+            "timeout": options.timeout,
+            "versions": {
+                name: version(name) for name in ("evobnn", "torch", "deap", "numpy", "joblib", "scikit-learn")
+            },
+            "python": platform.python_version(),
+            "machine": {
+                "system": platform.system(),
+                "processor": platform.machine(),
+                "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+                "memory_bytes": psutil.virtual_memory().total,
+            },
+        }
+
+    def _evaluate(self, purpose: str, requests: Sequence[Request]) -> list[Result]:
+        """Return the results in the order of asking; each is in the journal before anything else is done with it."""
+        found: dict[int, Evaluation] = {}
+        waiting: list[int] = []
+        for index, request in enumerate(requests):
+            known = self._known.get((request.individual.key, request.repeat))
+            if known is None:
+                waiting.append(index)
+            else:
+                found[index] = known
+                self._reused += 1
+        generation = len(self.generations)
+        self._tell(purpose, generation, len(found), len(requests))
+        jobs = [self._job(requests[index]) for index in waiting]
+        before = time.monotonic()
+        for outcome in self._workers.run(run_job, jobs):
+            index = waiting[outcome.index]
+            evaluation = outcome.value if outcome.value is not None else Evaluation(Status.ERROR, message=outcome.lost)
+            self._write_down(purpose, generation, requests[index], evaluation)
+            found[index] = evaluation
+            self._trained += 1
+            self._busy += time.monotonic() - before
+            before = time.monotonic()
+            self._failed += evaluation.status is not Status.OK
+            self._tell(purpose, generation, len(found), len(requests))
+        return [Result(request, found[index]) for index, request in enumerate(requests)]
+
+    def _job(self, request: Request) -> Job:
+        genome = self.bench.space.parse(request.individual.genome)
+        return Job(self.bench, request.individual.genome, self.bench.seed(self.experiment.seed, genome, request.repeat))
+
+    def _write_down(self, purpose: str, generation: int, request: Request, evaluation: Evaluation) -> None:
+        place = request.individual.key, request.repeat
+        self._attempts[place] = self._attempts.get(place, 0) + 1
+        self._journal.append(
+            JournalEntry(
+                key=request.individual.key,
+                protocol=self._protocol,
+                repeat=request.repeat,
+                purpose=purpose,
+                individual=request.individual.id,
+                generation=generation,
+                attempt=self._attempts[place],
+                evaluation=evaluation,
+                finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            )
+        )
+        self._known[place] = evaluation
+
+    def _tell(self, purpose: str, generation: int, found: int, asked: int) -> None:
+        """Report progress; the estimate of time left takes the mean pace of this session."""
+        population = self.bench_population
+        if purpose == "search":
+            done, planned = generation * population + found, (self.total + 1) * population
+            left = planned - done + 5 * self.experiment.noise.rescore
+        else:
+            done, planned, left = found, asked, asked - found
+        log: Mapping[str, Any] = self.generations[-1].log if self.generations else {}
+        pace = self._busy / self._trained if self._trained else math.nan
+        self.report(
+            Progress(
+                purpose,
+                generation,
+                self.total,
+                done,
+                planned,
+                self._reused,
+                self._failed,
+                log.get("least_error", math.nan),
+                log.get("hypervolume", math.nan),
+                left * pace,
+            )
+        )
+
+    @property
+    def bench_population(self) -> int:
+        """Evaluations asked for in one generation."""
+        return int(self.experiment.strategy["population"])
+
+    def _commit(self, step: Step) -> None:
+        """Write the generation, which commits it, then everything that is derived from it."""
+        survivors = tuple(
+            Survivor(individual, objectives, repeats) for individual, objectives, repeats in step.survivors
+        )
+        state = {
+            "rng": dict(step.state.rng),
+            "next_id": step.state.next_id,
+            "survivors": list(step.state.survivors),
+        }
+        generation = Generation(step.generation, self._header(), state, step.log, survivors, step.results)
+        write_generation(self.folder, generation)
+        self.generations.append(generation)
+        write_derived(self.folder, self.generations, {})
+
+    def _rescore(self) -> None:
+        """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it."""
+        count = self.experiment.noise.rescore
+        if not self.generations:
+            return
+        if count:
+            front = front_frame(self.generations)
+            who = _individuals(self.generations)
+            chosen = [who[int(number)] for number in front["id"]]
+            requests = [Request(individual, FRESH + n) for individual in chosen for n in range(count)]
+            results = self._evaluate("rescore", requests)
+            rows = [
+                rescored_row(individual, [r for r in results if r.request.individual.id == individual.id])
+                for individual in chosen
+            ]
+            write_rescored(self.folder, self.generations[-1].number, rows)
+        write_derived(self.folder, self.generations, fresh_scores(self.folder))
+
+
+def open_experiment(folder: Path) -> Experiment:
+    """Return the experiment of a run folder; raise RunError where the folder is none."""
+    path = folder / "experiment.toml"
+    if not path.is_file():
+        raise RunError(message(f"a run folder with {path.name}", f"{folder}", "Name a folder below populations/."))
+    return load(path)
+
+
+def fresh_scores(folder: Path) -> dict[int, Rescored]:
+    """Return the newest fresh scores of a run by id."""
+    path = latest_rescored(folder)
+    return {row.id: row for row in read_rescored(path)} if path else {}
+
+
+def rescored_row(individual: Individual, results: Sequence[Result]) -> Rescored:
+    """Return mean, values and deviation of every objective over the fresh repeats that ended `ok`."""
+    good = [result.evaluation for result in results if result.evaluation.status is Status.OK]
+    values = {name: tuple(e.objectives[name] for e in good) for name in (good[0].objectives if good else {})}
+    whole = len(good) == len(results)
+    return Rescored(
+        individual.id,
+        individual.key,
+        individual.genome,
+        tuple(result.request.repeat for result in results),
+        {name: fmean(row) for name, row in values.items()} if whole else {},
+        values,
+        {name: stdev(row) if len(row) > 1 else 0.0 for name, row in values.items()},
+    )
+
+
+def write_derived(folder: Path, generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> None:
+    """Write what follows from the generations: `log.jsonl`, `front.csv` and `front.png`."""
+    write_lines(folder / "log.jsonl", [dict(generation.log) for generation in generations])
+    front = front_frame(generations, rescored)
+    write_text(folder / "front.csv", front_csv(front))
+    names = tuple(generations[-1].header["objectives"])
+    if len(names) > 1:
+        save_front(folder / "front.png", front, individuals_frame(generations), (names[0], names[1]))
+
+
+def _step(generation: Generation) -> Step:
+    """Return the search's view of a committed generation."""
+    state = SearchState(
+        generation.number,
+        generation.state["rng"],
+        generation.state["next_id"],
+        tuple(generation.state["survivors"]),
+    )
+    survivors = tuple((one.individual, one.objectives, one.repeats) for one in generation.survivors)
+    return Step(generation.number, state, survivors, generation.results, generation.log)
+
+
+def _individuals(generations: Sequence[Generation]) -> dict[int, Individual]:
+    """Return every individual of the run by id."""
+    return {
+        result.request.individual.id: result.request.individual
+        for generation in generations
+        for result in generation.results
+    }
+
+
+__all__ = ["FRESH", "Options", "Progress", "Session", "create", "make_bench", "open_experiment"]

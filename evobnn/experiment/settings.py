@@ -1,0 +1,257 @@
+"""Experiments as text: only what decides a result. Defaults live in the dataclasses; presets and TOML override them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from evobnn._checks import check_at_least, check_name
+from evobnn.data import DatasetSpec
+from evobnn.errors import ExperimentError, message, unknown_name
+from evobnn.evolution import STRATEGIES, Strategy
+from evobnn.fitness import OBJECTIVES
+from evobnn.genome import Genome, parse_genome
+from evobnn.spaces import SPACES, Space, Template
+from evobnn.training import Recipe
+
+FORMAT = 1
+SITES = ("kind", "net")
+
+
+@dataclass(frozen=True)
+class SpaceSettings:
+    """Which genomes exist.
+
+    Attributes:
+        name: a name of `evobnn.spaces.SPACES`.
+        sites: of the joint space: `kind` for one expression per kind of cell, `net` for one in all.
+        freeze: parts that are given and not searched, as genome text: `@normal = x @reduction = x` searches topology
+            alone, `normal[...] reduction[...]` expressions alone.
+    """
+
+    name: str = "joint"
+    sites: str = "kind"
+    freeze: str = ""
+
+    def __post_init__(self) -> None:
+        check_name("space", self.name, SPACES)
+        check_name("space.sites", self.sites, SITES)
+
+    def build(self, template: Template, size: int) -> Space:
+        """Return the space for a template and images of size x size pixels; raise GenomeError for a bad `freeze`."""
+        frozen = parse_genome(self.freeze) if self.freeze.strip() else Genome()
+        space = SPACES[self.name](template, size, frozen)
+        if self.sites == "net" and space.sites != ("net",):
+            space = dataclasses.replace(space, sites=("net",))
+        for site in frozen.expression_by_site:
+            check_name("class of sites in space.freeze", site, space.sites)
+        for kind in frozen.cell_by_kind:
+            check_name("kind of cell in space.freeze", kind, space.kinds)
+        return space
+
+
+@dataclass(frozen=True)
+class NoiseSettings:
+    """How the search deals with noisy scores.
+
+    Attributes:
+        repeats: members of the first front are measured up to this often, one more each generation; 1 for once.
+        rescore: fresh seeds on which the final front is measured again; 0 for none.
+    """
+
+    repeats: int = 3
+    rescore: int = 5
+
+    def __post_init__(self) -> None:
+        check_at_least("noise.repeats", self.repeats, 1)
+        check_at_least("noise.rescore", self.rescore, 0)
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """With what generation 0 begins: genomes as text, best first; the rest is sampled."""
+
+    genomes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a result.
+
+    Attributes:
+        preset: name for the run folder.
+        seed: root of all seeds.
+        horizon: number of generations that schedules refer to; the default total to reach.
+        objectives: names, all minimised.
+        max_macs: bound on the multiply-accumulates of one training; 0 for none.
+        space, dataset, network, recipe, noise, start: see their classes.
+        strategy: `name` and the settings of that strategy.
+    """
+
+    preset: str = "custom"
+    seed: int = 0
+    horizon: int = 10
+    objectives: tuple[str, ...] = ("error", "ops")
+    max_macs: float = 0.0
+    space: SpaceSettings = SpaceSettings()
+    dataset: DatasetSpec = DatasetSpec()
+    network: Template = Template()
+    recipe: Recipe = Recipe()
+    noise: NoiseSettings = NoiseSettings()
+    start: StartSettings = StartSettings()
+    strategy: Mapping[str, Any] = field(default_factory=lambda: {"name": "nsga2"})
+
+    def __post_init__(self) -> None:
+        check_at_least("seed", self.seed, 0)
+        check_at_least("horizon", self.horizon, 0)
+        for name in self.objectives:
+            check_name("objective", name, OBJECTIVES)
+        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
+            raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
+        object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
+
+    def make_strategy(self) -> Strategy:
+        """Return the strategy with its settings."""
+        settings = dict(self.strategy)
+        return STRATEGIES[settings.pop("name")](**settings)
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits over the text of the experiment."""
+        return hashlib.sha256(to_text(self).encode()).hexdigest()[:16]
+
+
+def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the strategy's table with every setting filled in and checked."""
+    given = dict(table)
+    name = check_name("strategy", str(given.pop("name", "nsga2")), STRATEGIES)
+    kind: Any = STRATEGIES[name]
+    _refuse_unknown(given, kind, "strategy.")
+    return {"name": name, **dataclasses.asdict(_validated(kind, given, "strategy."))}
+
+
+def to_text(experiment: Experiment) -> str:
+    """Return the experiment as TOML; equal experiments give equal bytes."""
+    table = dataclasses.asdict(experiment)
+    flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
+    sections = {name: value for name, value in table.items() if isinstance(value, dict)}
+    return tomli_w.dumps(json.loads(json.dumps({"format": FORMAT, **flat, **sections})))
+
+
+def from_text(text: str, source: str) -> Experiment:
+    """Return the experiment of a TOML text; raise ExperimentError naming `source` for what is not understood."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(message(f"TOML in {source}", str(error), "Mend the file.")) from error
+    return from_table(table, source)
+
+
+def load(path: Path) -> Experiment:
+    """Return the experiment in a file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError(message(f"an experiment in {path}", str(error), "Name an existing TOML file.")) from error
+    return from_text(text, str(path))
+
+
+def from_table(table: Mapping[str, Any], source: str) -> Experiment:
+    """Return the experiment of a table of settings; every unknown key and wrong type is named with its path."""
+    given = dict(table)
+    found = given.pop("format", FORMAT)
+    if found != FORMAT:
+        raise ExperimentError(
+            message(f"format {FORMAT} in {source}", repr(found), "Use the version of evobnn that wrote it.")
+        )
+    _refuse_unknown(given, Experiment, "")
+    recipe = given.get("recipe")
+    if isinstance(recipe, Mapping) and recipe.get("precision") == "auto":
+        given["recipe"] = {**recipe, "precision": native_precision()}
+    experiment: Experiment = _validated(Experiment, given, "")
+    return experiment
+
+
+def native_precision() -> str:
+    """Return `bf16` where this processor multiplies bfloat16 in hardware, else `fp32`."""
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return "bf16" if any(check is not None and check() for check in checks) else "fp32"
+
+
+def _refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:
+    fields = {one.name: one for one in dataclasses.fields(kind)}
+    for name, value in table.items():
+        if name not in fields:
+            raise ExperimentError(unknown_name("setting", f"{path}{name}", [f"{path}{known}" for known in fields]))
+        default = fields[name].default
+        if dataclasses.is_dataclass(default) and isinstance(value, Mapping):
+            _refuse_unknown(value, type(default), f"{path}{name}.")
+
+
+def _validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
+    """Return `kind(**table)` with every type checked; raise ExperimentError with all wrong ones."""
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        lines = [
+            message(
+                f"{path}{'.'.join(str(part) for part in one['loc'])} as: {one['msg'].lower()}",
+                repr(one["input"]),
+                "Correct the value.",
+            )
+            for one in error.errors()
+        ]
+        raise ExperimentError("\n".join(lines)) from error
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the presets that come with evobnn."""
+    folder = resources.files("evobnn") / "presets"
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def preset_table(name: str) -> dict[str, Any]:
+    """Return the settings of a preset as a table."""
+    check_name("preset", name, preset_names())
+    text = (resources.files("evobnn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return {"preset": name, **tomllib.loads(text)}
+
+
+def preset_summary(name: str) -> str:
+    """Return the first comment line of a preset."""
+    text = (resources.files("evobnn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return text.splitlines()[0].lstrip("# ")
+
+
+def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Return the table with `section.key=value` texts applied; a value is read as TOML, else taken as text."""
+    changed = json.loads(json.dumps(table))
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals or not path.strip():
+            raise ExperimentError(message("--set section.key=value", f"'{assignment}'", "Write it with an '='."))
+        *sections, last = path.strip().split(".")
+        place = changed
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ExperimentError(message(f"{section} to be a section", f"'{assignment}'", "See `evobnn presets`."))
+        place[last] = _value(value.strip())
+    return dict(changed)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

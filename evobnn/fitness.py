@@ -1,0 +1,293 @@
+"""One evaluation: decode a genome, train it briefly, measure it. Whatever goes wrong becomes a status, not an exception."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import torch
+
+from evobnn._checks import check_at_least, check_name
+from evobnn._seeding import child_seed
+from evobnn.data import DatasetSpec, PreparedData, open_split
+from evobnn.data.batches import Tensors, to_tensors
+from evobnn.decode import DECODER_VERSION, Surround, decode
+from evobnn.errors import DeviceError, EvobnnError, ExperimentError, message
+from evobnn.genome import Genome
+from evobnn.nn import NetworkCost, behaviour, constant_sign, profile
+from evobnn.records import Evaluation, Status
+from evobnn.spaces import Space, Template, canonical, key, lost_signal
+from evobnn.spaces.canonical import is_plain
+from evobnn.training import Recipe, TrainResult, train
+
+OPERATIONS_VERSION = 1
+"""Raised when an operation or form of the built-in tables begins to compute something else under its name."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an objective may look at."""
+
+    result: TrainResult
+    cost: NetworkCost
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A quantity to be minimised.
+
+    Attributes:
+        name: as written in experiments and files.
+        unit: for people.
+        measure: from a finished training to the value.
+        axis: `linear` or `log10`: how hypervolume measures it.
+    """
+
+    name: str
+    unit: str
+    measure: Callable[[Measured], float]
+    axis: str = "log10"
+
+
+OBJECTIVES: dict[str, Objective] = {
+    objective.name: objective
+    for objective in (
+        Objective("error", "1 - validation accuracy", lambda m: m.result.validation_error, "linear"),
+        Objective("ops", "operations per image, 64 binary ones counted as one", lambda m: m.cost.ops),
+        Objective("bits", "bits kept for inference", lambda m: float(m.cost.bits)),
+        Objective("parameters", "trainable numbers", lambda m: float(m.cost.parameters)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything a fitness value depends on besides the genome and the seed.
+
+    Attributes:
+        dataset: which images, and how they are cut.
+        network: how cells are stacked.
+        recipe: how to train.
+        max_macs: bound on the multiply-accumulates of a whole training (forward and backward counted as three times
+            forward); above it a genome is `invalid` before training; 0 for none.
+        data: fingerprint of the prepared images.
+    """
+
+    dataset: DatasetSpec
+    network: Template
+    recipe: Recipe
+    max_macs: float = 0.0
+    data: str = ""
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch."""
+        versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]
+        text = json.dumps([asdict(self), versions], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def surround(self, shape: tuple[int, int, int], classes: int) -> Surround:
+        """Return what `decode` needs to know besides the genome."""
+        recipe = self.recipe
+        return Surround(self.network, shape, classes, recipe.surrogate, recipe.clip, recipe.precision)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where evaluations happen: space, protocol and prepared data; small enough to be sent with every one.
+
+    Attributes:
+        objectives: names, in order.
+        device: torch device of the training.
+        timeout: seconds after which one training gives up; 0 for none. A net, not a bound to rely on.
+    """
+
+    space: Space
+    protocol: Protocol
+    prepared: PreparedData
+    objectives: tuple[str, ...] = ("error", "ops")
+    device: str = "cpu"
+    timeout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
+            raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
+        for name in self.objectives:
+            check_name("objective", name, OBJECTIVES)
+
+    @property
+    def surround(self) -> Surround:
+        """What `decode` needs to know besides the genome."""
+        return self.protocol.surround(self.prepared.shape, self.prepared.classes)
+
+    def cost(self, genome: Genome) -> NetworkCost:
+        """Return the counts of the genome's network, without building it on real memory."""
+        with torch.device("meta"):
+            network = decode(self.space, genome, self.surround)
+        return profile(network, self.prepared.shape)
+
+    def infeasible(self, genome: Genome) -> str:
+        """Return why the genome is `invalid` untrained, or an empty text: no path, or a sign that never changes.
+
+        An expression without learnable parts whose sign is constant on 601 points of [-3, 3] passes nothing on; one
+        with learnable parts is trained.
+        """
+        reason = lost_signal(self.space, self.protocol.network, genome)
+        if reason:
+            return reason
+        for site, expression in canonical(self.space, genome).expressions:
+            if is_plain(expression, self.space.forms) and _constant(expression.nested()):
+                return f"the sign of @{site} = {expression} is constant on [-3, 3]"
+        return ""
+
+    def seed(self, root: int, genome: Genome, repeat: int) -> int:
+        """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
+        return child_seed(root, "evaluation", key(self.space, genome), repeat)
+
+    def axes(self) -> dict[str, tuple[float, float, str]]:
+        """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
+        to chance, costs between the analytic cheapest and dearest genome.
+        """
+        cheapest, dearest = (self.cost(genome) for genome in self.space.extremes())
+        chance = 1.0 - 1.0 / self.prepared.classes
+        no_training = TrainResult(())
+        found: dict[str, tuple[float, float, str]] = {}
+        for name in self.objectives:
+            objective = OBJECTIVES[name]
+            if name == "error":
+                found[name] = (0.0, chance, objective.axis)
+            else:
+                low, high = (objective.measure(Measured(no_training, cost)) for cost in (cheapest, dearest))
+                found[name] = (low, high, objective.axis)
+        return found
+
+
+_constant = lru_cache(maxsize=None)(constant_sign)
+
+
+def check_device(device: str) -> str:
+    """Return `device` if torch can compute on it; raise DeviceError otherwise."""
+    try:
+        torch.empty(1, device=device).add_(1.0)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        known = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        raise DeviceError(
+            message(f"a device that is there ({', '.join(known)})", f"'{device}'", "Choose one of these.")
+        ) from error
+    return device
+
+
+@lru_cache(maxsize=4)
+def _tensors(folder: str, device: str) -> Tensors:
+    return to_tensors(open_split(folder), device)
+
+
+def evaluate(bench: Bench, genome: Genome, seed: int, *, catch: bool = True) -> Evaluation:
+    """Train one network and return what came of it.
+
+    Arguments:
+        bench: where and how.
+        genome: any that the bench's space can build.
+        seed: of weights, order and augmentation.
+        catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
+    """
+    started = time.perf_counter()
+    try:
+        found = _evaluate(bench, genome, seed)
+    except Exception as error:
+        if not catch:
+            raise
+        found = Evaluation(
+            Status.ERROR, message=f"{type(error).__name__}: {error}"[:500], traceback=traceback.format_exc()
+        )
+    return Evaluation(
+        found.status,
+        found.objectives,
+        found.message,
+        found.measures,
+        found.behaviour,
+        time.perf_counter() - started,
+        found.traceback,
+    )
+
+
+def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
+    reason = bench.infeasible(genome)
+    if reason:
+        return Evaluation(Status.INVALID, message=reason)
+    cost = bench.cost(genome)
+    recipe = bench.protocol.recipe
+    macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.epochs
+    if bench.protocol.max_macs and macs > bench.protocol.max_macs:
+        bound = f"its training takes {macs:.3g} multiply-accumulates, more than max_macs = {bench.protocol.max_macs:.3g}"
+        return Evaluation(Status.INVALID, message=bound)
+    counts = _counts(cost)
+    fingerprint = _behaviour(bench, genome)
+    data = _tensors(bench.prepared.folder, bench.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(seed, "weights"))
+        network = decode(bench.space, genome, bench.surround)
+    network = network.to(bench.device, memory_format=torch.channels_last)
+    deadline = time.monotonic() + bench.timeout if bench.timeout else None
+    result = train(network, data, recipe, seed, deadline=deadline)
+    if result.ended != "finished":
+        return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
+    measured = Measured(result, cost)
+    objectives = {name: OBJECTIVES[name].measure(measured) for name in bench.objectives}
+    last = result.curve[-1]
+    measures = {"loss": last.validation_loss, "training_loss": last.training_loss, **counts}
+    return Evaluation(Status.OK, objectives, "", measures, fingerprint)
+
+
+def _counts(cost: NetworkCost) -> Mapping[str, float]:
+    """Return the counts that every evaluation records."""
+    return {
+        "ops": cost.ops,
+        "binary_macs": cost.binary_macs,
+        "real_macs": cost.real_macs,
+        "binary_share": cost.binary_share,
+        "bits": cost.bits,
+        "parameters": cost.parameters,
+        "other": cost.other,
+    }
+
+
+def _behaviour(bench: Bench, genome: Genome) -> str:
+    """Return the fingerprints of the expressions, as `class:digits` joined by blanks."""
+    live = canonical(bench.space, genome).expressions
+    return " ".join(f"{site}:{behaviour(expression.nested())}" for site, expression in live)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation as it travels to a worker: small and picklable."""
+
+    bench: Bench
+    genome: str
+    seed: int
+
+
+def run_job(job: Job) -> Evaluation:
+    """Evaluate a job; the function that workers import. Never raises on account of the genome."""
+    try:
+        genome = job.bench.space.parse(job.genome)
+    except EvobnnError as error:
+        return Evaluation(Status.INVALID, message=str(error))
+    return evaluate(job.bench, genome, job.seed)
+
+
+def check_jobs_fit(protocol: Protocol, prepared: PreparedData) -> None:
+    """Raise, before any training, where the recipe and the data cannot go together."""
+    check_at_least("recipe.batch", protocol.recipe.batch, 2)
+    if protocol.recipe.batch > prepared.train_count:
+        raise ExperimentError(
+            message(
+                f"a batch of at most the {prepared.train_count} training images",
+                str(protocol.recipe.batch),
+                "Lower recipe.batch or raise dataset.train_limit.",
+            )
+        )

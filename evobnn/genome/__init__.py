@@ -1,0 +1,25 @@
+"""What is inherited. A genome is immutable text-like data: cells (which operation on which edge) and expressions
+(which function stands before each sign). Nothing here knows how anything is computed.
+"""
+
+from evobnn.genome.cell import Cell, Edge
+from evobnn.genome.expression import X, Expression
+from evobnn.genome.genome import Genome
+from evobnn.genome.specs import BINARY, FORMS, OPERATIONS, UNARY, FormSpec, OpSpec
+from evobnn.genome.text import parse_expression, parse_genome
+
+__all__ = [
+    "BINARY",
+    "FORMS",
+    "OPERATIONS",
+    "UNARY",
+    "Cell",
+    "Edge",
+    "Expression",
+    "FormSpec",
+    "Genome",
+    "OpSpec",
+    "X",
+    "parse_expression",
+    "parse_genome",
+]

@@ -1,0 +1,242 @@
+"""What a network costs, layer by layer, without running it on real memory.
+
+OPs = FLOPs + BOPs/64: one multiply-accumulate (MAC) is one operation, and 64 binary ones are one (Liu et al. 2018,
+Bi-Real Net, section 4.3; the convention of BNAS and BATS). Everything is for one image. Every convolution and linear
+layer that the forward pass runs is counted, real-valued skips included, with taps on padding; what is allocated but
+never run costs parameters and nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evobnn.errors import NetworkError, message
+from evobnn.nn.activations import TreeActivation
+from evobnn.nn.blocks import CellBlock, FreeSkip
+from evobnn.nn.layers import BinaryConv2d, Site
+from evobnn.nn.network import Head
+from evobnn.nn.ops import MeanPool, Zero
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """The cost of one module for one image.
+
+    name            path in the network, as `named_modules` gives it
+    kind            binary_conv, real_conv, linear, norm, activation, sign, relu, pool, skip, sum, other; unused: never
+    output_shape    without the batch: (C, H, W) or (features,)
+    binary_macs     multiply-accumulates of two-valued inputs and weights
+    real_macs       all others
+    other           elementwise operations, one per element of the output: norm (multiply-add), ReLU, sign, pool, mean
+                    of skip and head, every form of an expression but its leaves, every addition in a cell
+    binary_weights  numbers kept for inference in 1 bit
+    real_numbers    numbers kept for inference in 32 bit: BatchNorm 2 per channel, scale per filter, weights, biases,
+                    parameters of expressions
+    parameters      trainable numbers allocated
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    binary_macs: int = 0
+    real_macs: int = 0
+    other: int = 0
+    binary_weights: int = 0
+    real_numbers: int = 0
+    parameters: int = 0
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """The cost of a network: its layers in the order in which they run, then what never runs; and sums over them."""
+
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def binary_macs(self) -> int:
+        """Binary multiply-accumulates of one image."""
+        return sum(layer.binary_macs for layer in self.layers)
+
+    @property
+    def real_macs(self) -> int:
+        """Real-valued multiply-accumulates of one image."""
+        return sum(layer.real_macs for layer in self.layers)
+
+    @property
+    def ops(self) -> float:
+        """Operations of one image: real_macs + binary_macs / 64, convolutions and linear layers only."""
+        return self.real_macs + self.binary_macs / 64
+
+    @property
+    def binary_share(self) -> float:
+        """Part of the multiply-accumulates that are binary, 0 to 1; 0 for a network without any."""
+        total = self.binary_macs + self.real_macs
+        return self.binary_macs / total if total else 0.0
+
+    @property
+    def other(self) -> int:
+        """Elementwise operations of one image, which `ops` leaves out."""
+        return sum(layer.other for layer in self.layers)
+
+    @property
+    def bits(self) -> int:
+        """Storage for inference in bits: 1 per binary weight, 32 per other number; what never runs is not stored."""
+        return sum(layer.binary_weights + 32 * layer.real_numbers for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """All trainable numbers allocated, used or not."""
+        return sum(layer.parameters for layer in self.layers)
+
+
+Counter = Callable[[Any, int], tuple[str, dict[str, int]]]
+"""`count(module, elements of its output)` returns the kind and the numbers that are not 0."""
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters(recurse=False))
+
+
+def _binary_conv(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    macs, size = out * m.weight[0].numel(), m.weight.numel()
+    if m.real:
+        return "real_conv", {"real_macs": macs, "real_numbers": size, "other": out if m.rectify else 0}
+    scales = m.out_channels if m.scale == "mean" else 0
+    other = out if m.rectify else 0
+    return "binary_conv", {"binary_macs": macs, "binary_weights": size, "real_numbers": scales, "other": other}
+
+
+def _real_conv(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "real_conv", {"real_macs": out * m.weight[0].numel(), "real_numbers": _size(m)}
+
+
+def _linear(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "linear", {"real_macs": out * m.in_features, "real_numbers": _size(m)}
+
+
+def _norm(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "norm", {"other": out, "real_numbers": 2 * m.num_features}
+
+
+def _expression(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "activation", {"other": out * m.steps, "real_numbers": _size(m)}
+
+
+def _cell(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "sum", {"other": out // m.nodes * m.additions()}
+
+
+def _head(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "pool", {"other": m.linear.in_features}
+
+
+def _each(kind: str) -> Counter:
+    return lambda m, out: (kind, {"other": out})
+
+
+def _free(kind: str) -> Counter:
+    return lambda m, out: (kind, {})
+
+
+COUNTERS: dict[type[nn.Module], Counter] = {
+    BinaryConv2d: _binary_conv,
+    nn.Conv2d: _real_conv,
+    nn.Linear: _linear,
+    nn.BatchNorm2d: _norm,
+    TreeActivation: _expression,
+    Site: _each("sign"),
+    nn.ReLU: _each("relu"),
+    nn.MaxPool2d: _each("pool"),
+    nn.AvgPool2d: _each("pool"),
+    MeanPool: _each("pool"),
+    FreeSkip: _each("skip"),
+    CellBlock: _cell,
+    Head: _head,
+    nn.Identity: _free("other"),
+    Zero: _free("other"),
+}
+"""How each class of module is counted; a subclass is counted as its nearest ancestor in here."""
+
+
+def profile(
+    network: nn.Module,
+    input_shape: tuple[int, int, int],
+    counters: Mapping[type[nn.Module], Counter] = COUNTERS,
+) -> NetworkCost:
+    """Return the cost of `network` for one image of `input_shape` (C, H, W).
+
+    A copy on the meta device, which has shapes but no memory, is run once in evaluation mode with counting hooks. The
+    given network, on any device, meta included, stays as it is.
+
+    Raises NetworkError for a shape that is not three numbers, and for a module without children that `counters` misses.
+    """
+    if len(input_shape) != 3:
+        raise NetworkError(message("an input shape (C, H, W)", repr(input_shape), "Leave the batch out."))
+    twin = _meta_twin(network)
+    layers: dict[nn.Module, list[LayerCost]] = {}
+    for name, module in twin.named_modules():
+        count = _counter(module, name, counters)
+        if count is not None:
+            module.register_forward_hook(_counting_hook(name, count, layers))
+    dtype = next((p.dtype for p in twin.parameters()), torch.get_default_dtype())
+    with torch.no_grad():
+        twin(torch.empty((1, *input_shape), dtype=dtype, device="meta"))
+    ran = [layer for costs in layers.values() for layer in costs]
+    unused = [
+        LayerCost(name, "unused", (), parameters=_size(module))
+        for name, module in twin.named_modules()
+        if module not in layers and _size(module)
+    ]
+    return NetworkCost((*ran, *unused))
+
+
+def _meta_twin(network: nn.Module) -> nn.Module:
+    """Return a copy of `network` on the meta device, in evaluation mode, without hooks; no tensor is copied."""
+    memo: dict[int, Any] = {}
+    for parameter in network.parameters():
+        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+    for buffer in network.buffers():
+        memo[id(buffer)] = buffer.to("meta")
+    twin = copy.deepcopy(network, memo).eval()
+    for module in twin.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+        if isinstance(module, Site):
+            module.watching = False
+    return twin
+
+
+def _counter(module: nn.Module, name: str, counters: Mapping[type[nn.Module], Counter]) -> Counter | None:
+    """Return how to count a module; None for a container, whose parts are counted instead."""
+    for ancestor in type(module).__mro__:
+        if ancestor in counters:
+            return counters[ancestor]
+    if next(module.children(), None) is None and not isinstance(module, (nn.Sequential, nn.ModuleList)):
+        kind = type(module).__name__
+        raise NetworkError(
+            message("modules whose cost is known", f"{kind} at '{name}'", f"Pass counters={{**COUNTERS, {kind}: …}}.")
+        )
+    return None
+
+
+def _counting_hook(
+    name: str, count: Counter, layers: dict[nn.Module, list[LayerCost]]
+) -> Callable[[nn.Module, Any, Tensor], None]:
+    """Return a forward hook that notes the cost; a module that runs twice costs twice but is stored once."""
+
+    def hook(module: nn.Module, _: Any, output: Tensor) -> None:
+        shape = tuple(output.shape[1:])
+        kind, numbers = count(module, math.prod(shape))
+        numbers["parameters"] = _size(module)
+        if module in layers:
+            numbers |= dict.fromkeys(("binary_weights", "real_numbers", "parameters"), 0)
+        layers.setdefault(module, []).append(LayerCost(name, kind, shape, **numbers))
+
+    return hook

@@ -1,0 +1,268 @@
+"""The two layers that make a network binary, and the real-valued ones that stand beside them.
+
+`Site` turns real numbers into ±1, `BinaryConv2d` convolves ±1 with ±1 (or ±alpha). Both have a real-valued twin
+(`real=True`) with the same parameters, for studies that judge a 1-bit network beside its parent. `RealConv2d` is an
+ordinary convolution under its own name, so that what is deliberately not binary can be told by its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from evobnn._checks import check_at_least, check_name
+from evobnn.errors import NetworkError, message
+from evobnn.nn.binarize import SCALES, SURROGATES, Surrogate, binary_weight, sign
+
+PADDINGS = ("zero", "minus_one")
+PRECISIONS = ("fp32", "bf16")
+
+SiteBuilder = Callable[[int], nn.Module]
+"""Makes the site for a number of channels."""
+
+
+@dataclass(frozen=True)
+class ConvStyle:
+    """What all binary convolutions of one network have in common.
+
+    padding: "zero" (a third value at the borders) or "minus_one"; scale: "none" or "mean"; real: the real-valued twin;
+    precision: "fp32", or "bf16" for convolutions in bfloat16 (see `BinaryConv2d`).
+    """
+
+    padding: str = "zero"
+    scale: str = "none"
+    real: bool = False
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        check_name("padding", self.padding, PADDINGS, NetworkError)
+        check_name("weight scale", self.scale, SCALES, NetworkError)
+        check_name("precision", self.precision, PRECISIONS, NetworkError)
+
+
+class RealConv2d(nn.Conv2d):
+    """A convolution that is real-valued on purpose: stems and the published skip of reduction cells."""
+
+
+class BinaryConv2d(nn.Module):
+    """A same-size convolution of a ±1 input with two-valued weights, without bias.
+
+    (N, in_channels, H, W) -> (N, out_channels, ceil(H/stride), ceil(W/stride)). The input must be ±1 already: a `Site`
+    stands before it. Padding is dilation * (kernel - 1) / 2 on each side, by zeros (the convolution's own) or by -1.
+
+    `weight` (out_channels, in_channels/groups, kernel, kernel) is latent: real numbers of which the forward pass sees
+    the sign (see `binary_weight`), drawn kaiming-normal. With `real` it is used as it is, and `scale` plays no part;
+    the padding stays, so that the twin differs in nothing else. With `rectify` the output goes through a ReLU.
+
+    With precision "bf16" the two sides of the product are sent through a bfloat16 convolution, which processors with
+    bfloat16 units do several times as fast. ±1 is exact there and so is every sum of at most 256 terms, or of at most 512
+    where their number is even; above that a forward sum may be rounded. Gradients are rounded to 8 bits of mantissa in
+    any case, so this precision is approximate. The real twin stays in fp32.
+
+    Raises NetworkError for an even kernel, channels that groups do not divide, or an unknown padding or scale.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        padding: str = "zero",
+        scale: str = "none",
+        real: bool = False,
+        precision: str = "fp32",
+        rectify: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("kernel", kernel)):
+            check_at_least(name, value, 1, NetworkError)
+        for name, value in (("stride", stride), ("dilation", dilation), ("groups", groups)):
+            check_at_least(name, value, 1, NetworkError)
+        if kernel % 2 == 0:
+            raise NetworkError(message("an odd kernel", str(kernel), "Only 1, 3, 5, … keep the size of a map."))
+        if in_channels % groups or out_channels % groups:
+            raise NetworkError(
+                message(
+                    f"channels that {groups} groups divide",
+                    f"{in_channels} in and {out_channels} out",
+                    "Choose a number of groups that divides both.",
+                )
+            )
+        check_name("padding", padding, PADDINGS, NetworkError)
+        check_name("weight scale", scale, SCALES, NetworkError)
+        self.precision = check_name("precision", precision, PRECISIONS, NetworkError)
+        self.in_channels, self.out_channels, self.kernel = in_channels, out_channels, kernel
+        self.stride, self.dilation, self.groups = stride, dilation, groups
+        self.padding, self.scale, self.real, self.rectify = padding, scale, real, rectify
+        border = dilation * (kernel - 1) // 2
+        self._zeros, self._ones = (border, 0) if padding == "zero" else (0, border)
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kernel, kernel))
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of ±1 values x (real ones in the twin)."""
+        if self.precision == "bf16" and not self.real:
+            out: Tensor = _short_convolution(
+                x,
+                self.weight,
+                self.scale,
+                (self.stride, self._zeros, self.dilation, self.groups),
+                self._ones,
+                self.rectify,
+            )
+            return out
+        weight = self.weight if self.real else binary_weight(self.weight, self.scale)
+        if self._ones:
+            x = F.pad(x, (self._ones,) * 4, value=-1.0)
+        out = F.conv2d(x, weight, None, self.stride, self._zeros, self.dilation, self.groups)
+        return out.relu_() if self.rectify else out
+
+    def extra_repr(self) -> str:
+        """Return what `print` shows of it."""
+        text = f"{self.in_channels}, {self.out_channels}, kernel={self.kernel}, stride={self.stride}"
+        text += f", dilation={self.dilation}, groups={self.groups}, padding={self.padding}, scale={self.scale}"
+        return text + ", relu" * self.rectify + ", real" * self.real
+
+
+class _ShortConvolution(torch.autograd.Function):
+    """The binary convolution in bfloat16: forward alpha * conv(x, sign(w)), backward as `binary_weight` says.
+
+    One function, so that ±1 and the mask of the ReLU are kept for the backward pass in 16 bit and alpha is applied once;
+    as alpha > 0, relu(alpha y) = alpha relu(y).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor, scale: str, how: tuple[int, int, int, int], ones: int, rectify: bool
+    ) -> Tensor:
+        signs = sign(w).to(torch.bfloat16)
+        short = x.to(torch.bfloat16)
+        if ones:
+            short = F.pad(short, (ones,) * 4, value=-1.0)
+        alpha = w.abs().mean((1, 2, 3)).view(1, -1, 1, 1) if scale == "mean" else None
+        stride, zeros, dilation, groups = how
+        out = F.conv2d(short, signs, None, stride, zeros, dilation, groups)
+        if rectify:
+            out.relu_()
+        ctx.save_for_backward(short, signs, alpha, out if rectify else None)
+        ctx.how, ctx.ones = how, ones
+        return out.float() if alpha is None else torch.mul(out, alpha)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
+        short, signs, alpha, rectified = ctx.saved_tensors
+        stride, zeros, dilation, groups = ctx.how
+        grad = grads[0] if alpha is None else grads[0] * alpha
+        keep = torch.channels_last if short.is_contiguous(memory_format=torch.channels_last) else torch.preserve_format
+        grad = grad.to(torch.bfloat16, memory_format=keep)
+        if rectified is not None:
+            grad = torch.ops.aten.threshold_backward(grad, rectified, 0)
+        mask = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
+        gx, gw, _ = torch.ops.aten.convolution_backward(
+            grad, short, signs, None, [stride] * 2, [zeros] * 2, [dilation] * 2, False, [0, 0], groups, mask
+        )
+        if gx is not None and ctx.ones:
+            gx = gx[:, :, ctx.ones : -ctx.ones, ctx.ones : -ctx.ones]
+        return gx, None if gw is None else gw.float(), None, None, None, None
+
+
+_short_convolution: Callable[..., Tensor] = _ShortConvolution.apply
+
+
+class Site(nn.Module):
+    """A place where an activation is binarised: activation a, then sign with a surrogate gradient. Any shape.
+
+    Forward:   y  = sign(a(x))
+    Backward:  gx = gy * slope(a(x)) * a'(x),   slope by the surrogate (see `evobnn.nn.binarize`)
+
+    With precision "bf16" the ±1 is handed on in bfloat16. With `real` the forward pass is hardtanh(a(x), -clip, clip), whose derivative is that of `clipped_identity`.
+
+    While `watching`, every forward pass ands "all of a(x) is finite" into `finite`; otherwise nobody would notice, as
+    NaN leaves a sign as ±1. `watch` and `all_finite` do this for a whole network.
+
+    Raises NetworkError for an unknown surrogate or a clip that is not positive.
+    """
+
+    def __init__(
+        self,
+        activation: nn.Module | None = None,
+        surrogate: str = "clipped_identity",
+        clip: float = 1.0,
+        *,
+        real: bool = False,
+        precision: str = "fp32",
+        surrogates: Mapping[str, Surrogate] = SURROGATES,
+    ) -> None:
+        super().__init__()
+        check_name("surrogate", surrogate, surrogates, NetworkError)
+        if not 0.0 < clip < float("inf"):
+            raise NetworkError(message("clip to be positive and finite", repr(clip), "Published values: 1 and 1.3."))
+        self.activation, self.surrogate, self.clip, self.real = activation, surrogate, clip, real
+        self.short = check_name("precision", precision, PRECISIONS, NetworkError) == "bf16"
+        self.watching = False
+        self.finite: Tensor | bool = True
+        self._binarise = surrogates[surrogate]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ±1 (in the twin a clipped a(x)), shaped as x."""
+        a: Tensor = x if self.activation is None else self.activation(x)
+        if self.watching:
+            least, most = torch.aminmax(a)  # one pass, and both hand NaN on
+            self.finite = torch.isfinite(least) & torch.isfinite(most) & self.finite
+        return F.hardtanh(a, -self.clip, self.clip) if self.real else self._binarise(a, self.clip, self.short)
+
+    def extra_repr(self) -> str:
+        """Return what `print` shows of it."""
+        return f"{self.surrogate}, clip={self.clip}" + ", real" * self.real
+
+
+@contextmanager
+def watch(network: nn.Module) -> Iterator[None]:
+    """Have every site of `network` look for non-finite values during the block; the answer is `all_finite(network)`.
+
+    Answers of earlier blocks are forgotten. A whole pass over each activation: meant for the end of an epoch.
+    """
+    sites = [module for module in network.modules() if isinstance(module, Site)]
+    for site in sites:
+        site.watching, site.finite = True, True
+    try:
+        yield
+    finally:
+        for site in sites:
+            site.watching = False
+
+
+def all_finite(network: nn.Module) -> bool:
+    """Return whether no site met a non-finite value in the last `watch` block (True if there was none)."""
+    return all(bool(module.finite) for module in network.modules() if isinstance(module, Site))
+
+
+def latent_weights(network: nn.Module) -> list[nn.Parameter]:
+    """Return the latent weights of all binary convolutions, in the order of the modules; real twins have none."""
+    return [m.weight for m in network.modules() if isinstance(m, BinaryConv2d) and not m.real]
+
+
+def clip_latent_(weights: nn.Module | Iterable[Tensor], clip: float) -> None:
+    """Clamp latent weights to [-clip, clip] in place; call it under `torch.no_grad()`, after the optimiser's step.
+
+    Given a module, its `latent_weights` are looked up; a training loop hands over the list that it looked up once.
+    """
+    for weight in latent_weights(weights) if isinstance(weights, nn.Module) else weights:
+        weight.clamp_(-clip, clip)
+
+
+def batch_norm(channels: int, *, affine: bool = True) -> nn.BatchNorm2d:
+    """Return a BatchNorm2d (N, C, H, W) that does not count its batches: one kernel launch less in every pass."""
+    norm = nn.BatchNorm2d(channels, affine=affine)
+    norm.num_batches_tracked = None
+    return norm

@@ -1,0 +1,69 @@
+"""Stem, cells, head: a whole network for images.
+
+Only the stem, the head and the published skip of reduction cells are real-valued, and each is of a class that says so:
+`RealConv2d` or `nn.Linear`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from evobnn.nn.blocks import CellBlock
+from evobnn.nn.layers import RealConv2d, batch_norm
+
+
+def stem(in_channels: int, out_channels: int, *, bias: bool = False) -> nn.Sequential:
+    """Return the real-valued start for small images: BatchNorm -> convolution 3x3 -> ReLU; size kept.
+
+    (N, in_channels, H, W) -> (N, out_channels, H, W). Source: the CIFAR-10 network of BNAS (gistvision/bnas), where the
+    convolution has no bias and out_channels is three times the width.
+    """
+    return nn.Sequential(
+        OrderedDict(
+            norm=batch_norm(in_channels),
+            conv=RealConv2d(in_channels, out_channels, 3, padding=1, bias=bias),
+            relu=nn.ReLU(inplace=True),
+        )
+    )
+
+
+class Head(nn.Module):
+    """The real-valued end: mean over the map, then a linear layer. (N, in_channels, H, W) -> (N, classes) logits."""
+
+    def __init__(self, in_channels: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, classes)."""
+        logits: Tensor = self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        return logits
+
+
+class Network(nn.Module):
+    """Images (N, C, H, W) -> logits (N, classes): each cell sees the outputs of the two modules before it.
+
+    The first cell sees the stem's output twice, the second the stem's and the first cell's. A cell on which the logits
+    do not depend, because no later cell reads it, is not run; `live` says which are.
+    """
+
+    def __init__(self, stem: nn.Module, cells: Sequence[CellBlock], head: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.cells, self.head = stem, nn.ModuleList(cells), head
+        wanted = {len(cells) - 1}
+        for k in range(len(cells) - 1, -1, -1):
+            if k in wanted:
+                wanted |= {k - 2 + n for n, reads in enumerate(cells[k].reads) if reads}
+        self.live = tuple(k in wanted for k in range(len(cells)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, classes)."""
+        s0 = s1 = self.stem(x)
+        for cell, live in zip(self.cells, self.live, strict=True):
+            s0, s1 = s1, cell(s0, s1) if live else s1
+        logits: Tensor = self.head(s1)
+        return logits

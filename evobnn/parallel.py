@@ -1,0 +1,327 @@
+"""Many small tasks on many processes: the only place that calls joblib.
+
+joblib does the work; this page adds what a search of many hours needs and joblib does not give:
+
+* A killed worker (the kernel's answer to too much memory) makes joblib give up the whole call without naming the task.
+  Here every task that had been sent to a worker and had not come back is run again, alone; only one that kills its
+  worker alone is lost, and it is lost by name.
+* loky's workers outlive a parent that was killed, for minutes. Here a thread in each worker looks twice a second
+  whether the parent is still there. (Linux's PR_SET_PDEATHSIG is no way out: it fires when the *thread* that started
+  the worker ends, and loky starts some workers from a thread.)
+* Ctrl-C is the parent's business: workers never see it, so none of them prints a traceback.
+
+Threads are refused: the guards around the global random generators (`_seeding.guarded`) are not safe for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import resource_tracker
+from types import TracebackType
+from typing import Any, TypeVar
+
+import psutil
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from evobnn._checks import check_at_least, check_name
+from evobnn.errors import DeviceError, message
+
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+BACKENDS = ("loky", "dask", "ray")
+LOST = "the worker process died (killed, or out of memory) while this ran alone"
+MEMORY_PER_WORKER = 400 * 2**20  # bytes: 255 MiB after `import torch`, 365 to 385 MiB after training one small network
+MOST_BARREN = 3
+POLL_SECONDS = 0.5
+
+_REFUSED = {
+    "threading": "its tasks would share the global random generators",
+    "multiprocessing": "its workers are forks, which can hang in OpenMP",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one task ended: the place of its payload in the sequence, and what the function returned.
+
+    `lost` says why there is no value (None) although the task was tried alone; it is empty otherwise.
+    """
+
+    index: int
+    value: Any
+    lost: str = ""
+
+
+class Workers:
+    """A pool for one run. It stays warm between calls of `run`: starting a worker and importing torch costs a second.
+
+    `jobs=1` is this very process, whatever the backend. A worker lost on `dask` or `ray` is the cluster's affair (Dask
+    runs its tasks elsewhere); Dask also decides how many tasks run at once, and Ray's results come in rounds of `jobs`,
+    as its backend cannot hand them out one by one. loky keeps one pool per process: use one `Workers` at a time.
+    """
+
+    def __init__(self, jobs: int, backend: str = "loky") -> None:
+        self.jobs = check_at_least("jobs", jobs, 1)
+        self.backend = _checked_backend(backend)
+        self._outputs: Generator[Any, None, None] | None = None
+        self._parallel: Parallel | None = None
+        self._used = False
+        if jobs > 1 and backend != "loky":
+            _check_cluster(backend)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers at once, also those in the middle of a task. A later `run` starts new ones."""
+        used = self._used
+        self._drop()
+        self._used = False
+        if used and self.backend == "loky":
+            get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+    def run(self, function: Callable[[Payload], Result], payloads: Sequence[Payload]) -> Iterator[Outcome]:
+        """Yield one outcome per payload as they arrive, in any order; nothing runs again once it was yielded.
+
+        `function` is importable by name and returns its failures as values: what it raises ends the whole call.
+        Closing the iterator early ends the workers instead of waiting for them.
+        """
+        if self.jobs == 1:
+            for index, payload in enumerate(payloads):
+                yield Outcome(index, function(payload))
+            return
+        waiting = {index: _Task(index, payload) for index, payload in enumerate(payloads)}
+        box, arrived = next(_numbers), dict[int, Any]()
+        _boxes[box] = arrived
+        try:
+            yield from self._until_done(partial(_run_task, function, self._parent(), box), waiting, arrived)
+        finally:
+            del _boxes[box]
+
+    def _until_done(
+        self, run: Callable[[_Task], _Back], waiting: dict[int, _Task], arrived: dict[int, Any]
+    ) -> Iterator[Outcome]:
+        """Empty `waiting`, one joblib call after the other as long as workers get killed."""
+        barren = 0  # how often in a row workers died with nothing sent: not worth a word unless it goes on
+        while waiting:
+            suspects: list[_Task] = []
+            try:
+                for outcome in self._together(run, list(waiting.values())):
+                    del waiting[outcome.index]
+                    arrived.pop(outcome.index, None)
+                    yield outcome
+            except TerminatedWorkerError:
+                suspects = [task for task in waiting.values() if task.sent]
+                barren = 0 if suspects else barren + 1
+                if barren == MOST_BARREN:
+                    raise
+            for task in suspects:
+                del waiting[task.index]
+                if task.index in arrived:
+                    yield Outcome(task.index, arrived.pop(task.index))
+                else:
+                    yield self._alone(run, task)
+
+    def _parent(self) -> int | None:
+        return os.getpid() if self.backend == "loky" else None
+
+    def _together(self, run: Callable[[_Task], _Back], tasks: Sequence[_Task]) -> Iterator[Outcome]:
+        """Yield the outcomes of one joblib call, which a killed worker ends with TerminatedWorkerError."""
+        calls = [delayed(run)(task) for task in tasks]
+        _ignore_harmless_warnings()
+        try:
+            with _interrupt_held_back():
+                parallel = self._warm()
+                streams = parallel.return_generator
+                self._outputs = outputs = parallel(calls) if streams else _in_rounds(parallel, calls, self.jobs)
+            for back in outputs:
+                yield Outcome(back.index, back.value)
+        except BaseException:
+            self._drop()
+            raise
+
+    def _alone(self, run: Callable[[_Task], _Back], task: _Task) -> Outcome:
+        """Return the outcome of the task run in a worker while all other workers idle."""
+        outcome = Outcome(task.index, None, lost=LOST)
+        try:
+            for found in self._together(run, [task]):
+                outcome = found
+        except TerminatedWorkerError:
+            pass
+        return outcome
+
+    def _warm(self) -> Parallel:
+        """Return the joblib object, entered once: each time one is entered anew leaves a folder in /dev/shm."""
+        if self._parallel is None:
+            returned = "list" if self.backend == "ray" else "generator_unordered"
+            with _configured(self.backend):
+                # One task per worker in flight: what is sent and not back is what a killed worker may have run.
+                parallel = Parallel(n_jobs=self.jobs, return_as=returned, batch_size=1, pre_dispatch="n_jobs")
+            parallel.__enter__()
+            self._parallel, self._used = parallel, True
+        return self._parallel
+
+    def _drop(self) -> None:
+        """Give up the current call and its joblib object: used again, it would run what the last call left over."""
+        outputs, self._outputs = self._outputs, None
+        parallel, self._parallel = self._parallel, None
+        with warnings.catch_warnings():  # joblib counts the tasks given up; they are given up on purpose
+            warnings.filterwarnings("ignore", r"\d+ tasks (have been successfully|which were still)", UserWarning)
+            if outputs is not None:
+                outputs.close()
+            if parallel is not None:
+                parallel.__exit__(None, None, None)
+
+
+def default_jobs() -> int:
+    """Return how many workers this machine can feed: a physical core and 400 MiB of free memory for each."""
+    with warnings.catch_warnings():  # loky warns where it cannot tell physical from logical cores; it counts the latter
+        warnings.filterwarnings("ignore", "Could not find the number of physical cores", UserWarning)
+        cores = cpu_count(only_physical_cores=True)
+    return max(1, min(int(cores), int(psutil.virtual_memory().available) // MEMORY_PER_WORKER))
+
+
+class _Task:
+    """One payload on its way. Only what was pickled can have reached a worker, so the task notes being pickled."""
+
+    def __init__(self, index: int, payload: Any) -> None:
+        self.index, self.payload, self.sent = index, payload, False
+
+    def __reduce__(self) -> tuple[type[_Task], tuple[int, Any]]:
+        self.sent = True
+        return _Task, (self.index, self.payload)
+
+
+def _in_rounds(parallel: Parallel, calls: Sequence[Any], size: int) -> Generator[Any, None, None]:
+    for start in range(0, len(calls), size):
+        yield from parallel(calls[start : start + size])
+
+
+_numbers = itertools.count()
+_boxes: dict[int, dict[int, Any]] = {}
+
+
+class _Back:
+    """One result on its way home. When it is unpickled there it leaves its value in the box of its call of `run`:
+    joblib throws away what had arrived but was not yet handed out when a worker died.
+    """
+
+    def __init__(self, box: int, index: int, value: Any) -> None:
+        self.box, self.index, self.value = box, index, value
+
+    def __reduce__(self) -> tuple[Callable[[int, int, Any], _Back], tuple[int, int, Any]]:
+        return _unpacked, (self.box, self.index, self.value)
+
+
+def _unpacked(box: int, index: int, value: Any) -> _Back:
+    if box in _boxes:
+        _boxes[box][index] = value
+    return _Back(box, index, value)
+
+
+def _run_task(function: Callable[[Any], Any], parent: int | None, box: int, task: _Task) -> _Back:
+    if parent is not None:
+        _watch(parent)  # second line of defence: a pool that was started without the initializer
+    return _Back(box, task.index, function(task.payload))
+
+
+_watching = False
+
+
+def _start_worker(parent: int) -> None:
+    """Prepare a loky worker before its first task."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _watch(parent)
+
+
+def _watch(parent: int) -> None:
+    """End this worker soon after its parent is gone, whatever it is doing and however the parent ended."""
+    global _watching
+    if not _watching:
+        _watching = True
+        threading.Thread(target=_leave_when_orphaned, args=(parent,), name="orphan-watch", daemon=True).start()
+
+
+def _leave_when_orphaned(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+    os._exit(1)  # nobody is left to tell, and a clean end would wait for the task
+
+
+def _checked_backend(backend: str) -> str:
+    if backend in _REFUSED:
+        expected = f"a backend with clean processes ({', '.join(BACKENDS)})"
+        raise DeviceError(message(expected, f"'{backend}'", f"Use 'loky': {_REFUSED[backend]}."))
+    return check_name("backend", backend, BACKENDS, DeviceError)
+
+
+def _configured(backend: str) -> parallel_config:
+    """Return the context that names the backend; it never changes, because other settings would start a new pool."""
+    if backend == "loky":
+        return parallel_config(
+            backend="loky",
+            inner_max_num_threads=1,
+            initializer=_start_worker,
+            initargs=(os.getpid(),),
+        )
+    return parallel_config(backend=backend)
+
+
+def _check_cluster(backend: str) -> None:
+    """Raise now, not hours later, where the cluster or its library is missing or its workers have threads."""
+    try:
+        if backend == "ray":
+            importlib.import_module("ray.util.joblib").register_ray()
+        else:
+            importlib.import_module("distributed")
+        with _configured(backend) as settings:
+            chosen = settings["backend"]
+    except ImportError as error:
+        do = "Run `pip install 'evobnn[cluster]'`, or use 'loky'."
+        raise DeviceError(message(f"the library behind backend '{backend}'", "nothing installed", do)) from error
+    except ValueError as error:  # what joblib raises where no client was made
+        do = "Make a client in this program first: distributed.Client('scheduler-address:8786')."
+        raise DeviceError(message("a connection to a Dask cluster", "none", do)) from error
+    if backend == "dask":
+        shared = {at: n for at, n in chosen.client.nthreads().items() if n > 1 or at.startswith("inproc")}
+        if shared:
+            do = "Start them with --nthreads 1 (LocalCluster: threads_per_worker=1, processes=True)."
+            raise DeviceError(message("Dask workers of one thread in processes of their own", str(shared), do))
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Hold SIGINT back in this thread while workers start: they inherit that and never die of Ctrl-C halfway up."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start lets SIGINT through again (Python 3.11), so it must come before
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ignore_harmless_warnings() -> None:
+    """Ignore loky's note that it replaced a worker which grew by 300 MB or idled for 300 s: both are its plan.
+
+    The filter has to be process-wide: loky warns from its own thread, which would die of a warning made an error.
+    """
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)

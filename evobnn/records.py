@@ -1,0 +1,103 @@
+"""What one evaluation yielded, and who descends from whom: plain frozen values, ready for text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from evobnn.errors import EvobnnError, message
+
+
+class Status(StrEnum):
+    """How an evaluation ended; objectives exist only for `ok`."""
+
+    OK = "ok"
+    DIVERGED = "diverged"  # a non-finite parameter, gradient norm or pre-sign value
+    INVALID = "invalid"  # never trained: no path, constant sign, or over the bound on training work
+    TIMEOUT = "timeout"  # the clock, checked between batches
+    ERROR = "error"  # an exception, or a worker that died with this evaluation alone in it
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one genome yielded under one protocol and seed.
+
+    Attributes:
+        status: how it ended.
+        objectives: value by objective name; every one finite; empty unless the status is `ok`.
+        message: one sentence on why it did not end `ok`.
+        measures: further numbers by name, such as the counts of the network and the validation loss.
+        behaviour: numerical fingerprint of the expressions (16 hex digits each); tells, merges nothing.
+        seconds: wall time of the evaluation in seconds; kept in the journal only.
+        traceback: for `error`; kept in the journal only.
+    """
+
+    status: Status
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    behaviour: str = ""
+    seconds: float = 0.0
+    traceback: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.status is Status.OK) != bool(self.objectives):
+            raise EvobnnError(
+                message("objectives exactly where the status is ok", f"{self.status}, {dict(self.objectives)}",
+                        "Report a failed evaluation without objectives.")
+            )  # fmt: skip
+        bad = [name for name, value in self.objectives.items() if not math.isfinite(value)]
+        if bad:
+            raise EvobnnError(
+                message("finite objectives", f"{bad[0]} = {self.objectives[bad[0]]}", "Report it as diverged.")
+            )
+
+
+@dataclass(frozen=True)
+class Individual:
+    """A genome and where it comes from; its evaluations are found by `key`.
+
+    Attributes:
+        id: number within the run, in the order of asking.
+        genome: the genome's text as it was bred.
+        key: of the canonical form; two individuals of one run never share it.
+        born: generation in which it was asked.
+        origin: `sample`, `seed`, `mate`, `mutate` or `mate+mutate`.
+        parents: ids of the individuals it was bred from.
+    """
+
+    id: int
+    genome: str
+    key: str
+    born: int
+    origin: str = "sample"
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One training that the search asks for: the individual and the number of the repeat (0, 1, ...)."""
+
+    individual: Individual
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A request and what it yielded."""
+
+    request: Request
+    evaluation: Evaluation
+
+
+def mean_objectives(evaluations: Sequence[Evaluation]) -> dict[str, float] | None:
+    """Return the mean of every objective over the repeats, or None where there are none or one of them failed.
+
+    A genome that failed once is not a candidate any more: a mean over its good days would flatter it.
+    """
+    if not evaluations or any(e.status is not Status.OK for e in evaluations):
+        return None
+    names = evaluations[0].objectives
+    return {name: math.fsum(e.objectives[name] for e in evaluations) / len(evaluations) for name in names}

@@ -1,0 +1,43 @@
+"""Taking over what another population, perhaps of another space, has found."""
+
+from __future__ import annotations
+
+from evobnn._seeding import Generator
+from evobnn.genome import Cell, Edge, Genome
+from evobnn.spaces.base import Space
+from evobnn.spaces.shapes import embed
+
+
+def adapt(space: Space, genome: Genome, rng: Generator) -> Genome:
+    """Return a genome of `space` that keeps all of `genome` that this space allows; the rest is drawn.
+
+    A node is kept if its edges are allowed here, filled up with Zeroise where it has too few; an expression is kept
+    if it has the space's shape or can be padded to it without changing the function. Frozen parts stay frozen.
+    """
+    cells, given = space.frozen.cell_by_kind, genome.cell_by_kind
+    for kind in space.free_kinds:
+        edges: list[Edge] = []
+        for node in space.own_nodes:
+            kept = _filled(space, kind, node, given[kind].into(node)) if kind in given else None
+            edges += space.sample_node(kind, node, rng) if kept is None else kept
+        cells[kind] = Cell(tuple(edges))
+    expressions = space.frozen.expression_by_site
+    for site in space.free_sites:
+        own = genome.expression_at(site, site.split("/")[0]) if genome.expressions else None
+        fitting = None if own is None else embed(space.shape, space.alphabet, own)
+        expressions[site] = space.sample_expression(rng) if fitting is None else fitting
+    return Genome.of({kind: cells[kind] for kind in space.kinds}, expressions)
+
+
+def _filled(space: Space, kind: str, node: int, edges: tuple[Edge, ...]) -> tuple[Edge, ...] | None:
+    """Return the edges into a node with idle ones added up to the in-degree, or None where they are not allowed."""
+    sources = {edge.source for edge in edges}
+    allowed = all(edge.operation in space.offered[kind] for edge in edges)
+    if not allowed or len(sources) != len(edges) or len(edges) > space.inputs:
+        return None
+    missing = space.inputs - len(edges)
+    idle = [name for name in space.offered[kind] if space.operations[name].kernel == 0]
+    if missing and not idle:
+        return None
+    unused = [number for number in range(node) if number not in sources]
+    return tuple(sorted((*edges, *(Edge(source, node, idle[0]) for source in unused[:missing]))))

@@ -1,0 +1,128 @@
+"""Batches and augmentations as tensor functions, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from evobnn.data.batches import AUGMENTATIONS, epoch_batches, flip, normalise, shift, to_tensors
+from evobnn.data.dataset import Images, Split
+from evobnn.errors import DataError
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images_of(count: int, channels: int = 3, seed: int = 0) -> Images:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(1, 256, (count, channels, 6, 5), dtype=np.uint8)
+    return Images(pixels, np.arange(count) % 2, ("even", "odd"))
+
+
+def numpy_shift(batch: np.ndarray, offsets: np.ndarray, pixels: int) -> np.ndarray:
+    """Write every pixel that stays inside to its new place, one by one."""
+    count, _, height, width = batch.shape
+    moved = np.zeros_like(batch)
+    for n in range(count):
+        down, right = pixels - offsets[n, 0], pixels - offsets[n, 1]
+        for y in range(height):
+            for x in range(width):
+                if 0 <= y + down < height and 0 <= x + right < width:
+                    moved[n, :, y + down, x + right] = batch[n, :, y, x]
+    return moved
+
+
+def test_tensors_hold_the_split_and_the_moments_of_its_training_part() -> None:
+    split = Split(images_of(50), images_of(9, seed=1))
+    tensors = to_tensors(split)
+    assert tensors.train_images.dtype == torch.uint8 and tensors.train_labels.dtype == torch.int64
+    assert np.array_equal(tensors.validation_images.numpy(), split.validation.images)
+    assert np.array_equal(tensors.train_labels.numpy(), split.train.labels)
+    pixels = split.train.images.astype(np.float64)
+    np.testing.assert_allclose(tensors.mean.numpy(), pixels.mean(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(tensors.deviation.numpy(), pixels.std(axis=(0, 2, 3)), rtol=1e-6)
+
+
+def test_tensors_are_copies() -> None:
+    split = Split(images_of(4), images_of(4))
+    to_tensors(split).train_images.zero_()
+    assert split.train.images.min() > 0
+
+
+def test_normalise_gives_mean_0_and_deviation_1() -> None:
+    tensors = to_tensors(Split(images_of(64), images_of(4)))
+    batch = normalise(tensors.train_images, tensors.mean, tensors.deviation)
+    assert batch.dtype == torch.float32
+    torch.testing.assert_close(batch.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(batch.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
+
+
+def test_normalise_by_hand_and_a_constant_channel() -> None:
+    batch = torch.tensor([[[[10, 30]]]], dtype=torch.uint8)
+    assert normalise(batch, torch.tensor([20.0]), torch.tensor([5.0])).tolist() == [[[[-2.0, 2.0]]]]
+    constant = Images(np.full((2, 1, 2, 2), 7, np.uint8), np.array([0, 1]), ("a", "b"))
+    tensors = to_tensors(Split(constant, constant))
+    assert (tensors.mean.tolist(), tensors.deviation.tolist()) == ([7.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "sizes"),
+    [(10, 4, [4, 4, 2]), (9, 4, [4, 4]), (8, 4, [4, 4]), (5, 5, [5]), (11, 4, [4, 4, 3]), (3, 2, [2])],
+)
+def test_epoch_batches_cover_every_index_once(count: int, batch: int, sizes: list[int]) -> None:
+    batches = epoch_batches(count, batch, seeded())
+    assert [len(indices) for indices in batches] == sizes
+    drawn = torch.cat(batches).tolist()
+    assert len(set(drawn)) == len(drawn) == sum(sizes) >= count - 1
+    assert set(drawn) <= set(range(count))
+
+
+def test_epoch_batches_are_shuffled_by_their_generator_alone() -> None:
+    generator = seeded(1)
+    first, second = (torch.cat(epoch_batches(100, 10, generator)).tolist() for _ in range(2))
+    assert first == torch.cat(epoch_batches(100, 10, seeded(1))).tolist()
+    assert first != second
+    assert first != sorted(first)
+
+
+@pytest.mark.parametrize(("count", "batch", "said"), [(10, 11, "at most 10"), (10, 1, "at least 2"), (1, 2, "at most")])
+def test_batches_that_cannot_be_are_refused(count: int, batch: int, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        epoch_batches(count, batch, seeded())
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 4])
+def test_shift_agrees_with_numpy(pixels: int) -> None:
+    batch = torch.from_numpy(images_of(40).images)
+    offsets = torch.randint(0, 2 * pixels + 1, (40, 2), generator=seeded(7)).numpy()
+    moved = shift(batch, pixels, seeded(7))
+    assert moved.dtype == torch.uint8 and moved.shape == batch.shape
+    assert np.array_equal(moved.numpy(), numpy_shift(batch.numpy(), offsets, pixels))
+    assert len(np.unique(offsets)) == 2 * pixels + 1
+    assert len({tuple(pair) for pair in offsets.tolist()}) > 4
+
+
+def test_flip_mirrors_about_half_and_leaves_the_rest() -> None:
+    batch = torch.from_numpy(images_of(200).images)
+    flipped = flip(batch, seeded())
+    same = (flipped == batch).flatten(1).all(1)
+    mirrored = (flipped == batch.flip(3)).flatten(1).all(1)
+    assert torch.all(same ^ mirrored)
+    assert 70 <= int(mirrored.sum()) <= 130
+
+
+def test_every_augmentation_keeps_shape_and_type_and_replays() -> None:
+    assert list(AUGMENTATIONS) == ["none", "shift1", "shift2", "shift4", "flip", "shift4-flip"]
+    batch = torch.from_numpy(images_of(30).images)
+    untouched = batch.clone()
+    looped = 0
+    for name, augment in AUGMENTATIONS.items():
+        once, again = augment(batch, seeded(3)), augment(batch, seeded(3))
+        assert once.shape == batch.shape and once.dtype == torch.uint8
+        assert torch.equal(once, again)
+        assert torch.equal(once, batch) is (name == "none")
+        assert torch.equal(batch, untouched)
+        looped += 1
+    assert looped == 6
