@@ -10,7 +10,20 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC: dict[str, str] = {}
+_PUBLIC: dict[str, str] = {
+    "Cell": "evobnn.genome",
+    "Experiment": "evobnn.experiment",
+    "Expression": "evobnn.genome",
+    "Genome": "evobnn.genome",
+    "Options": "evobnn.experiment",
+    "Run": "evobnn.analysis",
+    "Session": "evobnn.experiment",
+    "create": "evobnn.experiment",
+    "load_run": "evobnn.analysis",
+    "parse_expression": "evobnn.genome",
+    "parse_genome": "evobnn.genome",
+}
+"""Where each public name stands."""
 __all__ = ["__version__", *_PUBLIC]
 
 

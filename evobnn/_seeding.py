@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def state_of(rng: Generator) -> dict[str, Any]:
 def generator_from(state: dict[str, Any]) -> Generator:
     """Return a generator that continues where `state_of` was taken."""
     bits = np.random.PCG64()
-    bits.state = state
+    bits.state = cast(Any, state)
     return np.random.Generator(bits)
 
 

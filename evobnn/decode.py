@@ -93,7 +93,7 @@ def build(
     """Return the network of exactly this genome, canonical or not; `decode` is what everything else calls."""
     template = surround.template
     style = ConvStyle(template.padding, template.scale, real, surround.precision)
-    channels, older, previous = template.width, template.width * template.stem, template.width * template.stem
+    channels, older, previous = template.width, template.stem_channels, template.stem_channels
     blocks: list[CellBlock] = []
     after_reduction = False
     for index, kind in enumerate(template.kinds):
@@ -119,9 +119,9 @@ def build(
         )
         older, previous, after_reduction = previous, space.nodes * channels, reduces
     return Network(
-        stem(surround.shape[0], template.width * template.stem),
+        stem(surround.shape[0], template.stem_channels),
         blocks,
-        Head(previous, surround.classes),
+        Head(previous, surround.classes, template.head),
     )
 
 

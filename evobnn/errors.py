@@ -43,7 +43,7 @@ class DeviceError(EvobnnError):
 
 
 def message(expected: str, got: str, do: str) -> str:
-    """Return the three-part text `Expected …, got …. Do this.`"""
+    """Return the text in three parts: expected this, got that, do so."""
     return f"Expected {expected}, got {got}. {do}"
 
 

@@ -1,4 +1,4 @@
-"""One evaluation: decode a genome, train it briefly, measure it. Whatever goes wrong becomes a status, not an exception."""
+"""One evaluation: decode a genome, train it briefly, measure it. What goes wrong becomes a status, not an exception."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ _constant = lru_cache(maxsize=None)(constant_sign)
 def check_device(device: str) -> str:
     """Return `device` if torch can compute on it; raise DeviceError otherwise."""
     try:
-        torch.empty(1, device=device).add_(1.0)
+        torch.empty(1, device=device).add_(1.0).item()  # an item, because the meta device adds but holds nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         known = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         raise DeviceError(
@@ -223,15 +223,15 @@ def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
     recipe = bench.protocol.recipe
     macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.epochs
     if bench.protocol.max_macs and macs > bench.protocol.max_macs:
-        bound = f"its training takes {macs:.3g} multiply-accumulates, more than max_macs = {bench.protocol.max_macs:.3g}"
-        return Evaluation(Status.INVALID, message=bound)
+        bound = f"more than max_macs = {bench.protocol.max_macs:.3g}"
+        return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = _counts(cost)
     fingerprint = _behaviour(bench, genome)
     data = _tensors(bench.prepared.folder, bench.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "weights"))
         network = decode(bench.space, genome, bench.surround)
-    network = network.to(bench.device, memory_format=torch.channels_last)
+    network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
     result = train(network, data, recipe, seed, deadline=deadline)
     if result.ended != "finished":

@@ -31,7 +31,7 @@ RANDOM_TRIES = 2000
 Indicators = Callable[[Sequence[tuple[float, ...]]], Mapping[str, float]]
 
 
-class SpaceExhausted(SearchError):
+class SpaceExhausted(SearchError):  # noqa: N818 - how a search may well end
     """No genome is left that was not tried."""
 
 
@@ -183,8 +183,8 @@ class Search:
     def _to_measure_again(self, most: int) -> list[Candidate]:
         """Return members of the first front with too few evaluations, the fewest first."""
         front = fronts(self._population)[0] if self._population else []
-        few = [one for one in front if one.repeats < self.repeats]
-        return sorted(few, key=lambda one: (one.repeats, one.id))[:most]
+        few = {one.id: one for one in front if one.repeats < self.repeats}  # by id: some selections take one twice
+        return sorted(few.values(), key=lambda one: (one.repeats, one.id))[:most]
 
     def _bred(self, requests: list[Request], keys: set[str], prepared: Any) -> bool:
         """Add one child with a new key; tell whether that worked within the tries."""
@@ -237,6 +237,7 @@ class Search:
         candidates = [one for one in found if one is not None]
         if self._generation == 0 and not candidates:
             raise self._nothing_worked(results)
+        fronts(candidates)  # some selections of DEAP read crowding distances and do not assign them
         with guarded(child_seed(self._seed, "select", self._generation)):
             self._population = self.strategy.survive(candidates, self.toolbox)
         log = self._log(results)

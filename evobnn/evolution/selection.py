@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from deap import base, tools
@@ -18,7 +18,7 @@ from evobnn.errors import SearchError, message
 from evobnn.genome import Genome
 
 
-@lru_cache(maxsize=None)
+@cache
 def minimising(count: int) -> type[Any]:
     """Return DEAP's fitness for `count` objectives, all minimised; a plain subclass, no `creator`."""
     return type(f"Minimise{count}", (base.Fitness,), {"weights": (-1.0,) * count})

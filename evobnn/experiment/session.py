@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from evobnn import __version__
 from evobnn._checks import check_at_least
 from evobnn.analysis import Axis, front_csv, front_frame, hypervolume, individuals_frame, nondominated, save_front
 from evobnn.data import prepare
@@ -200,6 +201,8 @@ class Session:
             try:
                 run(search, partial(self._evaluate, "search"), self._commit, self.total, out_of_time)
             except SpaceExhausted as end:
+                if not self.generations:
+                    raise
                 self.say(str(end))
             self._rescore()
 
@@ -272,9 +275,8 @@ class Session:
             "generations": self.total,
             "budget": options.budget,
             "timeout": options.timeout,
-            "versions": {
-                name: version(name) for name in ("evobnn", "torch", "deap", "numpy", "joblib", "scikit-learn")
-            },
+            "versions": {"evobnn": __version__}
+            | {name: version(name) for name in ("torch", "deap", "numpy", "joblib", "scikit-learn")},
             "python": platform.python_version(),
             "machine": {
                 "system": platform.system(),
@@ -381,6 +383,7 @@ class Session:
     def _rescore(self) -> None:
         """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it."""
         count = self.experiment.noise.rescore
+        rows: list[Rescored] = []
         if not self.generations:
             return
         if count:
@@ -394,7 +397,7 @@ class Session:
                 for individual in chosen
             ]
             write_rescored(self.folder, self.generations[-1].number, rows)
-        write_derived(self.folder, self.generations, fresh_scores(self.folder))
+        write_derived(self.folder, self.generations, {row.id: row for row in rows})
 
 
 def open_experiment(folder: Path) -> Experiment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import tomli_w
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from evobnn._checks import check_at_least, check_name
+from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.evolution import STRATEGIES, Strategy
@@ -115,6 +116,11 @@ class Experiment:
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
         check_at_least("horizon", self.horizon, 0)
+        check_between("max_macs", self.max_macs, 0.0, 1e30)
+        if not re.fullmatch(r"\w[\w.-]*", self.preset):
+            raise ExperimentError(
+                message("preset as a plain name for a folder", repr(self.preset), "Take letters, digits, '-' and '_'.")
+            )
         for name in self.objectives:
             check_name("objective", name, OBJECTIVES)
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):

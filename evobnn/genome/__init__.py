@@ -3,7 +3,7 @@
 """
 
 from evobnn.genome.cell import Cell, Edge
-from evobnn.genome.expression import X, Expression
+from evobnn.genome.expression import Expression, X
 from evobnn.genome.genome import Genome
 from evobnn.genome.specs import BINARY, FORMS, OPERATIONS, UNARY, FormSpec, OpSpec
 from evobnn.genome.text import parse_expression, parse_genome

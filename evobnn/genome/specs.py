@@ -38,6 +38,7 @@ class OpSpec:
         binary: its multiply-accumulates are between 1-bit weights and 1-bit activations.
         zero_preserving: an identically zero input gives an identically zero output. A binary convolution does not:
             batch norm has a bias and sign(0) is +1.
+        nothing: the output is identically zero whatever the input (Zeroise).
         summary: for people.
     """
 
@@ -47,6 +48,7 @@ class OpSpec:
     dilation: int = 1
     binary: bool = False
     zero_preserving: bool = True
+    nothing: bool = False
 
     def taps_inside(self, size: int) -> float:
         """Return the mean share, in [0, 1], of the window's taps that lie inside a map of size x size pixels."""
@@ -108,7 +110,7 @@ FORMS: dict[str, FormSpec] = {**UNARY, **BINARY}
 OPERATIONS: dict[str, OpSpec] = {
     spec.name: spec
     for spec in (
-        OpSpec("zero", 0, "Zeroise: outputs zeros"),
+        OpSpec("zero", 0, "Zeroise: outputs zeros", nothing=True),
         OpSpec("max3", 3, "max pooling 3x3"),
         OpSpec("avg3", 3, "average pooling 3x3, padding left out of the mean"),
         OpSpec("conv3", 3, "binary convolution 3x3", binary=True, zero_preserving=False),

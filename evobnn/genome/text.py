@@ -36,6 +36,8 @@ class _Reader:
                 raise self.error("a name, a number or one of [ ] ( ) , ; = + @", f"'{other}'", "Remove it.", start)
             if number is not None and len(number) > 4:
                 raise self.error("a node's number", f"{len(number)} digits", "Number the nodes from 2 up.", start)
+            if number is not None and number != str(int(number)):
+                raise self.error("a node's number", f"'{number}'", f"Write {int(number)}.", start)
             kind = "name" if name is not None else "number" if number is not None else "mark"
             self.tokens.append(_Token(kind, name or number or mark, start))
         self.tokens.append(_Token("end", "the end of the text", len(text)))
@@ -46,7 +48,7 @@ class _Reader:
     def pointing(self, sentence: str, at: int) -> GenomeError:
         """Return an error that shows up to 72 characters of the text around `at` with a caret under the place."""
         first = max(0, at - 36)
-        shown = self.text[first : first + 72].replace("\n", " ").replace("\t", " ")
+        shown = re.sub(r"\s", " ", self.text[first : first + 72])
         return GenomeError(f"{sentence}\n  {shown}\n  {' ' * (at - first)}^")
 
     @property
@@ -117,7 +119,7 @@ def _expression(reader: _Reader, forms: Mapping[str, FormSpec], depth: int) -> E
     name = reader.take("name", "a form such as x or sin(x)")
     if name.text not in forms:
         raise reader.pointing(unknown_name("form", name.text, forms), name.start)
-    if depth > _DEEPEST:
+    if depth >= _DEEPEST:
         raise reader.error(f"at most {_DEEPEST} levels", "a deeper expression", "Make it flatter.", name.start)
     args: list[Expression] = []
     if reader.at_mark("("):

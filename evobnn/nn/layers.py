@@ -261,8 +261,16 @@ def clip_latent_(weights: nn.Module | Iterable[Tensor], clip: float) -> None:
         weight.clamp_(-clip, clip)
 
 
+class _BatchNorm(nn.BatchNorm2d):
+    """A BatchNorm2d that can be loaded from a dict without torch's metadata, such as a safetensors file's."""
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: Any, *rest: Any) -> None:
+        # Without this version torch adds a count of batches to what is loaded, and then finds it unexpected.
+        super()._load_from_state_dict(state_dict, prefix, {**local_metadata, "version": 2}, *rest)
+
+
 def batch_norm(channels: int, *, affine: bool = True) -> nn.BatchNorm2d:
     """Return a BatchNorm2d (N, C, H, W) that does not count its batches: one kernel launch less in every pass."""
-    norm = nn.BatchNorm2d(channels, affine=affine)
+    norm = _BatchNorm(channels, affine=affine)
     norm.num_batches_tracked = None
     return norm

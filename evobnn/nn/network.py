@@ -32,15 +32,18 @@ def stem(in_channels: int, out_channels: int, *, bias: bool = False) -> nn.Seque
 
 
 class Head(nn.Module):
-    """The real-valued end: mean over the map, then a linear layer. (N, in_channels, H, W) -> (N, classes) logits."""
+    """The real-valued end: mean over each of size x size parts of the map, then a linear layer.
 
-    def __init__(self, in_channels: int, classes: int) -> None:
+    (N, in_channels, H, W) -> (N, classes) logits. size 1 is the global average of the published networks.
+    """
+
+    def __init__(self, in_channels: int, classes: int, size: int = 1) -> None:
         super().__init__()
-        self.linear = nn.Linear(in_channels, classes)
+        self.size = size
+        self.linear = nn.Linear(in_channels * size * size, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, classes)."""
-        logits: Tensor = self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        logits: Tensor = self.linear(F.adaptive_avg_pool2d(x, self.size).flatten(1))
         return logits
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from evobnn._seeding import Generator
-from evobnn.genome import Cell, Edge, Genome
+from evobnn._seeding import Generator, pick
+from evobnn.genome import Cell, Edge, Expression, Genome
 from evobnn.spaces.base import Space
 from evobnn.spaces.shapes import embed
 
@@ -12,7 +12,8 @@ def adapt(space: Space, genome: Genome, rng: Generator) -> Genome:
     """Return a genome of `space` that keeps all of `genome` that this space allows; the rest is drawn.
 
     A node is kept if its edges are allowed here, filled up with Zeroise where it has too few; an expression is kept
-    if it has the space's shape or can be padded to it without changing the function. Frozen parts stay frozen.
+    if it has the space's shape or can be padded to it without changing the function. Where one expression has to
+    serve sites that had several, one of them is picked. Frozen parts stay frozen.
     """
     cells, given = space.frozen.cell_by_kind, genome.cell_by_kind
     for kind in space.free_kinds:
@@ -23,10 +24,19 @@ def adapt(space: Space, genome: Genome, rng: Generator) -> Genome:
         cells[kind] = Cell(tuple(edges))
     expressions = space.frozen.expression_by_site
     for site in space.free_sites:
-        own = genome.expression_at(site, site.split("/")[0]) if genome.expressions else None
+        own = _spoken_for(genome, site, rng)
         fitting = None if own is None else embed(space.shape, space.alphabet, own)
         expressions[site] = space.sample_expression(rng) if fitting is None else fitting
     return Genome.of({kind: cells[kind] for kind in space.kinds}, expressions)
+
+
+def _spoken_for(genome: Genome, site: str, rng: Generator) -> Expression | None:
+    """Return the expression of these sites in the genome; for `net` one of all it has; None where it says nothing."""
+    known = genome.expression_by_site
+    if site == "net" and known and "net" not in known:
+        return pick(rng, list(known.values()))
+    said = any(name in known for name in (site, site.split("/")[0], "net"))
+    return genome.expression_at(site, site.split("/")[0]) if said else None
 
 
 def _filled(space: Space, kind: str, node: int, edges: tuple[Edge, ...]) -> tuple[Edge, ...] | None:
@@ -36,7 +46,7 @@ def _filled(space: Space, kind: str, node: int, edges: tuple[Edge, ...]) -> tupl
     if not allowed or len(sources) != len(edges) or len(edges) > space.inputs:
         return None
     missing = space.inputs - len(edges)
-    idle = [name for name in space.offered[kind] if space.operations[name].kernel == 0]
+    idle = [name for name in space.offered[kind] if space.operations[name].nothing]
     if missing and not idle:
         return None
     unused = [number for number in range(node) if number not in sources]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evobnn._checks import check_at_least, check_name
+from evobnn._checks import check_at_least, check_between, check_name
 from evobnn._seeding import Generator, pick
 from evobnn.errors import GenomeError, message, unknown_name
 from evobnn.genome import FORMS, OPERATIONS, Cell, Edge, Expression, FormSpec, Genome, OpSpec, parse_genome
@@ -26,7 +26,9 @@ class Template:
             (average pooling and channel repeat, no parameters). Normal cells add the previous cell's output.
         padding: of binary convolutions: `zero` (a third value at the borders) or `minus_one`.
         scale: of binary weights: `none` or `mean` (|w| averaged per filter).
-        stem: channels behind the real-valued stem, in multiples of `width`.
+        stem: channels behind the real-valued stem, in multiples of `width`, rounded to a whole number of them.
+        head: the last map is averaged to head x head values per channel before the real-valued linear layer; 1 is the
+            published global average. On small centred images, where a stroke is says much, and 1 forgets it.
     """
 
     cells: int = 20
@@ -35,18 +37,25 @@ class Template:
     skip: str = "published"
     padding: str = "zero"
     scale: str = "mean"
-    stem: int = 3
+    stem: float = 3.0
+    head: int = 1
 
     def __post_init__(self) -> None:
         check_at_least("network.cells", self.cells, 1)
         check_at_least("network.width", self.width, 1)
-        check_at_least("network.stem", self.stem, 1)
+        check_between("network.stem", self.stem, 1.0 / self.width, 100.0)
+        check_at_least("network.head", self.head, 1)
         check_at_least("network.reductions", self.reductions, 0)
         if self.cells <= self.reductions:
             check_at_least("network.cells", self.cells, self.reductions + 1)
         check_name("network.skip", self.skip, ("published", "free"))
         check_name("network.padding", self.padding, ("zero", "minus_one"))
         check_name("network.scale", self.scale, ("none", "mean"))
+
+    @property
+    def stem_channels(self) -> int:
+        """Channels behind the stem."""
+        return max(1, round(self.width * self.stem))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -95,6 +104,10 @@ class Space:
     operations: Mapping[str, OpSpec] = field(default_factory=lambda: OPERATIONS)
     forms: Mapping[str, FormSpec] = field(default_factory=lambda: FORMS)
 
+    def __post_init__(self) -> None:
+        for kind, cell in self.frozen.cells:
+            self._check_nodes(kind, cell)
+
     @property
     def own_nodes(self) -> range:
         """Numbers of the nodes behind the two inputs."""
@@ -134,20 +147,29 @@ class Space:
         for kind in self.kinds:
             if kind not in cells:
                 raise GenomeError(message(f"a cell '{kind}'", f"cells {list(cells) or 'none'}", f"Add {kind}[...]."))
-            highest = max((edge.target for edge in cells[kind].edges), default=0)
-            if highest not in (0, *self.own_nodes):
-                raise GenomeError(
-                    message(f"nodes 2 to {1 + self.nodes} in {kind}[...]", f"node {highest}", "Renumber or remove it.")
-                )
+            self._check_nodes(kind, cells[kind])
         known = ["net", NORMAL, REDUCTION]
         known += [f"{kind}/{node}" for kind in (NORMAL, REDUCTION) for node in self.own_nodes]
         for site in genome.expression_by_site:
             if site not in known:
                 raise GenomeError(unknown_name("class of sites", site, known))
 
+    def _check_nodes(self, kind: str, cell: Cell) -> None:
+        highest = max((edge.target for edge in cell.edges), default=0)
+        if highest not in (0, *self.own_nodes):
+            raise GenomeError(
+                message(f"nodes 2 to {1 + self.nodes} in {kind}[...]", f"node {highest}", "Renumber or remove it.")
+            )
+
     def check(self, genome: Genome) -> None:
         """Raise GenomeError, naming the place, where the genome is not one of this space."""
         self.check_buildable(genome)
+        for kind in genome.cell_by_kind:
+            if kind not in self.kinds:
+                raise GenomeError(message(f"cells {list(self.kinds)}", f"also {kind}[...]", "Leave it out."))
+        for site in genome.expression_by_site:
+            if site not in (*self.sites, *self.frozen.expression_by_site):
+                raise GenomeError(message(f"expressions for {list(self.sites)}", f"also @{site}", "Leave it out."))
         for kind in self.kinds:
             if kind in self.frozen.cell_by_kind:
                 if genome.cell_by_kind[kind] != self.frozen.cell_by_kind[kind]:
@@ -211,7 +233,7 @@ class Space:
         least, most = self.frozen.cell_by_kind, self.frozen.cell_by_kind
         for kind in self.free_kinds:
             by_work = sorted(self.offered[kind], key=lambda name: (taps(kind, name), name))
-            nothing = [n for n in by_work if self.operations[n].kernel == 0 and self.operations[n].zero_preserving]
+            nothing = [n for n in by_work if self.operations[n].nothing]
             carrier = next((n for n in by_work if n not in nothing), by_work[0])
             idle = nothing[0] if nothing else by_work[0]
             sources = range(self.inputs)

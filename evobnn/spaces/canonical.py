@@ -9,7 +9,7 @@ x, scale(x) and shift(x) are three functions. "Plain" below means without learna
     A  arguments of commuting forms are put in order                  add, mul, max, min, gaussdiff, expdiff
     B  add(p, zero) = p, sub(p, zero) = p, sub(zero, p) = neg(p)
     C  mul(p, zero) = zero                                            also drops learnable parts: their gradient is 0
-    D  max(p, zero) = relu(p), min(p, zero) = min0(p)                 kink at 0
+    D  max(p, zero) = relu(p), min(p, zero) = min0(p), p not zero     kink at 0
     E  max(p, p) = min(p, p) = p, sub(p, p) = zero, mul(p, p) = square(p) for plain p
     F  max(p, neg(p)) = abs(p) for plain p                            kink at 0
     G  sub(p, neg(q)) = add(p, q), add(p, neg(q)) = sub(p, q), neg(neg(p)) = p
@@ -73,7 +73,7 @@ def _step(e: Expression, forms: Mapping[str, FormSpec]) -> Expression:
             return p
         if e.form == "mul":  # C
             return _ZERO
-        if e.form in ("max", "min"):  # D
+        if e.form in ("max", "min") and p != _ZERO:  # D; two zeros are left to E
             return Expression("relu" if e.form == "max" else "min0", (p,))
     if e.form == "sub" and p == _ZERO:  # B
         return Expression("neg", (q,))
@@ -103,8 +103,7 @@ def prune(cell: Cell, operations: Mapping[str, OpSpec]) -> Cell:
         for edge in sorted(cell.into(target)):
             zero_source = edge.source >= 2 and edge.source not in full
             spec = operations[edge.operation]
-            nothing = spec.kernel == 0 and spec.zero_preserving
-            if not nothing and not (spec.zero_preserving and zero_source):
+            if not spec.nothing and not (spec.zero_preserving and zero_source):
                 kept.append(edge)
     return Cell(tuple(kept))
 

@@ -79,7 +79,7 @@ def sample_genes(shape: Shape, alphabet: Alphabet, rng: Generator) -> Genes:
     return tuple(pick(rng, alphabet.names(role)) for role in shape.roles())
 
 
-def express(shape: Shape, genes: Genes, forms: Mapping[str, FormSpec] = {**UNARY, **BINARY}) -> Expression:  # noqa: B006 - read only
+def express(shape: Shape, genes: Genes, forms: Mapping[str, FormSpec] = {**UNARY, **BINARY}) -> Expression:
     """Return the expression with these genes. A unary slot filled with `x` is its child itself; one filled with
     `zero` or `const` has none.
     """

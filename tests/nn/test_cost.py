@@ -102,7 +102,13 @@ def test_layers_have_names_shapes_and_kinds():
         "stem.conv", "real_conv", (6, 8, 8), real_macs=384 * 18, real_numbers=108, parameters=108
     )
     assert layers["cells.0.ops.0.conv"] == LayerCost(
-        "cells.0.ops.0.conv", "binary_conv", (4, 4, 4), binary_macs=64 * 36, binary_weights=144, parameters=144
+        "cells.0.ops.0.conv",
+        "binary_conv",
+        (4, 4, 4),
+        binary_macs=64 * 36,
+        other=64,  # its ReLU
+        binary_weights=144,
+        parameters=144,
     )
     assert layers["cells.0.ops.0.site.activation"].kind == "activation"
     assert layers["head.linear"].output_shape == (3,)
@@ -117,6 +123,19 @@ def test_groups_divide_the_macs():
     cost = profile(BinaryConv2d(4, 6, 3, groups=2), (4, 5, 5))
     assert cost.binary_macs == 6 * 5 * 5 * 2 * 9
     assert cost.bits == 6 * 2 * 9
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_a_relu_inside_the_convolution_is_counted_beside_it(real):
+    plain, rectified = (
+        profile(BinaryConv2d(4, 6, 3, real=real, rectify=rectify), (4, 5, 5)) for rectify in (False, True)
+    )
+    assert (plain.other, rectified.other) == (0, 6 * 5 * 5)
+    assert (plain.ops, plain.bits) == (rectified.ops, rectified.bits)
+
+
+def test_precision_costs_the_same():
+    assert profile(BinaryConv2d(4, 6, 3, precision="bf16"), (4, 5, 5)) == profile(BinaryConv2d(4, 6, 3), (4, 5, 5))
 
 
 def test_parameters_are_those_of_the_network():

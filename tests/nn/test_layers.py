@@ -177,3 +177,31 @@ def test_batch_norm_equals_pytorchs():
     assert torch.equal(ours.running_var, theirs.running_var)
     assert not list(batch_norm(3, affine=False).parameters())
     ours.load_state_dict(ours.state_dict())
+
+
+def test_batch_norm_is_loaded_from_a_plain_dict_too():
+    ours, other = batch_norm(3), batch_norm(3)
+    ours(torch.randn(4, 3, 5, 5))
+    other.load_state_dict(dict(ours.state_dict()))  # as safetensors hands it over, without torch's metadata
+    assert torch.equal(ours.running_mean, other.running_mean)
+    nn.Sequential(other).load_state_dict({f"0.{name}": tensor for name, tensor in ours.state_dict().items()})
+    assert sorted(ours.state_dict()) == ["bias", "running_mean", "running_var", "weight"]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_rectify_is_a_relu_with_its_gradient(real):
+    torch.manual_seed(0)
+    plain = BinaryConv2d(3, 5, 3, padding="minus_one", scale="mean", real=real)
+    rectified = BinaryConv2d(3, 5, 3, padding="minus_one", scale="mean", real=real, rectify=True)
+    rectified.load_state_dict(plain.state_dict())
+    x, y = plus_minus(2, 3, 6, 6).requires_grad_(), None
+    grads = []
+    for conv, after in ((plain, torch.relu), (rectified, lambda out: out)):
+        y = after(conv(x))
+        grads.append(torch.autograd.grad(y.square().sum(), (x, conv.weight)))
+        assert y.min() == 0 < y.max()
+    assert torch.equal(torch.relu(plain(x)), rectified(x))
+    assert len(grads) == 2
+    torch.testing.assert_close(*grads)
+    assert "relu" in repr(rectified)
+    assert "relu" not in repr(plain)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
-from evobnn.nn.ops import OPS, Zero, preprocess
+from evobnn.nn.ops import OPS, MeanPool, Zero, preprocess
 
 POOLS = {"max3": np.max, "avg3": np.mean}
 CONVS = {"conv3": (3, 1), "conv5": (5, 1), "dil3": (3, 2), "dil5": (5, 2)}
@@ -54,11 +54,39 @@ def test_pools_leave_padding_out(name, stride):
     assert checked == -(-5 // stride) * -(-6 // stride)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 2), (3, 2), (5, 6), (8, 8)])
+@pytest.mark.parametrize("last", [False, True])
+def test_mean_pool_is_pytorchs_without_padding_in_values_and_gradients(stride, size, last):
+    ours, theirs = MeanPool(stride), nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    seen = x.contiguous(memory_format=torch.channels_last) if last else x
+    before = seen.detach().clone()
+    y, expected = ours(seen), theirs(x)
+    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-14)
+    weights = torch.randn(y.shape, dtype=torch.float64)
+    found, wanted = (torch.autograd.grad((out * weights).sum(), x, retain_graph=True)[0] for out in (y, expected))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
+    assert torch.equal(seen, before)  # nothing is written into the input
+
+
+def test_mean_pool_gradient_is_its_finite_difference():
+    x = torch.randn(1, 2, 4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(MeanPool(), (x,))
+
+
+def test_mean_pool_keeps_channels_last_and_prints_its_stride():
+    x = torch.randn(2, 8, 6, 6).to(memory_format=torch.channels_last)
+    assert MeanPool()(x).is_contiguous(memory_format=torch.channels_last)
+    assert repr(MeanPool(2)) == "MeanPool(stride=2)"
+
+
 @pytest.mark.parametrize("name", list(CONVS))
-def test_convs_are_norm_site_conv_relu(name):
+def test_convs_are_norm_site_and_a_conv_with_relu(name):
     op = OPS[name](4, 2, site, ConvStyle("minus_one", "mean"))
-    assert [part for part, _ in op.named_children()] == ["norm", "site", "conv", "relu"]
+    assert [part for part, _ in op.named_children()] == ["norm", "site", "conv"]
     conv = op.conv
+    assert conv.rectify
     assert (conv.kernel, conv.dilation, conv.stride) == (*CONVS[name], 2)
     assert (conv.padding, conv.scale, conv.real) == ("minus_one", "mean", False)
     seen = []

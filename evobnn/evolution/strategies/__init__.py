@@ -5,7 +5,7 @@ keeps the archive, refuses duplicates, measures the front again and counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from evobnn._seeding import Generator
 from evobnn.evolution.selection import Candidate
@@ -14,18 +14,12 @@ from evobnn.evolution.strategies.random import RandomSampling
 from evobnn.genome import Genome
 
 
-class Proposal(NamedTuple):
-    """A bred genome, how it came about, and the ids of its parents."""
-
-    genome: Genome
-    origin: str
-    parents: tuple[int, ...]
-
-
 class Strategy(Protocol):
     """What the search asks of an algorithm."""
 
-    population: int
+    @property
+    def population(self) -> int:
+        """Survivors of a generation, and evaluations asked for in one."""
 
     def prepare(self, population: Sequence[Candidate]) -> Any:
         """Return what proposals of one generation have in common, such as ranks."""
@@ -42,4 +36,4 @@ class Strategy(Protocol):
 STRATEGIES: dict[str, Callable[..., Strategy]] = {"nsga2": NSGA2, "random": RandomSampling}
 """Strategy by name; each takes its settings as keyword arguments."""
 
-__all__ = ["NSGA2", "STRATEGIES", "Proposal", "RandomSampling", "Strategy"]
+__all__ = ["NSGA2", "STRATEGIES", "RandomSampling", "Strategy"]

@@ -1,0 +1,6 @@
+"""`python -m evobnn.cli` is `evobnn`."""
+
+from evobnn.cli.entry import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Which commands there are, their arguments and help. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evobnn import __version__
+
+app = typer.Typer(
+    name="evobnn",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Evolves binary (1-bit) neural networks: cell topology and activation functions in one genome.",
+    epilog="Exit codes: 0 done, 1 problems found or a bug, 2 bad input, 130 stopped. A run is a folder; "
+    "below populations/ its name is enough.",
+)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or its name below populations/.")]
+Subject = Annotated[str, typer.Argument(metavar="RUN:ID | GENOME", help="One of a run, or a genome's text in quotes.")]
+Generations = Annotated[
+    int | None, typer.Option(help="Total number of generations to reach; generation 0 is the start population.")
+]
+Budget = Annotated[str | None, typer.Option(help="Stop at a generation's end after this time: 90s, 10m, 2h.")]
+Jobs = Annotated[int | None, typer.Option(help="Worker processes. (default: as many as this machine feeds)")]
+Backend = Annotated[str | None, typer.Option(help="Of joblib: loky, or dask or ray on a cluster. (default: loky)")]
+Device = Annotated[str | None, typer.Option(help="Torch device, such as cpu or cuda:0. (default: cpu)")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the published files of the data set.")]
+Timeout = Annotated[str | None, typer.Option(help="Give one training up after this time; ends repeatability.")]
+Preset = Annotated[str, typer.Option(help="Preset or TOML file whose space and network a genome's text is read in.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"evobnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Evolves binary (1-bit) neural networks: cell topology and activation functions in one genome."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def evolve(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[PRESET | FILE.toml]", help="What to search. (default: digits)")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Data set; without a preset, the one of this name.")] = None,
+    data_dir: DataDir = None,
+    population: Annotated[int | None, typer.Option(help="Individuals of a generation.")] = None,
+    generations: Generations = None,
+    budget: Budget = None,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    device: Device = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run. (default: populations/PRESET-NUMBER)")] = None,
+    seed_from: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Start from a saved run; RUN:cells or RUN:expressions for half. Repeatable."),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change any setting of the preset. Repeatable."),
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Start a new search and show its front."""
+    from evobnn.cli import search
+
+    shorthand = {"dataset.name": dataset, "strategy.population": population, "seed": seed}
+    chosen = [f"{path}={value}" for path, value in shorthand.items() if value is not None]
+    options = search.options(
+        generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
+        timeout=timeout,
+    )  # fmt: skip
+    experiment = search.experiment(what, dataset, [*chosen, *(assignments or [])])
+    search.evolve(experiment, options, out, seed_from or [])
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    generations: Generations = None,
+    budget: Budget = None,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    timeout: Timeout = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what ended in an error in the unfinished generation.")
+    ] = False,
+) -> None:
+    """Go on with a run: after a stop, a crash, or to a higher --generations. Options are those of its last start."""
+    from evobnn.cli import runs, search
+
+    folder = runs.find(run)
+    options = search.options(
+        runs.last_start(folder), generations=generations, budget=budget, jobs=jobs, backend=backend, device=device,
+        data_dir=data_dir, timeout=timeout, retry_failed=retry_failed,
+    )  # fmt: skip
+    search.resume(folder, options)
+
+
+@app.command()
+def front(
+    run: RunArgument,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, floats in full.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
+) -> None:
+    """Show the front of a run: fresh scores beside those of the search."""
+    from evobnn.cli import fronts, runs
+
+    fronts.show(runs.find(run), as_csv=as_csv, as_json=as_json)
+
+
+@app.command()
+def show(
+    what: Subject,
+    preset: Preset = "digits",
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Also draw cells and expressions into this PNG file.")] = None,
+) -> None:
+    """Show one genome: its cells, its expressions with their surrogate gradients, what each layer costs."""
+    from evobnn.cli import portrait, subject
+
+    portrait.show(subject.find(what, preset, data_dir), as_json=as_json, picture=picture)
+
+
+@app.command()
+def evaluate(
+    what: Subject,
+    preset: Preset = "digits",
+    repeat: Annotated[int, typer.Option(min=0, help="Which of the genome's evaluations; decides the seed.")] = 0,
+    data_dir: DataDir = None,
+    device: Device = None,
+) -> None:
+    """Train one genome in this process and compare with what is recorded; a failing network shows its traceback."""
+    from evobnn.cli import evaluation, subject
+
+    evaluation.show(subject.find(what, preset, data_dir), repeat, device)
+
+
+@app.command()
+def check(run: RunArgument) -> None:
+    """Verify everything in a run folder that can be verified; exit code 1 where something is wrong."""
+    from evobnn.cli import checks, runs
+
+    if not checks.show(runs.find(run)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="Print all settings of this one as TOML.")] = None,
+) -> None:
+    """List the presets, or print one."""
+    from evobnn.experiment import preset_names, preset_table, to_text
+    from evobnn.experiment.settings import from_table, preset_summary
+
+    if name is None:
+        for known in preset_names():
+            print(preset_summary(known))
+    else:
+        print(to_text(from_table(preset_table(name), name)), end="")
+
+
+@app.command()
+def fidelity(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[PRESET | FILE.toml]", help="Whose protocol to judge. (default: digits)")
+    ] = None,
+    wanted: Annotated[
+        bool, typer.Option("--heritability", help="How much of the error's variance is the genome's.")
+    ] = False,
+    genomes: Annotated[int, typer.Option(help="Random genomes of each sample.")] = 30,
+    seeds: Annotated[int, typer.Option(help="Trainings of each genome.")] = 3,
+    dataset: Annotated[str | None, typer.Option(help="Data set; without a preset, the one of this name.")] = None,
+    data_dir: DataDir = None,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    device: Device = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change any setting of the preset. Repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
+) -> None:
+    """Judge a protocol: train random genomes with several seeds and split the variance of the error."""
+    from evobnn.cli import search, studies
+
+    options = search.options(
+        generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
+    )
+    studies.show(
+        what, dataset, assignments or [], options, wanted=wanted, genomes=genomes, seeds=seeds, as_json=as_json
+    )

@@ -1,0 +1,31 @@
+"""Where text goes: at most 100 columns wide, no markup, the same in a pipe as in a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 100
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on the present stdout or stderr; what is printed is plain text, never markup."""
+    found = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    found.width = min(found.width, WIDTH) if found.is_terminal else WIDTH
+    return found
+
+
+def table(*columns: str, left: int = 1) -> Table:
+    """Return an empty table; its first `left` columns are flush left, the others flush right."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="left" if number < left else "right")
+    return made
+
+
+def note(sentence: str) -> None:
+    """Print a sentence that a person should know on stderr."""
+    print(f"note: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""`evobnn evaluate`: train one genome here and now, and compare with what is recorded."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+
+import typer
+
+from evobnn.cli.console import note
+from evobnn.cli.subject import Subject
+from evobnn.cli.words import counted
+from evobnn.fitness import evaluate
+from evobnn.records import Evaluation
+from evobnn.snapshot import read_journal
+from evobnn.spaces import key
+
+
+def show(subject: Subject, repeat: int, device: str | None) -> None:
+    """Print the outcome of one evaluation beside the recorded one.
+
+    Raises:
+        typer.Exit: with code 1, after its traceback, where the evaluation itself raises.
+    """
+    bench = subject.bench(device or subject.device)
+    genome = bench.space.parse(subject.text)
+    recipe, prepared = bench.protocol.recipe, bench.prepared
+    print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
+    print(
+        f"{counted(recipe.epochs, 'epoch')} on {prepared.train_count:,} images of {prepared.name}, "
+        f"{bench.device}, {recipe.precision}",
+        flush=True,
+    )
+    try:
+        fresh = evaluate(bench, genome, bench.seed(subject.experiment.seed, genome, repeat), catch=False)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        raise typer.Exit(1) from error
+    known = recorded(subject, repeat, bench.protocol.fingerprint())
+    _print(fresh, known)
+
+
+def recorded(subject: Subject, repeat: int, protocol: str) -> Evaluation | None:
+    """Return the last outcome that the run's journal or generations hold for this repeat, or None.
+
+    Where it was measured under another protocol, that is said on stderr.
+    """
+    member, run = subject.member, subject.run
+    if member is None or run is None:
+        return None
+    if run.generations[-1].header.get("protocol", protocol) != protocol:
+        note("the record was made under another protocol (data, settings, or versions of torch or evobnn).")
+    results = [result for generation in run.generations for result in generation.results]
+    for result in reversed(results):
+        if (result.request.individual.key, result.request.repeat) == (member.individual.key, repeat):
+            return result.evaluation
+    entries, _ = read_journal(run.path / "journal.jsonl")
+    found = [e.evaluation for e in entries if (e.key, e.repeat) == (member.individual.key, repeat)]
+    return found[-1] if found else None
+
+
+def _print(fresh: Evaluation, known: Evaluation | None) -> None:
+    print(f"\n{'':14}{'fresh':>18}{'recorded':>18}")
+    print(f"{'status':14}{fresh.status!s:>18}{str(known.status) if known else '–':>18}{_verdict(fresh, known)}")
+    old: Mapping[str, float] = {**known.objectives, **known.measures} if known else {}
+    new: Mapping[str, float] = {**fresh.objectives, **fresh.measures}
+    for name in dict.fromkeys([*new, *old]):
+        line = f"{name:14}{_number(new.get(name)):>18}{_number(old.get(name)):>18}"
+        if name in new and name in old:
+            line += "  equal" if new[name] == old[name] else f"  difference {new[name] - old[name]:+.6g}"
+        print(line)
+    print(f"{'seconds':14}{fresh.seconds:>18.2f}{f'{known.seconds:.2f}' if known and known.seconds else '–':>18}")
+    if fresh.message:
+        print(f"\n{fresh.message}")
+
+
+def _verdict(fresh: Evaluation, known: Evaluation | None) -> str:
+    if known is None:
+        return "  not recorded"
+    return "  equal" if fresh.status is known.status else "  difference"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.10g}"

@@ -1,0 +1,123 @@
+"""`evobnn front`: the front as a table, as CSV or as JSON. The fresh score stands first; only that one is quoted."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evobnn.analysis import Run, front_csv, load_run
+from evobnn.cli.console import console, note, table
+from evobnn.cli.words import counted, percent, whole
+
+COSTS = ("ops", "bits", "binary_share")
+
+
+def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> None:
+    """Print the front of a run; what is damaged in its folder is told on stderr."""
+    run = load_run(folder)
+    for sentence in run.messages:
+        note(sentence)
+    if as_json:
+        print(json.dumps(objects(run), indent=1))
+    elif as_csv:
+        print(front_csv(run.front()), end="")
+    else:
+        _print_table(run)
+
+
+def objects(run: Run) -> list[dict[str, Any]]:
+    """Return the front as plain values: id, genome, objectives (means over the search's n) and rescored.
+
+    `rescored` is null, or the mean of each objective over n fresh seeds (null where one of them failed) and its
+    standard deviation in `sd`.
+    """
+    found = []
+    for row in _rows(run):
+        fresh: dict[str, Any] | None = None
+        if row["n_rescored"] or row["id"] in run.rescored:
+            fresh = {name: _plain(row[f"{name}_rescored"]) for name in run.objectives}
+            fresh["n"] = int(row["n_rescored"])
+            fresh["sd"] = {name: _plain(row[f"{name}_rescored_sd"]) for name in run.objectives}
+            fresh["still_nondominated"] = bool(row["still_nondominated"])
+        objectives = {name: float(row[name]) for name in run.objectives}
+        found.append(
+            {
+                "id": int(row["id"]),
+                "genome": row["genome"],
+                "objectives": objectives,
+                "n": int(row["n"]),
+                "rescored": fresh,
+            }
+        )
+    return found
+
+
+def _rows(run: Run) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in run.front().to_dict("records")]
+
+
+def _plain(value: Any) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _print_table(run: Run) -> None:
+    who: dict[int, Mapping[Any, Any]] = {row["id"]: row for row in run.individuals().to_dict("records")}
+    rows = _rows(run)
+    measured = [name for name in run.objectives if name not in COSTS]
+    columns = ["id"]
+    for name in measured:
+        columns += [f"{name}, fresh", "n", f"{name}, search", "n"]
+    shown = table(*columns, "ops", "bits", "binary", "holds", left=0)
+    for row in rows:
+        cells = [str(row["id"])]
+        for name in measured:
+            fresh, deviation = row[f"{name}_rescored"], row[f"{name}_rescored_sd"]
+            cells += [_with_deviation(name, fresh, deviation), str(row["n_rescored"] or "–")]
+            cells += [_value(name, row[name]), str(row["n"])]
+        costs: dict[Any, Any] = {**who[row["id"]], **{name: row[name] for name in run.objectives}}
+        cells += [whole(costs.get("ops", math.nan)), whole(costs.get("bits", math.nan))]
+        cells += [percent(costs.get("binary_share", math.nan), 0), _held(row)]
+        shown.add_row(*cells)
+    out = console()
+    out.print(f"Front of {run.path} after generation {run.generations[-1].number}: {_evaluated(run)}", soft_wrap=True)
+    out.print(shown)
+    out.print(_legend(run, rows), soft_wrap=True)
+
+
+def _legend(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
+    if not any(row["n_rescored"] for row in rows):
+        return "fresh: not measured yet; the search's own numbers flatter what it selected."
+    still = sum(row["still_nondominated"] is True for row in rows)
+    return (
+        "fresh: mean ± sd over n seeds that the search never saw; its own numbers flatter what it selected.\n"
+        f"holds: not dominated by the fresh means either ({still} of {len(rows)})."
+    )
+
+
+def _evaluated(run: Run) -> str:
+    """Return how many networks were trained, and how many failed in which way."""
+    ended = Counter(str(status) for status in run.individuals()["status"])
+    failed = [f"{count} {status}" for status, count in sorted(ended.items()) if status not in ("ok", "")]
+    return ", ".join([f"{counted(ended.total(), 'network')} tried", *failed])
+
+
+def _held(row: Mapping[str, Any]) -> str:
+    if row["still_nondominated"] is True:
+        return "yes"
+    return "no" if row["n_rescored"] else "–"
+
+
+def _value(name: str, value: float) -> str:
+    return percent(value) if name == "error" else whole(value)
+
+
+def _with_deviation(name: str, mean: float, deviation: float) -> str:
+    if math.isnan(mean):
+        return "–"
+    if name == "error":
+        return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
+    return f"{whole(mean)} ± {whole(deviation)}"

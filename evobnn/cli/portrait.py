@@ -1,0 +1,296 @@
+"""`evobnn show`: one genome as text, as JSON, as a picture."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evobnn.analysis.drawing import draw_cell, draw_curve, draw_signs, side_by_side
+from evobnn.cli.console import WIDTH, console, table
+from evobnn.cli.subject import Subject
+from evobnn.cli.words import percent, whole
+from evobnn.decode import decode
+from evobnn.errors import GenomeError
+from evobnn.fitness import Bench
+from evobnn.genome import Expression, Genome
+from evobnn.nn import SURROGATES, NetworkCost, profile, sampled
+from evobnn.spaces import NORMAL, canonical, key, prune
+
+Floats = list[float]
+
+
+class Portrait:
+    """Everything that can be said of a genome without training it; worked out when it is asked for."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.bench: Bench = subject.paper_bench()
+        self.genome: Genome = self.bench.space.parse(subject.text)
+        self.canonical: Genome = canonical(self.bench.space, self.genome)
+        self.key = key(self.bench.space, self.genome)
+
+    @cached_property
+    def cost(self) -> NetworkCost:
+        """The counts of the network."""
+        return self.bench.cost(self.genome)
+
+    @cached_property
+    def published_parameters(self) -> int:
+        """Trainable numbers that the published code would allocate, used or not."""
+        with torch.device("meta"):
+            network = decode(self.bench.space, self.genome, self.bench.surround, published=True)
+        return profile(network, self.bench.prepared.shape).parameters
+
+    @property
+    def outside(self) -> str:
+        """Why the genome is not one of the space although a network can be built; empty where it is."""
+        try:
+            self.bench.space.check(self.genome)
+        except GenomeError as error:
+            return str(error)
+        return ""
+
+    def edges(self, kind: str) -> list[tuple[int, int, str]]:
+        """Return the edges of a cell as plain tuples."""
+        return [(edge.source, edge.target, edge.operation) for edge in self.genome.cell_by_kind[kind].edges]
+
+    def dropped(self, kind: str) -> set[tuple[int, int, str]]:
+        """Return the edges of a cell that do nothing."""
+        cell = self.genome.cell_by_kind[kind]
+        kept = prune(cell, self.bench.space.operations).edges
+        return {(edge.source, edge.target, edge.operation) for edge in cell.edges if edge not in kept}
+
+    def curve(self, expression: Expression) -> tuple[Floats, Floats, Floats]:
+        """Return x, a(x) and the gradient that training uses: the surrogate's at a(x), times a'(x)."""
+        recipe = self.bench.protocol.recipe
+        a, slope = sampled(expression.nested())
+        before = a.clone().requires_grad_()
+        SURROGATES[recipe.surrogate](before, recipe.clip).sum().backward()  # type: ignore[no-untyped-call]
+        assert before.grad is not None
+        x = (torch.arange(-300, 301, dtype=torch.float64) / 100.0).tolist()
+        return x, a.tolist(), torch.where(before.grad == 0, 0.0, before.grad * slope).tolist()
+
+    @property
+    def surrogate(self) -> str:
+        """The formula of the surrogate gradient."""
+        recipe = self.bench.protocol.recipe
+        if recipe.surrogate == "clipped_identity":
+            return f"1[|a| < {recipe.clip:g}] a'(x)"
+        if recipe.surrogate == "approxsign":
+            return f"max(0, 2 - 2|a| / {recipe.clip:g}) a'(x)"
+        return f"{recipe.surrogate}(a, {recipe.clip:g}) a'(x)"
+
+
+def show(subject: Subject, *, as_json: bool = False, picture: Path | None = None) -> None:
+    """Print a genome as text or as JSON, and draw it into a PNG file if one is named."""
+    portrait = Portrait(subject)
+    if as_json:
+        print(json.dumps(_object(portrait), indent=1))
+    else:
+        _print(portrait)
+    if picture is not None:
+        _draw(portrait, picture)
+
+
+def _draw(portrait: Portrait, path: Path) -> None:
+    from evobnn.analysis.portrait import save_portrait
+
+    cells = {f"{kind} cell": portrait.edges(kind) for kind in portrait.bench.space.kinds}
+    expressions = {f"@{site}: {tree}": portrait.curve(tree) for site, tree in portrait.canonical.expressions}
+    save_portrait(path, cells, expressions, f"{portrait.subject.title}  key {portrait.key}")
+
+
+# --- Text -----------------------------------------------------------------------------------------------------------
+
+
+def _print(portrait: Portrait) -> None:
+    blocks = [_identity(portrait), _record(portrait), _facts(portrait), _cells(portrait)]
+    blocks += [_expression(portrait, site, tree) for site, tree in portrait.canonical.expressions]
+    for block in blocks:
+        lines = list(block)
+        if lines:
+            print("\n".join(lines), end="\n\n")
+    _print_layers(portrait.cost)
+    print()
+    print("\n".join(_sums(portrait)))
+
+
+def _identity(portrait: Portrait) -> Iterator[str]:
+    yield f"{portrait.subject.title}, key {portrait.key}"
+    yield from _wrapped("genome", str(portrait.genome))
+    if portrait.canonical != portrait.genome:
+        yield from _wrapped("canonical", str(portrait.canonical))
+
+
+def _wrapped(word: str, text: str) -> list[str]:
+    """Return lines of at most 100 columns, broken at blanks: a genome wrapped like this can be typed in again."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{word:<11}", subsequent_indent=" " * 11)
+
+
+def _record(portrait: Portrait) -> Iterator[str]:
+    member = portrait.subject.member
+    if member is None:
+        return
+    individual = member.individual
+    parents = f" of {' and '.join(map(str, individual.parents))}" if individual.parents else ""
+    yield f"born in generation {individual.born} by {individual.origin}{parents}"
+    for number, evaluation in enumerate(member.evaluations):
+        found = ", ".join(f"{name} {_value(name, value)}" for name, value in evaluation.objectives.items())
+        yield f"  evaluation {number}: {evaluation.status}{', ' if found else ''}{found} {evaluation.message}".rstrip()
+    if member.objectives and len(member.evaluations) > 1:
+        found = ", ".join(f"{name} {_value(name, value)}" for name, value in member.objectives.items())
+        yield f"  mean of {len(member.evaluations)}:   {found}"
+    run = portrait.subject.run
+    fresh = run.rescored.get(individual.id) if run else None
+    if fresh is not None:
+        found = ", ".join(
+            f"{name} {_value(name, mean)} ± {_value(name, fresh.deviation[name])}"
+            for name, mean in fresh.objectives.items()
+        )
+        yield f"  fresh, n = {len(fresh.repeats)}: {found or 'one of them failed'}"
+
+
+def _facts(portrait: Portrait) -> Iterator[str]:
+    bench = portrait.bench
+    space, template, prepared = bench.space, bench.protocol.network, bench.prepared
+    shape = "x".join(map(str, prepared.shape))
+    yield from _wrapped("space", f"{space.name} ({space.reference})")
+    stack = ", ".join(f"{template.kinds.count(kind)} {kind}" for kind in space.kinds)
+    yield from _wrapped(
+        "network",
+        f"{stack} cells of width {template.width}, skip {template.skip}, padding {template.padding}; "
+        f"{prepared.name} {shape}, {prepared.classes} classes",
+    )
+    if template.padding == "zero":
+        yield "           zero padding is a third value at the borders: next to them inputs are -1, 0 and +1"
+    smallest = template.smallest_maps(min(prepared.shape[1:]))
+    for kind in space.kinds:
+        left_out = [name for name in space.operations if name not in space.offered[kind]]
+        if left_out:
+            size = smallest[kind]
+            shares = ", ".join(f"{name} {100 * space.operations[name].taps_inside(size):.0f} %" for name in left_out)
+            why = f"not offered in {kind} cells ({size}x{size} pixels), fewer than half of the taps inside: {shares}"
+            yield from _wrapped("", why)
+    if portrait.outside:
+        yield from _wrapped("note", f"outside the space. {portrait.outside}")
+    reason = bench.infeasible(portrait.genome)
+    if reason:
+        yield from _wrapped("note", f"invalid, never trained: {reason}")
+
+
+def _cells(portrait: Portrait) -> Iterator[str]:
+    template = portrait.bench.protocol.network
+    drawn: list[str] = []
+    for kind in portrait.bench.space.kinds:
+        lines = draw_cell(portrait.edges(kind), portrait.dropped(kind))
+        places = [str(number) for number, other in enumerate(template.kinds) if other == kind]
+        plus = "+ the cell before (not in cell 0)" if kind == NORMAL else f"+ the cell before ({template.skip} skip)"
+        own = portrait.bench.space.own_nodes
+        block = [f"{kind} cell, number {_shortened(places)}", *lines, f"output = nodes {own[0]} to {own[-1]}"]
+        block += [f"  {plus}"]
+        drawn = side_by_side(drawn, block, 8) if drawn else block
+    yield from drawn
+    if any(portrait.dropped(kind) for kind in portrait.bench.space.kinds):
+        yield "dashed: does nothing, and is left out of the network"
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, … {names[-1]}"
+
+
+def _expression(portrait: Portrait, site: str, tree: Expression) -> Iterator[str]:
+    x, a, gradient = portrait.curve(tree)
+    yield f"@{site}   a(x) = {tree}"
+    left = [f"{'':8}a(x), and where sign(a) is +1 █ or -1 ░", *draw_curve(x, a), draw_signs(a)]
+    right = [f"{'':8}surrogate gradient {portrait.surrogate}", *draw_curve(x, gradient)]
+    yield from side_by_side(left, right)
+
+
+def _print_layers(cost: NetworkCost) -> None:
+    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "other", "bits", "parameters", left=2)
+    for layer in cost.layers:
+        bits = layer.binary_weights + 32 * layer.real_numbers
+        numbers = (layer.binary_macs, layer.real_macs, layer.other, bits, layer.parameters)
+        if any(numbers):
+            name, shape = layer.name.removesuffix(".activation"), "x".join(map(str, layer.output_shape))
+            shown.add_row(name, layer.kind, shape or "–", *(f"{n:,}" if n else "·" for n in numbers))
+    console().print(shown)
+
+
+def _sums(portrait: Portrait) -> Iterator[str]:
+    cost = portrait.cost
+    yield f"ops         {whole(cost.ops)} = {cost.real_macs:,} real + {cost.binary_macs:,} / 64 binary MACs an image"
+    yield f"binary      {percent(cost.binary_share, 1)} of the MACs"
+    yield f"other       {cost.other:,} elementwise operations, which ops leaves out"
+    yield f"bits        {cost.bits:,} kept for inference ({cost.bits / 8192:.1f} KiB)"
+    more = f"; {portrait.published_parameters:,} as the published code allocates them"
+    yield f"parameters  {cost.parameters:,}{more if portrait.published_parameters != cost.parameters else ''}"
+
+
+def _value(name: str, value: float) -> str:
+    return percent(value) if name == "error" else whole(value)
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _object(portrait: Portrait) -> dict[str, Any]:
+    """Return everything of a genome as plain values."""
+    bench, cost, member = portrait.bench, portrait.cost, portrait.subject.member
+    record: dict[str, Any] | None = None
+    if member is not None:
+        run = portrait.subject.run
+        fresh = run.rescored.get(member.individual.id) if run else None
+        record = {
+            "id": member.individual.id,
+            "born": member.individual.born,
+            "origin": member.individual.origin,
+            "parents": list(member.individual.parents),
+            "objectives": dict(member.objectives) if member.objectives else None,
+            "evaluations": [
+                {"status": str(one.status), "message": one.message, "objectives": dict(one.objectives)}
+                for one in member.evaluations
+            ],
+            "rescored": dict(fresh.objectives) if fresh else None,
+        }
+    kinds = bench.space.kinds
+    return {
+        "genome": str(portrait.genome),
+        "canonical": str(portrait.canonical),
+        "key": portrait.key,
+        "record": record,
+        "space": bench.space.name,
+        "outside": portrait.outside,
+        "invalid": bench.infeasible(portrait.genome),
+        "template": asdict(bench.protocol.network),
+        "data": {"name": bench.prepared.name, "shape": bench.prepared.shape, "classes": bench.prepared.classes},
+        "offered": {kind: list(bench.space.offered[kind]) for kind in kinds},
+        "cells": {
+            kind: [
+                {"source": s, "target": t, "operation": name, "live": (s, t, name) not in portrait.dropped(kind)}
+                for s, t, name in portrait.edges(kind)
+            ]
+            for kind in kinds
+        },
+        "expressions": {site: str(tree) for site, tree in portrait.canonical.expressions},
+        "cost": {
+            "ops": cost.ops,
+            "binary_macs": cost.binary_macs,
+            "real_macs": cost.real_macs,
+            "binary_share": cost.binary_share,
+            "other": cost.other,
+            "bits": cost.bits,
+            "parameters": cost.parameters,
+            "parameters_published": portrait.published_parameters,
+            "layers": [
+                {**asdict(layer), "bits": layer.binary_weights + 32 * layer.real_numbers} for layer in cost.layers
+            ],
+        },
+    }

@@ -1,0 +1,83 @@
+"""What a running search shows: one line that renews itself in a terminal, one line a generation anywhere else."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TextColumn
+
+from evobnn.cli.console import console
+from evobnn.cli.words import duration, percent
+
+if TYPE_CHECKING:
+    from evobnn.experiment import Progress as State
+
+SCALE = 1000
+
+
+def described(state: State) -> str:
+    """Return where a session stands in one line that fits a terminal of 80 columns."""
+    stage = "fresh seeds" if state.stage == "rescore" else f"generation {state.generation}/{state.generations}"
+    words = [f"{stage}: {state.done}/{state.planned}", f"{state.reused} reused", f"{state.failed} failed"]
+    if math.isfinite(state.best_error):
+        words += [f"best {percent(state.best_error)}"]
+    if math.isfinite(state.hypervolume):
+        words += [f"hv {state.hypervolume:.3f}"]
+    return ", ".join([*words, f"{duration(state.seconds_left)} left"])
+
+
+class ProgressLine:
+    """Shows a session's progress while it is entered; `report` and `say` are what a session calls."""
+
+    def __init__(self) -> None:
+        self._console = console()
+        self._live = self._console.is_terminal
+        bar = [BarColumn(bar_width=10)] if self._console.width >= 95 else []
+        text = TextColumn("{task.description}", markup=False)
+        self._bar = Progress(
+            *bar, text, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self._task = self._bar.add_task("starting", total=SCALE)
+        self._shown: tuple[str, int] | None = None
+        self._planned = 0
+
+    def __enter__(self) -> ProgressLine:
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._bar.stop()
+
+    def report(self, state: State) -> None:
+        """Show where the session stands: in a pipe, a line when a generation is finished."""
+        if self._live:
+            share = state.done / state.planned if state.planned else 1.0
+            self._bar.update(self._task, completed=SCALE * min(share, 1.0), description=described(state))
+            return
+        now = state.stage, state.generation
+        if now == self._shown:
+            return
+        if self._shown is None and state.generation:
+            line = f"goes on after generation {state.generation - 1}"
+        elif self._shown is None:
+            line = f"generation 0/{state.generations} begins"
+        else:
+            ended = state if state.stage == "search" else replace(state, done=self._planned, planned=self._planned)
+            line = described(replace(ended, stage="search", generation=state.generation - 1))
+        if state.stage == "rescore":
+            line += f"\nfresh seeds for the front: {state.planned} evaluations, {duration(state.seconds_left)} left"
+        self._shown, self._planned = now, state.planned
+        print(line, flush=True)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence that a person should know, above the line."""
+        if self._live:
+            self._console.print(f"note: {sentence}", soft_wrap=True)
+        else:
+            print(f"note: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,176 @@
+"""`evobnn evolve` and `evobnn resume`: from arguments to an experiment, from there to a session, and its front."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from evobnn._checks import check_at_least, check_name
+from evobnn.cli import fronts, runs
+from evobnn.cli.console import note
+from evobnn.cli.progress import ProgressLine
+from evobnn.cli.words import counted, seconds
+from evobnn.errors import EvobnnError, ExperimentError, closest, message
+from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
+from evobnn.experiment.reseed import PARTS
+from evobnn.experiment.session import make_bench
+from evobnn.experiment.settings import StartSettings, from_table, load, override
+from evobnn.parallel import BACKENDS
+from evobnn.snapshot import read_generations
+
+DEFAULT_PRESET = "digits"
+STOPPED = 130
+
+
+def options(
+    before: Mapping[str, Any] = {},
+    *,
+    generations: int | None,
+    budget: str | None,
+    jobs: int | None,
+    backend: str | None,
+    device: str | None,
+    data_dir: Path | None,
+    timeout: str | None,
+    retry_failed: bool = False,
+) -> Options:
+    """Return the options of a session; where nothing is said, those of the start `before` (a line of starts.jsonl)."""
+    if jobs is not None:
+        check_at_least("--jobs", jobs, 1)
+    if generations is not None:
+        check_at_least("--generations", generations, 0)
+    folder = before.get("data_dir")
+    patience = seconds("--timeout", timeout)
+    return Options(
+        jobs=jobs or 0,
+        backend=check_name("backend", backend or str(before.get("backend", BACKENDS[0])), BACKENDS),
+        device=device or str(before.get("device", "cpu")),
+        data_dir=data_dir or (Path(folder) if folder else None),
+        generations=generations,
+        budget=seconds("--budget", budget),
+        timeout=float(before.get("timeout", 0.0)) if patience is None else patience,
+        retry_failed=retry_failed,
+    )
+
+
+def experiment(what: str | None, dataset: str | None, assignments: Sequence[str]) -> Experiment:
+    """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
+
+    Without either it is the preset called like the data set, or else that of digits with the data set exchanged.
+    """
+    if what is None and dataset is not None:
+        known = dataset in preset_names()
+        table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
+    else:
+        table = _table(what or DEFAULT_PRESET)
+    return from_table(override(table, assignments), what or "the preset")
+
+
+def _table(what: str) -> dict[str, Any]:
+    path = Path(what)
+    if runs.is_run(path) or (runs.is_run(runs.ROOT / what) and what not in preset_names()):
+        path = path if runs.is_run(path) else runs.ROOT / what
+        do = f"Go on with 'evobnn resume {path}', or take its settings: 'evobnn evolve {path}/experiment.toml'."
+        raise ExperimentError(message("a preset or a TOML file", f"the run {path}", do))
+    if path.suffix == ".toml" or path.is_file():
+        load(path)  # refuses what is not understood, in the words of the file
+        return {"preset": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
+    return preset_table(what)
+
+
+def evolve(experiment: Experiment, options: Options, out: Path | None, seed_from: Sequence[str]) -> None:
+    """Make the folder of a new run, search, and show the front."""
+    if seed_from:
+        experiment = _started(experiment, options, [_source(text) for text in seed_from])
+    folder = create(experiment, options, runs.ROOT, out)
+    session = Session(folder, options)
+    _proceed(session)
+
+
+def resume(folder: Path, options: Options) -> None:
+    """Go on with a run and show the front."""
+    if options.generations is None:
+        options = dataclasses.replace(options, generations=_unfinished(folder))
+    _proceed(Session(folder, options))
+
+
+def _unfinished(folder: Path) -> int | None:
+    """Return the total that the last start was to reach if it did not, so that a stopped run ends where it was to."""
+    total = runs.last_start(folder).get("generations")
+    reached = len(read_generations(folder)[0]) - 1
+    return total if isinstance(total, int) and reached < total else None
+
+
+def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
+    space = make_bench(experiment, options).space
+    genomes = starters(space, sources, int(experiment.strategy["population"]), experiment.seed)
+    return dataclasses.replace(experiment, start=StartSettings(genomes))
+
+
+def _source(text: str) -> str:
+    """Return a source of `starters` with the run's folder found: RUN, RUN:cells or RUN:expressions."""
+    head, colon, part = text.rpartition(":")
+    if not colon or runs.is_run(Path(text)):
+        return str(runs.find(text))
+    if part not in PARTS:
+        near = closest(part, PARTS)
+        do = f"Did you mean '{head}:{near}'?" if near else "Leave the part out for whole genomes."
+        raise EvobnnError(message(f"RUN, {' or '.join(f'RUN:{name}' for name in PARTS)}", f"'{text}'", do))
+    return f"{runs.find(head)}:{part}"
+
+
+def _proceed(session: Session) -> None:
+    folder = session.folder
+    _print_start(session)
+    try:
+        with ProgressLine() as line:
+            session.report, session.say = line.report, line.say
+            session.proceed()
+    except KeyboardInterrupt as stop:
+        reached = f"generation {len(session.generations) - 1}" if session.generations else "no whole generation"
+        note(f"stopped after {reached}; everything that had finished is saved. Go on with:\n  evobnn resume {folder}")
+        raise typer.Exit(STOPPED) from stop
+    number = len(session.generations) - 1
+    if number > session.total:
+        note(f"the run has reached generation {number} already; --generations is the total to reach.")
+    print()
+    fronts.show(folder)
+    _print_end(folder, number)
+
+
+def _print_start(session: Session) -> None:
+    """Print what is about to happen, in five lines."""
+    settings, prepared, options = session.experiment, session.bench.prepared, session.options
+    network, recipe, population = settings.network, settings.recipe, settings.strategy["population"]
+    shape = "x".join(map(str, prepared.shape))
+    stack = f"{counted(network.cells, 'cell')} of width {network.width}, {counted(network.reductions, 'reduction')}"
+    print(f"run    {session.folder}, seed {settings.seed}")
+    print(
+        f"data   {prepared.name}, {shape}, {prepared.classes} classes: {prepared.train_count:,} images to train, "
+        f"{prepared.validation_count:,} to validate"
+    )
+    print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
+    print(
+        f"search {settings.strategy['name']}, {population} a generation, to generation {session.total}; "
+        f"{counted(recipe.epochs, 'epoch')} a training"
+    )
+    work = f"{counted(session.jobs, 'job')} ({options.backend}) on {options.device}"
+    print(f"work   {work}, {recipe.precision}", flush=True)
+
+
+def _print_end(folder: Path, number: int) -> None:
+    """Print where the files are and what to try next."""
+    print(f"\nfiles  {folder}/: front.csv, front.png, log.jsonl, one generation-*.jsonl each")
+    commands = {
+        f"evobnn show {folder}:ID": "one of them, cells and costs",
+        f"evobnn resume {folder} --generations {number + 10}": "go on",
+        f"evobnn evolve --seed-from {folder}": "start another search from it",
+    }
+    width = max(map(len, commands))
+    for place, (command, purpose) in enumerate(commands.items()):
+        print(f"{'' if place else 'next':<6} {command:<{width}}  {purpose}")

@@ -1,0 +1,51 @@
+"""Small texts in the user's words: durations, counts, percentages."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from evobnn.errors import ExperimentError, message
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smh])")
+
+
+def seconds(option: str, text: str | None) -> float | None:
+    """Return the seconds of a text such as 90, 90s, 10m, 2h or 1h30m; None for None.
+
+    Raises:
+        ExperimentError: anything else, naming the option.
+    """
+    if text is None:
+        return None
+    given = text.strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", given):
+        return float(given)
+    if given and not _PART.sub("", given):
+        return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(given))
+    raise ExperimentError(message(f"{option} as a time", f"'{text}'", "Write for example 90s, 10m, 2h or 1h30m."))
+
+
+def duration(value: float) -> str:
+    """Return a time for people: 0:07, 12:30, 2:05:00; `?` for NaN."""
+    if not math.isfinite(value):
+        return "?"
+    whole = round(value)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """Return a share in [0, 1] as a percentage; a dash for NaN."""
+    return f"{100 * share:.{digits}f} %" if math.isfinite(share) else "–"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 image, 2 images."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def whole(value: float) -> str:
+    """Return a count with separators; a dash for NaN."""
+    return f"{value:,.0f}" if math.isfinite(value) else "–"

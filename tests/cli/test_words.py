@@ -1,0 +1,35 @@
+"""Durations and numbers in the user's words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from evobnn.cli.words import counted, duration, percent, seconds, whole
+from evobnn.errors import ExperimentError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("90", 90), ("90s", 90), ("1.5m", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), (" 10M ", 600), ("0", 0)],
+)
+def test_times(text: str, value: float) -> None:
+    assert seconds("--budget", text) == value
+
+
+@pytest.mark.parametrize("text", ["", "m", "ten", "-5", "10x", "10 m", "1e3", "inf", "nan"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(ExperimentError, match="--budget"):
+        seconds("--budget", text)
+
+
+def test_nothing_said_is_no_time() -> None:
+    assert seconds("--budget", None) is None
+
+
+def test_numbers_for_people() -> None:
+    assert [duration(s) for s in (7, 750, 7500, math.nan)] == ["0:07", "12:30", "2:05:00", "?"]
+    assert [percent(p) for p in (0.0325, math.nan)] == ["3.25 %", "–"]
+    assert [counted(n, "job") for n in (1, 2, 1000)] == ["1 job", "2 jobs", "1,000 jobs"]
+    assert [whole(n) for n in (1234.4, math.nan)] == ["1,234", "–"]

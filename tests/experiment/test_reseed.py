@@ -1,0 +1,118 @@
+"""Starting from saved populations: best front first, whole or in halves, also into another space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evobnn.errors import RunError
+from evobnn.experiment import Options, Session, create, starters
+from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
+from evobnn.genome import parse_genome
+from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.snapshot import Generation, Survivor, read_generations, write_generation
+from evobnn.spaces import Space
+
+CELL = "2 = {0}(0) + max3(1); 3 = avg3(0) + {0}(2); 4 = zero(0) + max3(3); 5 = {0}(1) + zero(4)"
+A, B, C, D = (
+    f"normal[{CELL.format(operation)}] reduction[{CELL.format('conv3')}] @normal = {form} @reduction = sub(sin(x), x)"
+    for operation, form in [
+        ("conv3", "add(sin(x), x)"),
+        ("conv5", "add(cos(x), x)"),
+        ("max3", "add(tan(x), x)"),
+        ("dil3", "add(erf(x), x)"),
+    ]
+)
+
+
+def saved(folder: Path, members: list[tuple[str, float, float]]) -> str:
+    """Write a run of one generation whose survivors are (genome, error, ops), and return its folder."""
+    folder.mkdir(parents=True)
+    who = [Individual(n, text, f"key{n}", 0) for n, (text, _, _) in enumerate(members)]
+    values = [{"error": error, "ops": ops} for _, error, ops in members]
+    survivors = tuple(Survivor(one, objectives, 1) for one, objectives in zip(who, values, strict=True))
+    results = tuple(Result(Request(one), Evaluation(Status.OK, v)) for one, v in zip(who, values, strict=True))
+    write_generation(folder, Generation(0, {"objectives": ["error", "ops"]}, {}, {}, survivors, results))
+    return str(folder)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    """A is dominated by all; D and B are the front; C lies behind B."""
+    return saved(tmp_path / "runs" / "one", [(A, 0.9, 90.0), (B, 0.2, 50.0), (C, 0.3, 60.0), (D, 0.4, 10.0)])
+
+
+def test_the_best_front_comes_first(tiny_space: Space, source: str) -> None:
+    assert starters(tiny_space, [source], 10, 0) == (B, D, C, A)
+    assert starters(tiny_space, [source], 2, 0) == (B, D)
+
+
+def test_several_populations_take_turns(tiny_space: Space, source: str, tmp_path: Path) -> None:
+    new = A.replace("add(sin(x), x)", "add(ln(x), x)")
+    other = saved(tmp_path / "runs" / "two", [(new, 0.5, 5.0), (D, 0.1, 1.0)])
+    assert starters(tiny_space, [source, other], 10, 0) == (B, D, new, C, A)  # the other has D before new; D once
+
+
+def test_halves_are_joined(tiny_space: Space, source: str, tmp_path: Path) -> None:
+    other = saved(tmp_path / "two:odd", [(A, 0.1, 1.0), (C, 0.2, 2.0)])
+    joined = starters(tiny_space, [f"{source}:cells", f"{other}:expressions"], 10, 0)
+    given = [parse_genome(text) for text in joined]
+    best = [parse_genome(text) for text in (B, D, C, A)]
+    assert [genome.cells for genome in given] == [genome.cells for genome in best]
+    assert [genome.expressions for genome in given[:2]] == [parse_genome(text).expressions for text in (A, C)]
+    assert len({genome.expressions for genome in given}) == 4  # the two that nobody gave were drawn
+    for genome in given:
+        tiny_space.check(genome)
+
+
+def test_one_half_alone_leaves_the_other_to_chance_by_the_seed(tiny_space: Space, source: str) -> None:
+    first, again, other = (starters(tiny_space, [f"{source}:expressions"], 2, seed) for seed in (1, 1, 2))
+    assert first == again != other
+    assert parse_genome(first[0]).expressions == parse_genome(B).expressions
+    assert parse_genome(first[0]).cells != parse_genome(B).cells
+
+
+def test_another_space_keeps_what_it_allows(tiny_space: Space, source: str) -> None:
+    offered = {kind: tuple(n for n in names if n != "conv5") for kind, names in tiny_space.offered.items()}
+    narrow = replace(tiny_space, offered=offered)
+    found = [parse_genome(text) for text in starters(narrow, [source], 2, 0)]
+    for genome in found:
+        narrow.check(genome)
+    assert found[0].expressions == parse_genome(B).expressions
+    assert "conv5" in B and "conv5" not in str(found[0])
+    assert str(found[1]) == D
+
+
+def test_frozen_parts_of_the_new_space_stay(tiny_space: Space, source: str) -> None:
+    frozen = replace(tiny_space, frozen=parse_genome("@normal = x @reduction = x"))
+    found = starters(frozen, [source], 10, 0)
+    assert len(found) == 4
+    assert all(text.endswith("@normal = x @reduction = x") for text in found)
+
+
+def test_a_source_that_is_none(tiny_space: Space, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match="a finished generation"):
+        starters(tiny_space, [str(tmp_path / "empty")], 4, 0)
+    with pytest.raises(RunError, match="a run folder"):
+        starters(tiny_space, [str(tmp_path / "absent:cells")], 4, 0)
+    strange = saved(tmp_path / "strange", [("normal[2 = conv9(0)] @net = x", 0.5, 1.0)])
+    with pytest.raises(RunError, match=r"strange.*conv9"):
+        starters(tiny_space, [strange], 4, 0)
+
+
+def test_a_run_breeds_on_from_another(tiny: Experiment, reference: Path, quick: Any, tmp_path: Path) -> None:
+    space = SpaceSettings(sites="net")
+    built = space.build(tiny.network, 8)
+    texts = starters(built, [str(reference)], 3, seed=7)
+    assert len(texts) == 3
+    again = replace(tiny, space=space, seed=7, start=StartSettings(texts))
+    folder = create(again, Options(jobs=1), tmp_path)
+    Session(folder, Options(jobs=1, generations=1)).proceed()
+    generations, _ = read_generations(folder)
+    assert [r.request.individual.origin for r in generations[0].results] == ["seed"] * 3 + ["sample"]
+    assert [r.request.individual.genome for r in generations[0].results[:3]] == list(texts)
+    assert {r.request.repeat for r in generations[0].results} == {0}  # measured anew

@@ -1,0 +1,221 @@
+"""Experiments as text: there and back, every mistake named with its path, overrides read as TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evobnn.errors import EvobnnError, ExperimentError
+from evobnn.experiment.settings import (
+    Experiment,
+    NoiseSettings,
+    SpaceSettings,
+    StartSettings,
+    from_table,
+    from_text,
+    load,
+    override,
+    preset_names,
+    preset_summary,
+    preset_table,
+    to_text,
+)
+from evobnn.spaces import Template
+
+
+def read(table: dict[str, Any]) -> Experiment:
+    return from_table(table, "here")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_survives_the_way_to_text_and_back(name: str) -> None:
+    experiment = read(preset_table(name))
+    text = to_text(experiment)
+    assert from_text(text, "text") == experiment
+    assert to_text(from_text(text, "text")) == text
+    assert experiment.preset == name
+    assert experiment.make_strategy().population == experiment.strategy["population"]
+    assert name in preset_summary(name)
+    assert from_text(text, "text").fingerprint() == experiment.fingerprint()
+
+
+def test_there_are_presets_and_a_misspelt_one_names_the_closest() -> None:
+    assert "digits" in preset_names()
+    with pytest.raises(ExperimentError, match="Did you mean 'digits'"):
+        preset_table("digts")
+
+
+def test_everything_that_is_not_the_default_survives_too(tmp_path: Path) -> None:
+    experiment = dataclasses.replace(
+        read({"strategy": {"name": "random", "population": 7}, "recipe": {"learning_rate": 1e-3, "clip": 1.3}}),
+        seed=3,
+        max_macs=1e9,
+        objectives=("ops", "error", "bits"),
+        space=SpaceSettings("bnas", "net", "@net = x"),
+        noise=NoiseSettings(1, 0),
+        start=StartSettings(("normal[2 = conv3(0)] @net = x", "@net = sin(x)")),
+    )
+    (tmp_path / "experiment.toml").write_text(to_text(experiment))
+    assert load(tmp_path / "experiment.toml") == experiment
+    assert dict(experiment.strategy) == {"name": "random", "population": 7}
+
+
+def test_the_text_says_everything_even_what_was_left_out() -> None:
+    table = tomllib.loads(to_text(Experiment()))
+    assert table["format"] == 1
+    assert table["strategy"] == {"name": "nsga2", "population": 20, "crossover": 0.7, "mutation": 0.7}
+    assert set(table) == {"format"} | {field.name for field in dataclasses.fields(Experiment)}
+    assert read({}) == Experiment()
+
+
+def test_two_settings_have_two_fingerprints() -> None:
+    prints = {
+        read(table).fingerprint()
+        for table in ({}, {"seed": 1}, {"recipe": {"epochs": 9}}, {"strategy": {"population": 3}}, {"preset": "a"})
+    }
+    assert len(prints) == 5
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"seeds": 1}, r"'seeds'.*Did you mean 'seed'"),
+        ({"recpie": {}}, "Did you mean 'recipe'"),
+        ({"recipe": {"epoch": 3}}, r"'recipe.epoch'.*Did you mean 'recipe.epochs'"),
+        ({"network": {"widht": 3}}, "Did you mean 'network.width'"),
+        ({"dataset": {"trainlimit": 3}}, "Did you mean 'dataset.train_limit'"),
+        ({"strategy": {"populaton": 3}}, "Did you mean 'strategy.population'"),
+        ({"strategy": {"name": "nsga3"}}, "Did you mean 'nsga2'"),
+        ({"strategy": {"name": "random", "mutation": 0.5}}, "strategy.mutation"),
+        ({"space": {"name": "join"}}, "Did you mean 'joint'"),
+        ({"objectives": ["eror"]}, "Did you mean 'error'"),
+        ({"recipe": {"optimiser": "admw"}}, "Did you mean 'adamw'"),
+        ({"recipe": {"epochs": "3"}}, r"recipe\.epochs as.*integer, got '3'"),
+        ({"recipe": {"epochs": 3.5}}, r"recipe\.epochs as.*integer"),
+        ({"recipe": {"epochs": True}}, r"recipe\.epochs as"),
+        ({"recipe": 5}, "recipe as"),
+        ({"seed": "x"}, "seed as"),
+        ({"objectives": "error"}, "objectives as"),
+        ({"strategy": {"population": "many"}}, r"strategy\.population as"),
+        ({"strategy": "nsga2"}, "strategy as"),
+        ({"strategy": {"population": 0}}, r"strategy\.population to be a whole number of at least 1"),
+        ({"strategy": {"crossover": 1.5}}, r"strategy\.crossover between 0 and 1"),
+        ({"objectives": []}, "different objectives"),
+        ({"objectives": ["error", "error"]}, "different objectives"),
+        ({"seed": -1}, "seed to be"),
+        ({"horizon": -1}, "horizon to be"),
+        ({"max_macs": -1.0}, "max_macs between"),
+        ({"max_macs": math.nan}, "max_macs"),
+        ({"recipe": {"learning_rate": math.nan}}, "recipe.learning_rate"),
+        ({"noise": {"repeats": 0}}, "noise.repeats"),
+        ({"noise": {"rescore": -1}}, "noise.rescore"),
+        ({"network": {"cells": 1, "reductions": 1}}, "network.cells"),
+        ({"dataset": {"validation": 1.5}}, "dataset.validation"),
+        ({"preset": "../elsewhere"}, "preset as a plain name"),
+        ({"preset": ""}, "preset as a plain name"),
+        ({"format": 2}, "format 1 in here, got 2"),
+    ],
+)
+def test_every_mistake_is_named_in_the_callers_words(table: dict[str, Any], words: str) -> None:
+    with pytest.raises(EvobnnError, match=words) as caught:
+        read(table)
+    assert all(line.startswith("Expected ") for line in str(caught.value).splitlines())
+
+
+def test_all_wrong_types_are_named_at_once() -> None:
+    with pytest.raises(ExperimentError) as caught:
+        read({"seed": "x", "recipe": {"epochs": "y", "batch": "z"}})
+    lines = str(caught.value).splitlines()
+    assert [line.split(" as: ")[0] for line in lines] == [
+        "Expected seed",
+        "Expected recipe.epochs",
+        "Expected recipe.batch",
+    ]
+
+
+def test_a_whole_number_will_do_where_a_real_one_is_asked_for() -> None:
+    assert read({"recipe": {"gradient_norm": 5}, "max_macs": 10}).max_macs == 10.0
+
+
+def test_text_that_is_not_toml_and_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="TOML in my file"):
+        from_text("seed = = 3", "my file")
+    with pytest.raises(ExperimentError, match="absent"):
+        load(tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes(b"preset = '\xe9'")
+    with pytest.raises(ExperimentError, match="latin"):
+        load(tmp_path / "latin.toml")
+    with pytest.raises(ExperimentError):
+        load(tmp_path)
+
+
+def test_precision_auto_is_settled_when_the_experiment_is_read() -> None:
+    assert read({"recipe": {"precision": "auto"}}).recipe.precision in ("fp32", "bf16")
+    assert "auto" not in to_text(read({"recipe": {"precision": "auto"}}))
+
+
+# --- Overrides ------------------------------------------------------------------------------------------------------
+
+
+def test_overrides_are_toml_or_else_text_and_leave_the_table_alone() -> None:
+    table = preset_table("digits")
+    copy = preset_table("digits")
+    changed = override(
+        table,
+        ["recipe.epochs=3", "recipe.learning_rate = 1e-3", "strategy.name=random", "noise.repeats=1", 'seed="7"',
+         "objectives=['error', 'bits']", "space.freeze=@net = x", "recipe.epochs=4"],
+    )  # fmt: skip
+    assert table == copy
+    assert (changed["recipe"]["epochs"], changed["recipe"]["learning_rate"]) == (4, 1e-3)
+    assert (changed["strategy"]["name"], changed["noise"], changed["seed"]) == ("random", {"repeats": 1}, "7")
+    assert changed["objectives"] == ["error", "bits"]
+    assert changed["space"] == {"freeze": "@net = x"}
+    assert override(table, []) == table
+
+
+@pytest.mark.parametrize("assignment", ["recipe.epochs", "=3", " = 3", "horizon.x=3"])
+def test_an_override_that_is_none_is_refused(assignment: str) -> None:
+    with pytest.raises(ExperimentError, match="Expected "):
+        override({"horizon": 3}, [assignment])
+
+
+@pytest.mark.parametrize("assignment", ["recipe.=3", ".epochs=3", "a..b=1", "recipe.epochs.x=3"])
+def test_a_path_that_leads_nowhere_is_refused_when_read(assignment: str) -> None:
+    with pytest.raises(ExperimentError):
+        read(override({}, [assignment]))
+
+
+# --- Space ----------------------------------------------------------------------------------------------------------
+
+NETWORK = Template(cells=2, width=2, reductions=1, skip="free", padding="minus_one", stem=1)
+CELL = "2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)"
+
+
+def test_topology_alone_expressions_alone_and_one_expression_in_all() -> None:
+    whole = SpaceSettings().build(NETWORK, 8)
+    assert (whole.free_kinds, whole.free_sites) == (("normal", "reduction"), ("normal", "reduction"))
+    topology = SpaceSettings(freeze="@normal = x @reduction = x").build(NETWORK, 8)
+    assert (topology.free_kinds, topology.free_sites) == (("normal", "reduction"), ())
+    expressions = SpaceSettings(freeze=f"normal[{CELL}] reduction[{CELL}]").build(NETWORK, 8)
+    assert (expressions.free_kinds, expressions.free_sites) == ((), ("normal", "reduction"))
+    assert SpaceSettings(sites="net").build(NETWORK, 8).free_sites == ("net",)
+    assert SpaceSettings("bnas").build(NETWORK, 8).free_sites == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"freeze": "@nrmal = x"}, "Did you mean 'normal'"),
+        ({"freeze": "nomal[2 = conv3(0)]"}, "Did you mean 'normal'"),
+        ({"freeze": "@normal = sn(x)"}, "Did you mean 'sin'"),
+        ({"sites": "cell"}, "space.sites"),
+    ],
+)
+def test_a_freeze_that_cannot_be_is_refused(settings: dict[str, str], words: str) -> None:
+    with pytest.raises(EvobnnError, match=words):
+        SpaceSettings(**settings).build(NETWORK, 8)

@@ -1,0 +1,361 @@
+"""One evaluation: each status is produced by what it stands for, and the value depends on what the protocol says."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evobnn import fitness
+from evobnn._seeding import generator
+from evobnn.data import DatasetSpec, prepare
+from evobnn.data.sources import load
+from evobnn.errors import DataError, DeviceError, ExperimentError
+from evobnn.fitness import OBJECTIVES, Bench, Job, Protocol, check_device, check_jobs_fit, evaluate, run_job
+from evobnn.records import Evaluation, Status
+from evobnn.spaces import Space, Template, key
+from evobnn.training import Recipe
+
+CELLS = (
+    "normal[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)] "
+    "reduction[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)]"
+)
+GOOD = f"{CELLS} @normal = mul(sin(x), cos(x)) @reduction = shift(x)"
+SAME = f"{CELLS} @normal = mul(cos(x), sin(x)) @reduction = shift(x)"
+"""GOOD with the arguments of a commuting form exchanged: another text, the same key."""
+ALL_ZERO = "2 = zero(0) + zero(1); 3 = zero(0) + zero(2); 4 = zero(0) + zero(3); 5 = zero(1) + zero(4)"
+
+
+def run(bench: Bench, text: str, seed: int = 1) -> Evaluation:
+    return evaluate(bench, bench.space.parse(text), seed)
+
+
+def with_recipe(bench: Bench, **changes: Any) -> Bench:
+    return replace(bench, protocol=replace(bench.protocol, recipe=replace(bench.protocol.recipe, **changes)))
+
+
+def timeless(evaluation: Evaluation) -> Evaluation:
+    return replace(evaluation, seconds=0.0)
+
+
+# --- Statuses -------------------------------------------------------------------------------------------------------
+
+
+def test_ok_has_every_objective_and_measure(tiny_bench: Bench) -> None:
+    found = run(replace(tiny_bench, objectives=tuple(OBJECTIVES)), GOOD)
+    cost = tiny_bench.cost(tiny_bench.space.parse(GOOD))
+    assert (found.status, found.message, found.traceback) == (Status.OK, "", "")
+    assert found.objectives["error"] * 60 == pytest.approx(round(found.objectives["error"] * 60))
+    assert 0.0 <= found.objectives["error"] <= 1.0
+    rest = {"ops": cost.ops, "bits": float(cost.bits), "parameters": float(cost.parameters)}
+    assert {**found.objectives, "error": 0.0} == {"error": 0.0, **rest}
+    assert list(found.objectives) == list(OBJECTIVES)
+    counts = {"ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters", "other"}
+    assert set(found.measures) == {"loss", "training_loss", *counts}
+    assert found.measures["ops"] == found.objectives["ops"]
+    assert [part.split(":")[0] for part in found.behaviour.split()] == ["normal", "reduction"]
+    assert found.seconds > 0.0
+
+
+def test_a_genome_over_the_bound_on_work_is_invalid_untrained(
+    tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+    real = fitness.train
+    monkeypatch.setattr(fitness, "train", lambda *a, **k: (trained.append(1), real(*a, **k))[1])
+    cost = tiny_bench.cost(tiny_bench.space.parse(GOOD))
+    macs = 3.0 * (cost.binary_macs + cost.real_macs) * 100 * 1  # images, epochs
+    exactly = replace(tiny_bench, protocol=replace(tiny_bench.protocol, max_macs=macs))
+    assert run(exactly, GOOD).status is Status.OK
+    assert trained == [1]
+    found = run(replace(tiny_bench, protocol=replace(tiny_bench.protocol, max_macs=macs - 1)), GOOD)
+    assert found.status is Status.INVALID
+    assert "max_macs" in found.message
+    assert trained == [1]
+
+
+@pytest.mark.parametrize("expression", ["square(x)", "expabs(x)", "neg(expabs(x))", "div(square(x), expabs(x))"])
+def test_a_sign_that_never_changes_is_invalid_untrained(
+    tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, expression: str
+) -> None:
+    monkeypatch.setattr(fitness, "train", None)
+    found = run(tiny_bench, f"{CELLS} @normal = {expression} @reduction = x")
+    assert found.status is Status.INVALID
+    assert "@normal" in found.message and "constant" in found.message
+    assert not found.objectives
+
+
+@pytest.mark.parametrize("expression", ["scale(square(x))", "mix(square(x), expabs(x))", "add(square(x), const)"])
+def test_one_with_learnable_parts_is_trained(tiny_bench: Bench, expression: str) -> None:
+    assert run(tiny_bench, f"{CELLS} @normal = {expression} @reduction = x").status is Status.OK
+
+
+def test_a_constant_sign_where_no_edge_is_does_not_matter(tiny_bench: Bench) -> None:
+    text = f"normal[{ALL_ZERO}] reduction[2 = conv3(0) + max3(1)] @normal = square(x) @reduction = x"
+    assert run(tiny_bench, text).status is Status.OK
+
+
+def test_no_path_is_invalid_untrained(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitness, "train", None)
+    found = run(tiny_bench, f"normal[{ALL_ZERO}] reduction[{ALL_ZERO}] @net = x")
+    assert found.status is Status.INVALID
+    assert "no path" in found.message
+
+
+def test_an_explosion_is_diverged(tiny_bench: Bench) -> None:
+    wild = with_recipe(tiny_bench, optimiser="sgd", learning_rate=100.0, gradient_norm=0.0, latent_clip=0.0, epochs=30)
+    found = run(wild, f"{CELLS} @net = mul(cube(x), scale(x))")
+    assert found.status is Status.DIVERGED
+    assert "non-finite" in found.message
+    assert not found.objectives
+    assert found.measures["ops"] > 0  # what was counted before the training stays
+
+
+def test_out_of_time_is_a_timeout(tiny_bench: Bench) -> None:
+    found = run(replace(tiny_bench, timeout=1e-9), GOOD)
+    assert found.status is Status.TIMEOUT
+    assert found.message == "out of time in epoch 1 of 1"
+    assert run(replace(tiny_bench, timeout=1e6), GOOD).status is Status.OK
+
+
+def test_an_exception_is_an_error_with_its_traceback_unless_one_wants_it(tiny_bench: Bench, tmp_path: Path) -> None:
+    broken = replace(tiny_bench, prepared=replace(tiny_bench.prepared, folder=str(tmp_path / "gone")))
+    found = run(broken, GOOD)
+    assert found.status is Status.ERROR
+    assert found.message.startswith("DataError: Expected ")
+    assert "Traceback" in found.traceback and "gone" in found.traceback
+    with pytest.raises(DataError):
+        evaluate(broken, broken.space.parse(GOOD), 1, catch=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "normal[2 = conf3(0)]", "@net = sin(x, x)", f"{CELLS} @nowhere = x", "normal[2 = conv3(0)]", "\0"],
+)
+def test_a_job_with_a_genome_that_cannot_be_read_is_invalid(tiny_bench: Bench, text: str) -> None:
+    found = run_job(Job(tiny_bench, text, 1))
+    assert found.status is Status.INVALID
+    assert found.message
+
+
+@pytest.mark.parametrize("place", ["decode", "train", "profile", "lost_signal", "key"])
+def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise MemoryError("planted")
+
+    monkeypatch.setattr(fitness, place, fail)
+    found = run_job(Job(tiny_bench, GOOD, 1))
+    if place == "key":  # only the parent asks for it
+        assert found.status is Status.OK
+    else:
+        assert (found.status, found.message) == (Status.ERROR, "MemoryError: planted")
+
+
+def test_a_job_travels_and_means_the_same(tiny_bench: Bench) -> None:
+    job = Job(tiny_bench, GOOD, 3)
+    parcel = pickle.dumps(job)
+    assert len(parcel) < 20_000
+    assert timeless(run_job(pickle.loads(parcel))) == timeless(run_job(job))
+
+
+# --- What the value depends on --------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_value_and_another_differs(tiny_bench: Bench) -> None:
+    first, again, other = (timeless(run(tiny_bench, GOOD, seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_two_texts_of_one_key_are_one_network(tiny_bench: Bench) -> None:
+    space = tiny_bench.space
+    assert key(space, space.parse(GOOD)) == key(space, space.parse(SAME))
+    assert timeless(run(tiny_bench, GOOD)) == timeless(run(tiny_bench, SAME))
+
+
+def test_the_seed_comes_from_root_key_and_repeat_only(tiny_bench: Bench) -> None:
+    good, same = (tiny_bench.space.parse(text) for text in (GOOD, SAME))
+    other = tiny_bench.space.parse(f"{CELLS} @net = x")
+    seed = tiny_bench.seed(0, good, 0)
+    assert seed == tiny_bench.seed(0, same, 0)
+    changed = replace(with_recipe(tiny_bench, epochs=7), timeout=5.0, objectives=("error",))
+    assert seed == changed.seed(0, good, 0)
+    different = {seed, tiny_bench.seed(1, good, 0), tiny_bench.seed(0, other, 0), tiny_bench.seed(0, good, 1)}
+    assert len(different) == 4
+
+
+def test_evaluating_leaves_global_generators_and_threads_alone(tiny_bench: Bench) -> None:
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state(), torch.get_num_threads()
+    states = [run(tiny_bench, GOOD).status, run(replace(tiny_bench, timeout=1e-9), GOOD).status]
+    assert states == [Status.OK, Status.TIMEOUT]
+    assert random.getstate() == before[0]
+    assert np.random.get_state()[1].tolist() == before[1]
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert torch.get_num_threads() == before[3]
+
+
+def test_global_generators_do_not_leak_into_the_value(tiny_bench: Bench) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        first = timeless(run(tiny_bench, GOOD))
+        torch.manual_seed(2)
+        assert timeless(run(tiny_bench, GOOD)) == first
+
+
+# --- Protocol -------------------------------------------------------------------------------------------------------
+
+ANOTHER: dict[str, Any] = {
+    "name": "mnist",
+    "skip": "published",
+    "padding": "zero",
+    "scale": "none",
+    "optimiser": "sgd",
+    "schedule": "cosine",
+    "surrogate": "approxsign",
+    "augmentation": "shift1",
+    "precision": "bf16",
+    "data": "0123",
+}
+
+
+def another(name: str, value: Any) -> Any:
+    return ANOTHER[name] if isinstance(value, str) else value + 1 if isinstance(value, int) else value / 2 + 0.01
+
+
+def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
+    network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
+    protocol = Protocol(DatasetSpec(), network, Recipe(), 1e9, "abcd")
+    prints = {protocol.fingerprint()}
+    looked = 1
+    for part in fields(Protocol):
+        value = getattr(protocol, part.name)
+        if part.name in ("dataset", "network", "recipe"):
+            changes = [replace(value, **{f.name: another(f.name, getattr(value, f.name))}) for f in fields(value)]
+        else:
+            changes = [another(part.name, value)]
+        for change in changes:
+            prints.add(replace(protocol, **{part.name: change}).fingerprint())
+            looked += 1
+    assert looked == 1 + 6 + 7 + 13 + 2
+    assert len(prints) == looked
+    assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
+
+
+@pytest.mark.parametrize("version", ["DECODER_VERSION", "OPERATIONS_VERSION", "torch"])
+def test_versions_are_in_the_fingerprint(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    before = tiny_bench.protocol.fingerprint()
+    assert tiny_bench.protocol.fingerprint() == before
+    if version == "torch":
+        monkeypatch.setattr(torch, "__version__", "1.0.0")
+    else:
+        monkeypatch.setattr(fitness, version, 99)
+    assert tiny_bench.protocol.fingerprint() != before
+
+
+def test_the_surround_carries_recipe_and_network(tiny_bench: Bench) -> None:
+    changed = with_recipe(tiny_bench, surrogate="approxsign", clip=1.3, precision="bf16")
+    around = changed.surround
+    assert (around.surrogate, around.clip, around.precision) == ("approxsign", 1.3, "bf16")
+    assert (around.shape, around.classes) == ((1, 8, 8), 10)
+    assert around.template == changed.protocol.network
+    with torch.device("meta"):
+        network = fitness.decode(changed.space, changed.space.parse(GOOD), around)
+    sites = [m for m in network.modules() if type(m).__name__ == "Site"]
+    assert sites
+    assert {(m.surrogate, m.clip, m.short) for m in sites} == {("approxsign", 1.3, True)}
+
+
+# --- Objectives and axes --------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_objectives() -> None:
+    assert {name: (one.name, one.axis) for name, one in OBJECTIVES.items()} == {
+        "error": ("error", "linear"),
+        "ops": ("ops", "log10"),
+        "bits": ("bits", "log10"),
+        "parameters": ("parameters", "log10"),
+    }
+    assert all(one.unit for one in OBJECTIVES.values())
+
+
+@pytest.mark.parametrize("names", [(), ("error", "error"), ("error", "opps")])
+def test_a_bench_refuses_objectives_that_make_no_sense(tiny_bench: Bench, names: tuple[str, ...]) -> None:
+    with pytest.raises(ExperimentError, match="'ops'" if "opps" in names else "different objectives"):
+        replace(tiny_bench, objectives=names)
+
+
+def test_axes_span_error_to_chance_and_costs_from_cheapest_to_dearest(tiny_bench: Bench) -> None:
+    bench = replace(tiny_bench, objectives=tuple(OBJECTIVES))
+    axes = bench.axes()
+    assert list(axes) == list(OBJECTIVES)
+    assert axes["error"] == (0.0, 0.9, "linear")
+    cheapest, dearest = (bench.cost(genome) for genome in bench.space.extremes())
+    assert axes["ops"] == (cheapest.ops, dearest.ops, "log10")
+    assert 0 < axes["ops"][0] < axes["ops"][1]
+    assert axes == replace(bench, timeout=3.0).axes()
+
+
+def test_what_is_drawn_lies_within_the_axes(tiny_bench: Bench) -> None:
+    axes = replace(tiny_bench, objectives=("ops", "bits", "parameters")).axes()
+    rng = generator(0, "axes")
+    looked = 0
+    while looked < 12:
+        genome = tiny_bench.space.sample(rng)
+        if tiny_bench.infeasible(genome):
+            continue
+        cost = tiny_bench.cost(genome)
+        for name in axes:
+            low, high, _ = axes[name]
+            assert low <= getattr(cost, name) <= high, (name, str(genome))
+        looked += 1
+    assert looked == 12
+
+
+def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny: Any, tiny_bench: Bench) -> None:
+    space = replace(tiny_bench.space, frozen=tiny_bench.space.parse(GOOD))
+    low, high, _ = replace(tiny_bench, space=space).axes()["ops"]
+    assert low == high > 0
+
+
+# --- Device, data ---------------------------------------------------------------------------------------------------
+
+
+def test_the_processor_is_there() -> None:
+    assert check_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "", "meta"])
+def test_a_device_that_is_not_there_is_named(device: str) -> None:
+    with pytest.raises(DeviceError, match=f"cpu.*'{device}'"):
+        check_device(device)
+
+
+def test_a_batch_larger_than_the_training_part_is_refused_before_anything_is_trained(tiny_bench: Bench) -> None:
+    check_jobs_fit(with_recipe(tiny_bench, batch=100).protocol, tiny_bench.prepared)
+    with pytest.raises(ExperimentError, match="at most the 100 training images, got 101"):
+        check_jobs_fit(with_recipe(tiny_bench, batch=101).protocol, tiny_bench.prepared)
+
+
+def test_no_test_image_is_in_what_a_worker_reads(tmp_path: Path) -> None:
+    prepared = prepare(DatasetSpec(), cache=tmp_path)  # no limit, no resampling: everything a search may see
+    folder = Path(prepared.folder)
+    names = sorted(path.name for path in folder.iterdir())
+    arrays = ["train-images.npy", "train-labels.npy", "validation-images.npy", "validation-labels.npy"]
+    assert names == ["meta.json", *arrays]
+    published = load("digits", None)
+    seen = [np.load(folder / f"{part}-images.npy") for part in ("train", "validation")]
+    kept = [image.tobytes() for part in seen for image in part]
+    assert sorted(kept) == sorted(image.tobytes() for image in published.train.images)
+    test = {image.tobytes() for image in published.test.images}
+    assert len(kept) == 1438 and len(test) == 359
+    assert not test & set(kept)
+
+
+def test_the_space_of_the_bench_is_that_of_the_fixture(tiny_bench: Bench, tiny_space: Space) -> None:
+    assert tiny_bench.space == tiny_space
