@@ -219,7 +219,10 @@ def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
     reason = bench.infeasible(genome)
     if reason:
         return Evaluation(Status.INVALID, message=reason)
-    cost = bench.cost(genome)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(seed, "weights"))
+        network = decode(bench.space, genome, bench.surround)
+    cost = profile(network, bench.prepared.shape)
     recipe = bench.protocol.recipe
     macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.epochs
     if bench.protocol.max_macs and macs > bench.protocol.max_macs:
@@ -228,9 +231,6 @@ def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
     counts = _counts(cost)
     fingerprint = _behaviour(bench, genome)
     data = _tensors(bench.prepared.folder, bench.device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(child_seed(seed, "weights"))
-        network = decode(bench.space, genome, bench.surround)
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
     result = train(network, data, recipe, seed, deadline=deadline)

@@ -43,6 +43,7 @@ __all__ = [
     "read_generations",
     "read_journal",
     "read_rescored",
+    "read_starts",
     "rescored_path",
     "set_aside",
     "write_bytes",
@@ -292,6 +293,16 @@ def read_journal(path: Path) -> tuple[list[JournalEntry], list[str]]:
 def append_start(folder: Path, entry: Mapping[str, Any]) -> None:
     """Add a line to `starts.jsonl`: how this process was started."""
     _jsonl.append(folder / "starts.jsonl", _jsonl.dump({"version": VERSION, **entry}))
+
+
+def read_starts(folder: Path) -> list[Row]:
+    """Return the whole lines of `starts.jsonl`, oldest first; a torn one is skipped, for nothing depends on it."""
+    path = folder / "starts.jsonl"
+    found = []
+    for text in _jsonl.read_bytes(path).splitlines() if path.is_file() else []:
+        with suppress(ValueError):
+            found.append(_jsonl.parse(text))
+    return found
 
 
 # --- Fresh scores of the front --------------------------------------------------------------------------------------

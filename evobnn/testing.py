@@ -31,9 +31,9 @@ class NKLandscape:
     """Kauffman's NK landscape over the genes of a space (Kauffman and Weinberger, Journal of Theoretical Biology 141,
     1989): every gene contributes a fixed random number in [0, 1) that depends on itself and its k neighbours.
 
-    The neighbours of gene i are the k after it, cyclically; the random numbers come from SHA-256, so a landscape is its
-    seed. `fitness` is the mean contribution; `evaluate` gives the objectives `error` = 1 - fitness and `ops` = number of
-    binary edges + 1.
+    The neighbours of gene i are the k after it, cyclically; the random numbers come from SHA-256, so a landscape
+    is its seed. `fitness` is the mean contribution; `evaluate` gives the objectives `error` = 1 - fitness and `ops` =
+    number of binary edges + 1.
     """
 
     space: Space

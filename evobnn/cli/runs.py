@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from evobnn.errors import RunError, closest, message
+from evobnn.snapshot import read_starts
 
 ROOT = Path("populations")
 
@@ -37,15 +37,8 @@ def known_runs(root: Path = ROOT) -> list[Path]:
 
 def last_start(folder: Path) -> dict[str, Any]:
     """Return how the run was last started, as `starts.jsonl` says; empty where nothing whole is written there."""
-    path = folder / "starts.jsonl"
-    for line in reversed(path.read_bytes().splitlines() if path.is_file() else []):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            return row
-    return {}
+    starts = read_starts(folder)
+    return starts[-1] if starts else {}
 
 
 def _hint(place: Path) -> str:

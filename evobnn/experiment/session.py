@@ -30,7 +30,7 @@ from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.fitness import Bench, Job, Protocol, check_device, check_jobs_fit, run_job
-from evobnn.parallel import Workers, default_jobs
+from evobnn.parallel import LOST, Workers, default_jobs
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import (
     Generation,
@@ -45,6 +45,7 @@ from evobnn.snapshot import (
     read_generations,
     read_journal,
     read_rescored,
+    read_starts,
     set_aside,
     write_generation,
     write_lines,
@@ -141,7 +142,7 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     """
     bench = make_bench(experiment, options)
     for text in experiment.start.genomes:
-        bench.space.parse(text)
+        bench.space.check(bench.space.parse(text))
     Workers(max(1, options.jobs), options.backend).close()
     folder = new_folder(root, experiment.preset, out)
     write_text(folder / "experiment.toml", to_text(experiment))
@@ -205,6 +206,8 @@ class Session:
                     raise
                 self.say(str(end))
             self._rescore()
+            if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
+                self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
 
     def _restored(self) -> Search:
         """Return the search as the committed generations and the journal leave it."""
@@ -225,6 +228,15 @@ class Session:
                             f"Start a new run from it with --seed-from {self.folder}.",
                         )
                     )
+        begun = read_starts(self.folder)[:1]
+        if not generations and begun and begun[0].get("experiment") != header["experiment"]:
+            raise RunError(
+                message(
+                    f"the experiment with which {self.folder} was begun",
+                    "another one: experiment.toml has changed",
+                    "Put it back, or start a new run from the changed file.",
+                )
+            )
         entries, notes = read_journal(self.folder / "journal.jsonl")
         for sentence in notes:
             self.say(sentence)
@@ -267,6 +279,7 @@ class Session:
     def _start(self) -> dict[str, Any]:
         options = self.options
         return {
+            "experiment": self.experiment.fingerprint(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "jobs": self.jobs,
             "backend": options.backend,
@@ -297,6 +310,7 @@ class Session:
             else:
                 found[index] = known
                 self._reused += 1
+                self._failed += known.status is not Status.OK
         generation = len(self.generations)
         self._tell(purpose, generation, len(found), len(requests))
         jobs = [self._job(requests[index]) for index in waiting]
@@ -398,6 +412,11 @@ class Session:
             ]
             write_rescored(self.folder, self.generations[-1].number, rows)
         write_derived(self.folder, self.generations, {row.id: row for row in rows})
+
+
+def _lost_determinism(evaluation: Evaluation) -> bool:
+    """Tell whether an outcome depends on the machine's state: out of time, or its worker died."""
+    return evaluation.status is Status.TIMEOUT or evaluation.message == LOST
 
 
 def open_experiment(folder: Path) -> Experiment:

@@ -38,7 +38,7 @@ def sign(x: Tensor) -> Tensor:
 
 
 def _like(grad: Tensor, x: Tensor) -> Tensor:
-    """Return a gradient in the type and memory format of x: mixed formats make every later pass several times slower."""
+    """Return a gradient in the type and memory format of x; mixed formats make every later pass slower."""
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         return grad.to(x.dtype, memory_format=torch.channels_last)
     return grad.to(x.dtype)

@@ -61,8 +61,8 @@ class BinaryConv2d(nn.Module):
     the padding stays, so that the twin differs in nothing else. With `rectify` the output goes through a ReLU.
 
     With precision "bf16" the two sides of the product are sent through a bfloat16 convolution, which processors with
-    bfloat16 units do several times as fast. ±1 is exact there and so is every sum of at most 256 terms, or of at most 512
-    where their number is even; above that a forward sum may be rounded. Gradients are rounded to 8 bits of mantissa in
+    bfloat16 units do faster. ±1 is exact there and so is every sum of at most 256 terms, or of at most 512 where their
+    number is even; above that a forward sum may be rounded. Gradients are rounded to 8 bits of mantissa in
     any case, so this precision is approximate. The real twin stays in fp32.
 
     Raises NetworkError for an even kernel, channels that groups do not divide, or an unknown padding or scale.
@@ -137,8 +137,8 @@ class BinaryConv2d(nn.Module):
 class _ShortConvolution(torch.autograd.Function):
     """The binary convolution in bfloat16: forward alpha * conv(x, sign(w)), backward as `binary_weight` says.
 
-    One function, so that ±1 and the mask of the ReLU are kept for the backward pass in 16 bit and alpha is applied once;
-    as alpha > 0, relu(alpha y) = alpha relu(y).
+    One function, so that ±1 and the mask of the ReLU are kept for the backward pass in 16 bit and alpha is applied
+    once; as alpha > 0, relu(alpha y) = alpha relu(y).
     """
 
     @staticmethod
@@ -185,7 +185,8 @@ class Site(nn.Module):
     Forward:   y  = sign(a(x))
     Backward:  gx = gy * slope(a(x)) * a'(x),   slope by the surrogate (see `evobnn.nn.binarize`)
 
-    With precision "bf16" the ±1 is handed on in bfloat16. With `real` the forward pass is hardtanh(a(x), -clip, clip), whose derivative is that of `clipped_identity`.
+    With precision "bf16" the ±1 is handed on in bfloat16. With `real` the forward pass is
+    hardtanh(a(x), -clip, clip), whose derivative is that of `clipped_identity`.
 
     While `watching`, every forward pass ands "all of a(x) is finite" into `finite`; otherwise nobody would notice, as
     NaN leaves a sign as ±1. `watch` and `all_finite` do this for a whole network.

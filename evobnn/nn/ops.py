@@ -38,7 +38,7 @@ class Zero(nn.Module):
 
 
 class _BoxSum(torch.autograd.Function):
-    """Sum over 3x3 with zeros beyond the border; its own adjoint. Two passes of two additions beat the pooling kernel."""
+    """Sum over 3x3 with zeros beyond the border; its own adjoint. Four additions beat the pooling kernel."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -113,9 +113,7 @@ def genes_of(shape: Shape, alphabet: Alphabet, expression: Expression) -> Genes 
         return ("x", *below) if below is not None and "x" in alphabet.unary else None
     if expression.form not in alphabet.binary or len(expression.args) != 2:
         return None
-    left, right = (
-        genes_of(child, alphabet, arg) for child, arg in zip(shape.children, expression.args, strict=True)
-    )
+    left, right = (genes_of(child, alphabet, arg) for child, arg in zip(shape.children, expression.args, strict=True))
     return None if left is None or right is None else (expression.form, *left, *right)
 
 

@@ -21,7 +21,10 @@ def test_printing():
     assert str(parse_genome(TEXT)) == TEXT
     assert str(X) == "x"
     assert str(Expression("mul", (Expression("sin", (X,)), X))) == "mul(sin(x), x)"
-    assert str(Cell((Edge(2, 3, "conv3"), Edge(0, 2, "zero"), Edge(1, 3, "max3")))) == "2 = zero(0); 3 = conv3(2) + max3(1)"
+    assert (
+        str(Cell((Edge(2, 3, "conv3"), Edge(0, 2, "zero"), Edge(1, 3, "max3"))))
+        == "2 = zero(0); 3 = conv3(2) + max3(1)"
+    )
     assert str(Cell(())) == str(Genome()) == ""
 
 
@@ -59,7 +62,9 @@ def test_the_dictionaries_of_a_genome_are_copies():
 def test_a_change_is_a_new_value():
     genome = parse_genome(TEXT)
     assert str(genome.with_cell("reduction", Cell(()))) == TEXT.replace("2 = avg3(1)", "")
-    assert str(genome.with_expression("reduction", Expression("zero"))) == TEXT.replace("@reduction = x", "@reduction = zero")
+    assert str(genome.with_expression("reduction", Expression("zero"))) == TEXT.replace(
+        "@reduction = x", "@reduction = zero"
+    )
     cell = genome.cell_by_kind["normal"]
     assert str(cell.with_node(2, (Edge(1, 2, "avg3"),))) == "2 = avg3(1); 3 = dil5(2) + zero(0)"
     assert cell.into(3) == (Edge(2, 3, "dil5"), Edge(0, 3, "zero"))
@@ -73,7 +78,9 @@ def test_equal_genomes_are_one_member_of_a_set():
 
 def test_the_expression_of_a_site_is_that_of_the_narrowest_class():
     genome = parse_genome("@net = sin(x) @normal = cos(x) @normal/3 = atan(x)")
-    found = [str(genome.expression_at(f"{kind}/{node}", kind)) for kind, node in [("normal", 3), ("normal", 2), ("b", 2)]]
+    found = [
+        str(genome.expression_at(f"{kind}/{node}", kind)) for kind, node in [("normal", 3), ("normal", 2), ("b", 2)]
+    ]
     assert found == ["atan(x)", "cos(x)", "sin(x)"]
     assert parse_genome("@normal = cos(x)").expression_at("reduction/2", "reduction") == X  # the plain sign
 

@@ -149,7 +149,10 @@ def test_every_error_points_at_its_place(text, sentence, under):
 def test_what_follows_an_expression_is_an_error():
     with pytest.raises(GenomeError) as error:
         parse_expression("sin(x) cos(x)")
-    assert place_of(error) == ("Expected the end of the expression, got 'cos'. Write the end of the expression here.", "cos(x)")
+    assert place_of(error) == (
+        "Expected the end of the expression, got 'cos'. Write the end of the expression here.",
+        "cos(x)",
+    )
 
 
 def test_a_long_text_is_shown_around_the_place():

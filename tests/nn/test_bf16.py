@@ -1,7 +1,7 @@
 """Precision bf16: where its sums are exact, how far its gradients may be off, and that its signs are the same.
 
-bfloat16 has 8 bits of mantissa: whole numbers up to 256 are exact, even ones up to 512, and rounding moves a number by at
-most 2^-9 of itself.
+bfloat16 has 8 significant bits: whole numbers up to 256 are exact, even ones up to 512, and rounding moves a number by at
+most 2^-8 of itself.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def test_sums_of_256_terms_or_of_512_if_even_are_exact(channels, kernel, dilatio
     conv = conv_of(channels, kernel, stride=stride, dilation=dilation, padding=padding, precision="bf16")
     x = mostly_plus(2, channels, 9, 8)
     expected = integer_conv(x, sign(conv.weight), padding, stride, dilation, 1)
-    assert expected.abs().max() > terms / 2  # correlated
+    assert expected.abs().max() > terms / 3  # correlated
     y = conv(x)
     assert y.dtype == torch.float32
     assert torch.equal(y, expected.float())
@@ -130,7 +130,7 @@ def test_wider_sums_are_rounded_and_no_more():
     exact = integer_conv(x, sign(conv.weight), "zero", 1, 1, 1).float()
     y = conv(x)
     assert (y != exact).float().mean() > 0.2
-    assert ((y - exact).abs() <= exact.abs() * 2**-9).all()
+    assert ((y - exact).abs() <= exact.abs() * 2**-8).all()
 
 
 @pytest.mark.parametrize("rectify", [False, True])
@@ -138,32 +138,34 @@ def test_wider_sums_are_rounded_and_no_more():
 @pytest.mark.parametrize("padding", ["zero", "minus_one"])
 @pytest.mark.parametrize(("stride", "dilation", "groups"), [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2, 2)])
 def test_gradients_are_rounded_twice(stride, dilation, groups, padding, scale, rectify):
-    """The incoming gradient and the result are rounded, 2^-9 each; in between sums are kept in 32 bit. So an element is
-    off by at most 2^-8 of the sum of the absolute values of its terms.
+    """The incoming gradient and the result are rounded, 2^-8 each; in between sums are kept in 32 bit. So an element is
+    off by at most 2^-7 (and 2^-16) of the sum of the absolute values of its terms.
     """
-    how = {"stride": stride, "dilation": dilation, "groups": groups, "padding": padding}
-    how |= {"scale": scale, "rectify": rectify}
-    short, full = (conv_of(16, 3, precision=precision, **how) for precision in ("bf16", "fp32"))
+    how = {"stride": stride, "dilation": dilation, "groups": groups, "padding": padding, "rectify": rectify}
+    short = conv_of(16, 3, precision="bf16", scale=scale, **how)
+    full = conv_of(16, 3, **how)  # scaled from outside: sums of ±alpha in fp32 are not quite 0 where those of ±1 are
     full.load_state_dict(short.state_dict())
+    alpha = full.weight.detach().abs().mean((1, 2, 3)).view(1, -1, 1, 1) if scale == "mean" else 1.0
     x = mostly_plus(4, 16, 9, 8) * mostly_plus(16, 1, 1, seed=5)
     found = []
     incoming = torch.randn(full(x).shape, generator=torch.Generator().manual_seed(2))
-    for conv in (short, full):
+    for conv, outside in ((short, 1.0), (full, alpha)):
         own = x.clone().requires_grad_()
-        conv(own).backward(incoming)
+        (conv(own) * outside).backward(incoming)
         found.append((own.grad, conv.weight.grad))
     assert {grad.dtype for pair in found for grad in pair} == {torch.float32}
 
-    absolute = BinaryConv2d(16, 6, 3, **how | {"padding": "zero", "scale": "none", "rectify": False})
+    absolute = BinaryConv2d(16, 6, 3, **how | {"padding": "zero", "rectify": False})
     with torch.no_grad():
         absolute.weight.fill_(1.0)
-    alpha = full.weight.detach().abs().mean((1, 2, 3)).view(1, -1, 1, 1) if scale == "mean" else 1.0
+    bound = 2**-7 + 2**-16
     ones = torch.ones_like(x).requires_grad_()
     absolute(ones).backward(incoming.abs() * alpha)
-    padded = incoming.abs() * alpha
-    weight_bound = padded.sum((0, 2, 3)).view(-1, 1, 1, 1)  # every |term| of a filter's tap, padding included
-    assert ((found[0][0] - found[1][0]).abs() <= 2**-8 * ones.grad).all()
-    assert ((found[0][1] - found[1][1]).abs() <= 2**-8 * weight_bound).all()
+    weight_bound = (
+        (incoming.abs() * alpha).sum((0, 2, 3)).view(-1, 1, 1, 1)
+    )  # every |term| of a filter's tap, padding included
+    assert ((found[0][0] - found[1][0]).abs() <= bound * ones.grad).all()
+    assert ((found[0][1] - found[1][1]).abs() <= bound * weight_bound).all()
     assert (found[1][0] != 0).any()
     assert (found[1][1] != 0).any()
     # and close in the sense in which people say so: the directions agree
@@ -195,7 +197,9 @@ PLANTED = [0.0, -0.0, TINY, -TINY, 1e-45, -1e-45, 0.25, -0.25, 1.0, -1.0, 1e38, 
 def test_a_short_site_gives_the_same_signs_and_gradients(surrogate):
     results = []
     for precision in ("fp32", "bf16"):
-        x = torch.tensor(PLANTED + torch.randn(500, generator=torch.Generator().manual_seed(0)).tolist(), requires_grad=True)
+        x = torch.tensor(
+            PLANTED + torch.randn(500, generator=torch.Generator().manual_seed(0)).tolist(), requires_grad=True
+        )
         y = Site(surrogate=surrogate, precision=precision)(x)
         y.backward(torch.linspace(-2, 2, len(x)).to(torch.bfloat16).to(y.dtype))
         results.append((y, x.grad))
@@ -221,6 +225,10 @@ def test_whole_layers_agree_where_sums_are_exact():
 
 
 def test_unknown_precisions_name_the_closest():
-    for build in (lambda: BinaryConv2d(1, 1, 1, precision="bf1"), lambda: Site(precision="bf1"), lambda: ConvStyle(precision="bf1")):
+    for build in (
+        lambda: BinaryConv2d(1, 1, 1, precision="bf1"),
+        lambda: Site(precision="bf1"),
+        lambda: ConvStyle(precision="bf1"),
+    ):
         with pytest.raises(NetworkError, match="Did you mean 'bf16'"):
             build()

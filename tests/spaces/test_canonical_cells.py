@@ -29,7 +29,11 @@ def pruned(text):
         ("J: pools of an empty node", "2 = zero(0); 3 = max3(2) + avg3(0)", "3 = avg3(0)"),
         ("J: all the way down", "2 = zero(0); 3 = max3(2); 4 = avg3(3) + max3(2); 5 = conv3(0)", "5 = conv3(0)"),
         ("J: of a node that has no text", "3 = max3(2) + conv3(0)", "3 = conv3(0)"),
-        ("J: a convolution of zeros is not zero", "2 = zero(0); 3 = conv3(2); 4 = max3(3)", "3 = conv3(2); 4 = max3(3)"),
+        (
+            "J: a convolution of zeros is not zero",
+            "2 = zero(0); 3 = conv3(2); 4 = max3(3)",
+            "3 = conv3(2); 4 = max3(3)",
+        ),
         ("J: inputs are never zero", "2 = max3(0) + avg3(1)", "2 = max3(0) + avg3(1)"),
     ],
 )
@@ -154,4 +158,6 @@ def test_deeper_stacks_lose_the_signal_in_cell_0_only():
     space = replace(SPACE, kinds=("normal", "reduction"))
     assert lost_signal(space, deep, parse_genome("normal[] reduction[2 = conv3(1)]"))
     assert not lost_signal(space, deep, parse_genome("normal[2 = max3(0)] reduction[]"))
-    assert lost_signal(joint(Template(cells=1, reductions=0), 8), Template(cells=1, reductions=0), parse_genome("normal[]"))
+    assert lost_signal(
+        joint(Template(cells=1, reductions=0), 8), Template(cells=1, reductions=0), parse_genome("normal[]")
+    )

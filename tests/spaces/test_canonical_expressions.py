@@ -145,7 +145,9 @@ def test_what_no_rule_fits_stays(kept):
 
 def test_plain_is_without_learnable_part():
     assert is_plain(parse_expression("mul(sin(x), zero)"))
-    assert not any(is_plain(parse_expression(text)) for text in ("const", "sin(scale(x))", "mix(x, x)", "add(x, shift(x))"))
+    assert not any(
+        is_plain(parse_expression(text)) for text in ("const", "sin(scale(x))", "mix(x, x)", "add(x, shift(x))")
+    )
 
 
 def test_learnable_parts_are_told_by_the_table():

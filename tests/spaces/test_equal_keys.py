@@ -153,7 +153,7 @@ def names_by_place(network, genome):
             edges = genome.cell_by_kind[kinds[int(edge[1])]].edges
             at = int(edge[2])
             again = edges[:at].count(edges[at])  # two equal edges stay in their order
-            what = f"cells.{edge[1]}.{tuple(edges[at])}.{again}.{what[edge.end():]}"
+            what = f"cells.{edge[1]}.{tuple(edges[at])}.{again}.{what[edge.end() :]}"
         assert what not in found
         found[what] = name
     return found
@@ -279,7 +279,11 @@ def test_rules_for_cells_and_sites_inside_a_network(rule, raw, other):
 
 def test_the_comparison_can_fail():
     cells = f"normal[{CELLS[0]}] reduction[{CELLS[1]}]"
-    for raw, other in (("@net = x", "@net = neg(x)"), ("@net = x", "@net = scale1(x)"), ("@net = sin(x)", "@net = atan(x)")):
+    for raw, other in (
+        ("@net = x", "@net = neg(x)"),
+        ("@net = x", "@net = scale1(x)"),
+        ("@net = sin(x)", "@net = atan(x)"),
+    ):
         with pytest.raises(AssertionError):
             assert_one_network(numbered(f"{cells} {raw}"), numbered(f"{cells} {other}"))
     for raw, other in (("3 = conv3(2)", "3 = zero(2)"), ("2 = max3(0)", "2 = avg3(0)"), ("2 = max3(0)", "3 = max3(0)")):

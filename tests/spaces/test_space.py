@@ -13,7 +13,19 @@ from evobnn.errors import GenomeError
 from evobnn.evolution.variation import mate, mutate
 from evobnn.genome import OPERATIONS, Edge, Genome, OpSpec, X, parse_genome
 from evobnn.nn import profile
-from evobnn.spaces import ENCODING_2, PUBLISHED, SPACES, Alphabet, Space, Template, bnas, canonical, joint, key, lost_signal
+from evobnn.spaces import (
+    ENCODING_2,
+    PUBLISHED,
+    SPACES,
+    Alphabet,
+    Space,
+    Template,
+    bnas,
+    canonical,
+    joint,
+    key,
+    lost_signal,
+)
 from evobnn.spaces.base import offered_at
 
 DIGITS = Template(cells=2, width=16, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
@@ -173,8 +185,14 @@ def test_what_cannot_be_built_is_refused_by_parse_and_check(text, match):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (("2 = conv3(0) + max3(1)", "2 = conv3(0)"), r"2 inputs from different nodes at normal node 2, got 1 from \[0\]"),
-        (("2 = conv3(0) + max3(1)", "2 = conv3(0) + max3(0)"), r"different nodes at normal node 2, got 2 from \[0, 0\]"),
+        (
+            ("2 = conv3(0) + max3(1)", "2 = conv3(0)"),
+            r"2 inputs from different nodes at normal node 2, got 1 from \[0\]",
+        ),
+        (
+            ("2 = conv3(0) + max3(1)", "2 = conv3(0) + max3(0)"),
+            r"different nodes at normal node 2, got 2 from \[0, 0\]",
+        ),
         (("3 = zero(0) + zero(1); ", ""), r"at normal node 3, got 0 from \[\]"),
         (("conv5(4)", "dil5(4)"), "one of zero, max3, avg3, conv3, conv5, dil3 at normal node 5, got dil5"),
         (("@normal = add(x, x)", "@normal = sin(x)"), r"@normal as an expression of the shape add\(x, x\), got sin"),
@@ -296,7 +314,9 @@ def test_extremes_are_inside_every_space(space):
 def test_an_operation_without_kernel_need_not_be_zeroise():
     """A later space's identity looks at one pixel, has no work, and is not nothing."""
     operations = {**OPERATIONS, "id": OpSpec("id", 0, "identity")}
-    space = Space("toy", "none", ("normal",), {"normal": ("id", "zero", "conv3")}, operations=operations, sites=("net",))
+    space = Space(
+        "toy", "none", ("normal",), {"normal": ("id", "zero", "conv3")}, operations=operations, sites=("net",)
+    )
     least = space.extremes()[0]
     assert str(least.cell_by_kind["normal"]).startswith("2 = zero(0) + id(1); 3 = zero(0) + zero(1)")
     assert lost_signal(space, Template(cells=1, reductions=0), least) == ""

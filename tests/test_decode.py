@@ -1,0 +1,310 @@
+"""From genome to network: published counts, costs by hand, and that what is said to be binary is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from evobnn._seeding import generator
+from evobnn.decode import Surround, build, decode
+from evobnn.errors import GenomeError, NetworkError
+from evobnn.genome import OPERATIONS, parse_genome
+from evobnn.nn import FORMS, OPS, BinaryConv2d, RealConv2d, Site, TreeActivation, profile
+from evobnn.spaces import PUBLISHED, Template, bnas, canonical, joint, lost_signal
+from evobnn.spaces.bnas import CIFAR
+
+SMALL = Template(cells=3, width=4, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
+SPACE = joint(SMALL, 16)
+SURROUND = Surround(SMALL, (2, 16, 16), 3)
+GENOME = parse_genome(
+    "normal[2 = conv3(0) + max3(1); 3 = dil3(2) + avg3(0); 4 = conv5(1); 5 = dil5(4)] "
+    "reduction[2 = conv3(0) + conv5(1); 3 = max3(2); 5 = conv3(4)] @normal = mul(sin(x), scale(x)) @reduction = x"
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def on_meta(space, genome, surround, **how):
+    with torch.device("meta"):
+        return decode(space, genome, surround, **how)
+
+
+def test_published_bnas_for_cifar_has_5_578_252_parameters():
+    space, surround = bnas(CIFAR, 32), Surround(CIFAR, (3, 32, 32), 10)
+    genome = PUBLISHED["bnas-cifar10"]
+    published = on_meta(space, genome, surround, published=True)
+    assert sum(p.numel() for p in published.parameters()) == 5_578_252
+    assert profile(published, (3, 32, 32)).parameters == 5_578_252
+    live = on_meta(space, genome, surround)
+    # reduction cells read input 0 alone, so their 1x1 preprocessing of input 1 (with its norm) is what is left out
+    before = [4 * 36, 4 * 72]
+    unread = sum(2 * width + width * 2 * width // 4 for width in before)
+    assert sum(p.numel() for p in live.parameters()) == 5_578_252 - unread
+    assert [(cell.pre0 is None, cell.pre1 is None) for cell in live.cells].count((False, True)) == 2
+    assert profile(published, (3, 32, 32)).ops == profile(live, (3, 32, 32)).ops
+    assert profile(published, (3, 32, 32)).bits == profile(live, (3, 32, 32)).bits
+
+
+def test_cost_of_a_decoded_cell_by_hand():
+    template = Template(cells=1, width=4, reductions=0, padding="minus_one", scale="mean", stem=2)
+    space = joint(template, 8)
+    genome = parse_genome("normal[2 = conv3(0) + zero(1); 3 = conv5(2) + max3(0)] @net = mul(scale(x), x)")
+    cost = profile(on_meta(space, genome, Surround(template, (1, 8, 8), 3)), (1, 8, 8))
+    pixels, width, stem = 8 * 8, 4, 2 * 4
+    weights = stem * width + width * width * 9 + width * width * 25  # 1x1 of input 0, conv3, conv5; input 1 is unread
+    assert cost.binary_macs == pixels * weights
+    assert cost.real_macs == pixels * stem * 9 + 4 * width * 3
+    norms = 2 * (1 + stem + width + width)
+    real = stem * 9 + (4 * width * 3 + 3) + norms + (stem + width + width)  # the last: a scale per channel of each site
+    assert cost.parameters == weights + real
+    assert cost.bits == weights + 32 * (real + 3 * width)  # and a scale per filter
+
+
+class Seen(TorchFunctionMode):
+    """Keeps what every convolution and linear layer is really called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolutions, self.linear, self.others = [], [], []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is F.conv2d:
+            self.convolutions.append(
+                (args[0].detach(), args[1].detach(), args[4] if len(args) > 4 else kwargs["padding"])
+            )
+        elif func is F.linear:
+            self.linear.append(args[1])
+        elif any(word in getattr(func, "__name__", "") for word in ("matmul", "bmm", "einsum", "conv1d", "addmm")):
+            self.others.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+def assert_binary(network, shape, padding):
+    """Run the network forward in both modes and look at every product in it; return how many binary ones there were."""
+    real = {module.weight.data_ptr() for module in network.modules() if isinstance(module, RealConv2d)}
+    checked = 0
+    for train in (True, False):
+        network.train(train)
+        with Seen() as seen:
+            network(torch.randn(3, *shape))
+        assert [weight is network.head.linear.weight for weight in seen.linear] == [True]
+        assert not seen.others
+        met = set()
+        for x, weight, border in seen.convolutions:
+            if weight.data_ptr() in real:
+                met.add(weight.data_ptr())
+                continue
+            assert set(x.unique().tolist()) <= {-1.0, 1.0}
+            size = weight.flatten(1).abs()
+            assert (size == size[:, :1]).all()
+            assert (size > 0).all()
+            assert (weight > 0).any()
+            assert (weight < 0).any()
+            if padding == "minus_one":
+                assert border == 0  # what is padded is in x already
+            checked += 1
+        assert met == real
+    return checked
+
+
+@pytest.mark.parametrize("padding", ["zero", "minus_one"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_it_is_binary(name, precision, padding):
+    """Every operation on edges from inputs (with stride in the reduction) and from nodes, beside a convolution."""
+    edges = f"2 = {name}(0) + {name}(1); 3 = {name}(2) + conv3(0); 4 = conv3(3); 5 = {name}(3) + {name}(4)"
+    genome = parse_genome(
+        f"normal[{edges}] reduction[{edges}] @normal = sub(sin(x), scale(x)) @reduction = add(x, shift(x))"
+    )
+    template = replace(SMALL, padding=padding)
+    surround = replace(SURROUND, template=template, precision=precision)
+    torch.manual_seed(0)
+    network = decode(SPACE, genome, surround)
+    hooked = []
+    for module in network.modules():
+        if isinstance(module, BinaryConv2d):
+            module.register_forward_pre_hook(lambda _, inputs: hooked.append(tuple(inputs[0].unique().tolist())))
+    binary = assert_binary(network, surround.shape, padding)
+    modules = sum(isinstance(module, BinaryConv2d) for module in network.modules())
+    inputs = 1 if name == "zero" else 2  # nothing but Zeroise reads input 1
+    per_cell = inputs + 2 + 5 * OPERATIONS[name].binary  # two conv3, five edges of the operation
+    assert binary == 2 * modules == 2 * 3 * per_cell
+    assert len(hooked) == binary
+    assert set().union(*hooked) == {-1.0, 1.0}
+    assert sum(len(values) == 2 for values in hooked) > binary / 2
+
+
+@pytest.mark.parametrize("scale", ["none", "mean"])
+def test_weights_are_plus_minus_one_number_per_filter(scale):
+    surround = replace(SURROUND, template=replace(SMALL, scale=scale))
+    torch.manual_seed(0)
+    network = decode(SPACE, GENOME, surround)
+    with Seen() as seen:
+        network(torch.randn(2, 2, 16, 16))
+    filters = [weight.flatten(1).abs().unique(dim=1) for _, weight, _ in seen.convolutions[1:]]  # the stem is first
+    assert len(filters) == sum(isinstance(module, BinaryConv2d) for module in network.modules())
+    assert all(values.shape[1] == 1 for values in filters)
+    assert all(bool((values == 1.0).all()) is (scale == "none") for values in filters)
+
+
+@pytest.mark.parametrize("skip", ["free", "published"])
+def test_real_layers_are_exactly_those_that_the_template_names(skip):
+    network = decode(SPACE, GENOME, replace(SURROUND, template=replace(SMALL, skip=skip)))
+    products = (nn.modules.conv._ConvNd, nn.Linear, nn.Bilinear, nn.MultiheadAttention)
+    found = {name for name, module in network.named_modules() if isinstance(module, products)}
+    assert found == {"stem.conv", "head.linear"} | ({"cells.1.skip.conv"} if skip == "published" else set())
+    assert all(isinstance(network.get_submodule(name), (RealConv2d, nn.Linear)) for name in found)
+    assert_binary(network, (2, 16, 16), "minus_one")
+    assert [type(cell.skip).__name__ for cell in network.cells] == [
+        "NoneType",
+        "FreeSkip" if skip == "free" else "PublishedSkip",
+        "Identity",
+    ]
+
+
+def test_weights_come_from_the_canonical_form_alone():
+    spelled = (
+        "normal[2 = max3(1) + conv3(0); 3 = avg3(0) + zero(2) + dil3(2); 4 = conv5(1); 5 = dil5(4)] "
+        "reduction[2 = conv5(1) + conv3(0); 3 = max3(2) + zero(0); 5 = avg3(4) + conv3(4)] "
+        "@normal = mul(scale(x), sin(neg(neg(x)))) @reduction = add(zero, x)"
+    )
+    networks = []
+    for genome in (GENOME, parse_genome(spelled), canonical(SPACE, GENOME)):
+        torch.manual_seed(5)
+        networks.append(decode(SPACE, genome, SURROUND))
+    torch.manual_seed(5)
+    networks.append(build(SPACE, canonical(SPACE, GENOME), SURROUND))
+    x = torch.randn(2, 2, 16, 16)
+    first = networks[0].state_dict()
+    assert len(first) > 40
+    for network in networks[1:]:
+        state = network.state_dict()
+        assert list(state) == list(first)
+        assert all(torch.equal(state[name], first[name]) for name in first)
+        assert torch.equal(network.eval()(x), networks[0].eval()(x))
+    assert len(networks) == 4
+
+
+def test_sites_get_the_expression_of_their_narrowest_class():
+    genome = parse_genome(
+        "normal[2 = conv3(0); 3 = conv3(2)] reduction[2 = conv3(1)] @net = sin(x) @normal/3 = cos(x) @reduction = x"
+    )
+    network = on_meta(SPACE, genome, SURROUND)
+    found = {
+        name: "x" if module.activation is None else module.activation.tree[0]
+        for name, module in network.named_modules()
+        if isinstance(module, Site)
+    }
+    assert {name: form for name, form in found.items() if name.startswith(("cells.0", "cells.1"))} == {
+        "cells.0.pre0.site": "sin",
+        "cells.0.ops.0.site": "sin",
+        "cells.0.ops.1.site": "cos",
+        "cells.1.pre1.site": "x",
+        "cells.1.ops.0.site": "x",
+    }
+
+
+def test_surrogate_clip_and_precision_reach_every_site_and_convolution():
+    surround = replace(SURROUND, surrogate="approxsign", clip=1.3, precision="bf16")
+    network = on_meta(SPACE, GENOME, surround)
+    sites = [module for module in network.modules() if isinstance(module, Site)]
+    convolutions = [module for module in network.modules() if isinstance(module, BinaryConv2d)]
+    assert len(sites) == len(convolutions) > 10
+    assert {(site.surrogate, site.clip, site.short, site.real) for site in sites} == {("approxsign", 1.3, True, False)}
+    assert {(c.precision, c.padding, c.scale, c.real) for c in convolutions} == {("bf16", "minus_one", "mean", False)}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_real_twin_has_the_same_parameters(precision):
+    surround = replace(SURROUND, precision=precision)
+    networks = []
+    for real in (False, True):
+        torch.manual_seed(9)
+        networks.append(decode(SPACE, GENOME, surround, real=real))
+    binary, twin = networks
+    assert {n: p.shape for n, p in binary.named_parameters()} == {n: p.shape for n, p in twin.named_parameters()}
+    assert all(torch.equal(binary.state_dict()[name], tensor) for name, tensor in twin.state_dict().items())
+    with Seen() as seen:
+        twin(torch.randn(2, 2, 16, 16)).sum().backward()
+    assert len(seen.convolutions) > 10
+    assert all(len(weight.unique()) > 2 for _, weight, _ in seen.convolutions)
+    assert profile(twin, (2, 16, 16)).binary_macs == 0
+    assert profile(twin, (2, 16, 16)).real_macs == (
+        profile(binary, (2, 16, 16)).binary_macs + profile(binary, (2, 16, 16)).real_macs
+    )
+
+
+def test_the_older_input_after_a_reduction_is_halved_without_affine_norm():
+    network = on_meta(SPACE, GENOME, SURROUND)
+    found = [(cell.pre0.conv.kernel, cell.pre0.conv.stride, cell.pre0.norm.affine) for cell in network.cells]
+    assert found == [(1, 1, True), (1, 1, True), (3, 2, False)]
+    assert [(cell.pre1.conv.kernel, cell.pre1.conv.stride, cell.pre1.norm.affine) for cell in network.cells] == [
+        (1, 1, True)
+    ] * 3
+
+
+@pytest.mark.parametrize("size", [16, 15, 9])
+def test_odd_maps_fit_together(size):
+    space = joint(SMALL, size)
+    checked = 0
+    for seed in range(4):
+        genome = space.sample(generator(seed))
+        for skip in ("free", "published"):
+            surround = Surround(replace(SMALL, skip=skip), (2, size, size), 3)
+            assert decode(space, genome, surround)(torch.randn(2, 2, size, size)).shape == (2, 3)
+            checked += 1
+    assert checked == 8
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        "normal[2 = conv3(0)] reduction[]",
+        "normal[2 = max3(1)] reduction[2 = conv3(0)]",
+        "normal[] reduction[2 = conv3(1)]",
+        "normal[] reduction[2 = conv3(0)]",
+        "normal[2 = zero(0); 3 = conv3(2)] reduction[]",
+        "normal[2 = zero(0); 3 = max3(2); 4 = conv3(3)] reduction[2 = max3(1)]",
+        "normal[] reduction[]",
+        "normal[5 = avg3(0)] reduction[4 = avg3(0)]",
+    ],
+)
+def test_the_logits_depend_on_the_image_exactly_where_a_path_is_said_to_lead(cells):
+    genome = parse_genome(f"{cells} @net = x")
+    torch.manual_seed(0)
+    network = decode(SPACE, genome, SURROUND)
+    with torch.no_grad():
+        for _ in range(30):
+            network(torch.randn(6, 2, 16, 16))  # until the running means have moved: the stem's ReLU leaves no minus
+        logits = network.eval()(torch.randn(6, 2, 16, 16))
+    depends = bool((logits - logits[:1]).abs().max() > 1e-3)
+    assert depends is (lost_signal(SPACE, SMALL, genome) == "")
+
+
+def test_what_cannot_be_built_is_refused():
+    with pytest.raises(GenomeError, match="a cell 'reduction'"):
+        decode(SPACE, parse_genome("normal[] @net = x"), SURROUND)
+    with pytest.raises(NetworkError, match="surrogate"):
+        decode(SPACE, GENOME, replace(SURROUND, surrogate="approx_sign"))
+
+
+def test_tables_are_arguments():
+    calls = []
+    ops = {**OPS, "max3": lambda *arguments: calls.append(arguments[:2]) or OPS["avg3"](*arguments)}
+    forms = {**FORMS, "sin": replace(FORMS["cos"], name="sin")}
+    network = decode(SPACE, GENOME, SURROUND, ops=ops, forms=forms)
+    assert calls == [(4, 1), (8, 1), (8, 1)]
+    activation = next(module for module in network.modules() if isinstance(module, TreeActivation))
+    x = torch.zeros(1, activation.channels, 1, 1)
+    assert torch.equal(activation(x + 0.3), torch.cos(x + 0.3) * (x + 0.3))

@@ -1,0 +1,84 @@
+"""Notebooks: committed with their pictures, without a trace of the machine that made them, and they still run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MACHINE = re.compile(r"/(home|root|Users|tmp|work|mnt|opt|usr|var)/|[A-Za-z]:\\|site-packages")
+"""What a path of somebody's machine begins with."""
+MOST_BYTES = 600_000
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook: Any) -> list[Any]:
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def assert_shows_pictures(notebook: Any) -> None:
+    found = outputs(notebook)
+    assert any("image/png" in output.get("data", {}) for output in found)
+    assert [output for output in found if output.output_type == "error"] == []
+    complaints = [output.text for output in found if output.get("name") == "stderr"]
+    assert complaints == []
+
+
+def test_there_is_one() -> None:
+    assert NOTEBOOKS
+
+
+@each_notebook
+def test_it_is_committed_as_it_was_executed(path: Path) -> None:
+    notebook = read(path)
+    nbformat.validate(notebook)  # type: ignore[no-untyped-call]
+    assert_shows_pictures(notebook)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1)), "Execute it from top to bottom: make notebooks"
+    assert path.stat().st_size < MOST_BYTES
+
+
+@each_notebook
+def test_it_names_its_run_and_no_machine(path: Path) -> None:
+    notebook = read(path)
+    named = re.findall(r'^RUN = "(.*)"$', "\n".join(cell.source for cell in code_cells(notebook)), re.MULTILINE)
+    assert len(named) == 1
+    assert (ROOT / named[0]).is_dir()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("image/png", None)  # base64 has strokes and letters of its own
+    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    assert MACHINE.findall(text) == []
+    assert str(ROOT) not in text
+
+
+@each_notebook
+def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbclient import NotebookClient
+
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):  # nobody's own settings
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    shutil.copytree(ROOT / "populations" / "digits", tmp_path / "populations" / "digits")
+    (tmp_path / "notebooks").mkdir()
+    notebook = read(path)
+    for cell in code_cells(notebook):
+        cell.outputs = []
+    resources = {"metadata": {"path": str(tmp_path / "notebooks")}}
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
+    assert_shows_pictures(notebook)
