@@ -14,7 +14,8 @@ from evobnn.cli.entry import run
 TINY = (
     *("--set", "network.width=2", "--set", "dataset.train_limit=100", "--set", "dataset.validation_limit=60"),
     *("--set", "dataset.size=0", "--set", "network.cells=2", "--set", "network.reductions=1"),
-    *("--set", "recipe.epochs=1", "--set", "recipe.batch=50", "--set", "noise.rescore=2"),
+    *("--set", "recipe.epochs=1", "--set", "recipe.batch=50", "--set", "recipe.precision=fp32"),
+    *("--set", "noise.rescore=2"),
 )
 
 

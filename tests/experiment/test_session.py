@@ -375,12 +375,13 @@ def test_a_batch_that_is_too_large_is_found_at_once(tiny: Experiment) -> None:
 
 
 def test_it_begins_with_the_starters(tiny: Experiment, quick: Any, proceed: Proceed, tmp_path: Path) -> None:
-    other = ONE.replace("conv3", "dil3")
-    folder = create(replace(tiny, start=StartSettings((ONE, other))), Options(jobs=1), tmp_path)
+    one = ONE.replace("@net = x", "@normal = add(x, zero) @reduction = sin(x)").replace("sin(x)", "add(sin(x), zero)")
+    other = one.replace("conv3", "conv5", 1)
+    folder = create(replace(tiny, start=StartSettings((one, other))), Options(jobs=1), tmp_path)
     proceed(folder, generations=0)
     first = read_generations(folder)[0][0]
     assert [r.request.individual.origin for r in first.results] == ["seed", "seed", "sample", "sample"]
-    assert [r.request.individual.genome for r in first.results[:2]] == [ONE, other]
+    assert [r.request.individual.genome for r in first.results[:2]] == [one, other]
 
 
 # --- Failures -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Precision bf16: where its sums are exact, how far its gradients may be off, and that its signs are the same.
 
-bfloat16 has 8 significant bits: whole numbers up to 256 are exact, even ones up to 512, and rounding moves a number by at
-most 2^-8 of itself.
+bfloat16 has 8 significant bits: whole numbers up to 256 are exact, even ones up to 512, and rounding moves a number by
+at most 2^-8 of itself.
 """
 
 from __future__ import annotations

@@ -237,9 +237,9 @@ def test_no_two_genotypes_with_one_canonical_form_differ():
 
 
 def test_generic_evaluation_finds_fewer_functions_still():
-    """At these points and parameters 3,414 differ: rules leave apart what differs in parameters (mix(x, x) is x for every
-    b), what is equal for some parameters only (min(shift(x), x)), and what no written rule says (gaussdiff(x, zero) is
-    gauss(x), div(zero, p) is zero). Told for comparison; a fingerprint merges nothing.
+    """At these points and parameters 3,414 differ: rules leave apart what differs in parameters (mix(x, x) is x for
+    every b), what is equal for some parameters only (min(shift(x), x)), and what no written rule says (gaussdiff(x,
+    zero) is gauss(x), div(zero, p) is zero). Told for comparison; a fingerprint merges nothing.
     """
     torch.manual_seed(0)
     mixture = torch.rand(POINTS.numel(), dtype=torch.float64)
