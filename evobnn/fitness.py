@@ -18,10 +18,10 @@ from evobnn.data import DatasetSpec, PreparedData, open_split
 from evobnn.data.batches import Tensors, to_tensors
 from evobnn.decode import DECODER_VERSION, Surround, decode
 from evobnn.errors import DeviceError, EvobnnError, ExperimentError, message
-from evobnn.genome import Genome
+from evobnn.genome import Genome, X
 from evobnn.nn import NetworkCost, behaviour, constant_sign, profile
 from evobnn.records import Evaluation, Status
-from evobnn.spaces import Space, Template, canonical, key, lost_signal
+from evobnn.spaces import Space, Template, canonical, embed, key, lost_signal
 from evobnn.spaces.canonical import is_plain
 from evobnn.training import Recipe, TrainResult, train
 
@@ -148,11 +148,26 @@ class Bench:
         """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
         return child_seed(root, "evaluation", key(self.space, genome), repeat)
 
+    def extremes(self) -> tuple[Genome, Genome]:
+        """Return the cheapest and the dearest genome of the space under this template."""
+        pairs = [self.space.extremes(source) for source in (0, 1)]
+        return min((least for least, _ in pairs), key=lambda genome: self.cost(genome).ops), pairs[0][1]
+
+    def anchors(self) -> tuple[Genome, ...]:
+        """Return the cells of both extremes with the plain sign wherever the expression is free and can be plain."""
+        plain = embed(self.space.shape, self.space.alphabet, X)
+        found = []
+        for genome in self.extremes():
+            for site in self.space.free_sites if plain is not None else ():
+                genome = genome.with_expression(site, plain or X)
+            found.append(genome)
+        return tuple(found)
+
     def axes(self) -> dict[str, tuple[float, float, str]]:
         """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
         to chance, costs between the analytic cheapest and dearest genome.
         """
-        cheapest, dearest = (self.cost(genome) for genome in self.space.extremes())
+        cheapest, dearest = (self.cost(genome) for genome in self.extremes())
         chance = 1.0 - 1.0 / self.prepared.classes
         no_training = TrainResult(())
         found: dict[str, tuple[float, float, str]] = {}

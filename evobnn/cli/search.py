@@ -19,7 +19,7 @@ from evobnn.errors import EvobnnError, ExperimentError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
 from evobnn.experiment.reseed import PARTS
 from evobnn.experiment.session import make_bench
-from evobnn.experiment.settings import StartSettings, from_table, load, override
+from evobnn.experiment.settings import from_table, load, override
 from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 
@@ -109,7 +109,7 @@ def _unfinished(folder: Path) -> int | None:
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
     space = make_bench(experiment, options).space
     genomes = starters(space, sources, int(experiment.strategy["population"]), experiment.seed)
-    return dataclasses.replace(experiment, start=StartSettings(genomes))
+    return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))
 
 
 def _source(text: str) -> str:

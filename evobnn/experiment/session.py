@@ -30,6 +30,7 @@ from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.fitness import Bench, Job, Protocol, check_device, check_jobs_fit, run_job
+from evobnn.genome import Genome
 from evobnn.parallel import LOST, Workers, default_jobs
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import (
@@ -255,10 +256,17 @@ class Session:
             repeats=self.experiment.noise.repeats,
             feasible=self.bench.infeasible,
             indicators=self._indicators,
-            starters=[self.bench.space.parse(text) for text in self.experiment.start.genomes],
+            starters=self._starters(),
         )
         search.restore(map(_step, generations))
         return search
+
+    def _starters(self) -> list[Genome]:
+        """Return what generation 0 begins with: given genomes, then the anchors."""
+        start = self.experiment.start
+        return [self.bench.space.parse(text) for text in start.genomes] + list(
+            self.bench.anchors() if start.anchors else ()
+        )
 
     def _indicators(self, points: Sequence[tuple[float, ...]]) -> dict[str, float]:
         """Return the numbers of the logbook that need the axes of space and protocol."""

@@ -81,9 +81,16 @@ class NoiseSettings:
 
 @dataclass(frozen=True)
 class StartSettings:
-    """With what generation 0 begins: genomes as text, best first; the rest is sampled."""
+    """With what generation 0 begins; the rest of it is sampled.
+
+    Attributes:
+        genomes: as text, best first.
+        anchors: also the cheapest and the dearest cells of the space, both with the plain sign, as NAS-BNN begins
+            (Lin et al. 2024): the front then spans the space's costs and is never worse than these baselines.
+    """
 
     genomes: tuple[str, ...] = ()
+    anchors: bool = True
 
 
 @dataclass(frozen=True)

@@ -221,9 +221,11 @@ class Space:
             expressions[site] = self.sample_expression(rng)
         return Genome.of({kind: cells[kind] for kind in self.kinds}, expressions)
 
-    def extremes(self) -> tuple[Genome, Genome]:
+    def extremes(self, source: int = 1) -> tuple[Genome, Genome]:
         """Return the genomes with the least and the most work: as few live edges as still carry the image, and the
         largest binary window on every edge with both inputs in use. Frozen parts stay.
+
+        Which input is cheaper to read, 0 or 1, is the template's affair; `source` says from which the least one does.
         """
 
         def taps(kind: str, name: str) -> int:
@@ -239,7 +241,7 @@ class Space:
             sources = range(self.inputs)
             edges = [Edge(s, node, idle) for node in self.own_nodes for s in sources]
             if kind == NORMAL:
-                edges[1] = Edge(1, 2, carrier)
+                edges[source] = Edge(source, 2, carrier)
             least[kind] = Cell(tuple(edges))
             most[kind] = Cell(tuple(Edge(s, node, by_work[-1]) for node in self.own_nodes for s in sources))
         plain = genes_or_frozen(self, self.alphabet.unary[0])
