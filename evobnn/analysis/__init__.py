@@ -12,6 +12,7 @@ from evobnn.analysis.frames import (
     individuals_frame,
     load_run,
     log_frame,
+    unconfirmed,
 )
 from evobnn.analysis.fronts import Axis, axes_of, hypervolume, nondominated
 from evobnn.analysis.lineage import ancestry, form_shares, operation_shares
@@ -47,4 +48,5 @@ __all__ = [
     "plot_hypervolume",
     "plot_operations",
     "save_front",
+    "unconfirmed",
 ]

@@ -66,8 +66,46 @@ def front_ids(members: Mapping[int, Member], names: Sequence[str]) -> list[int]:
     """Return the ids on the archive's front, sorted by the second objective, then the first, then the id."""
     candidates = {i: [m.objectives[n] for n in names] for i, m in members.items() if m.objectives is not None}
     mask = nondominated(np.array(list(candidates.values())).reshape(len(candidates), len(names)))
-    kept = [number for number, on_front in zip(candidates, mask, strict=True) if on_front]
-    return sorted(kept, key=lambda i: (*candidates[i][1:2], *candidates[i], i))
+    return _sorted({n for n, on_front in zip(candidates, mask, strict=True) if on_front}, members, names)
+
+
+def _sorted(ids: set[int], members: Mapping[int, Member], names: Sequence[str]) -> list[int]:
+    """Return ids by the second objective of the search's means, then by all of them, then by the id."""
+
+    def order(number: int) -> tuple[list[float], list[float], int]:
+        means = members[number].objectives or {}
+        values = [means.get(name, math.inf) for name in names]
+        return values[1:2], values, number
+
+    return sorted(ids, key=order)
+
+
+def unconfirmed(generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> list[int]:
+    """Return the ids to be measured on fresh seeds next, sorted as the front; empty when the front is settled.
+
+    With no fresh scores that is the archive's front. After that it is what the search's luck may have hidden: of the
+    members not measured afresh whose search mean no fresh mean dominates, those that do not dominate each other.
+    """
+    names = objective_names(generations)
+    members = archive(generations)
+    fresh = _fresh(members, rescored)
+    whole = {i: [row.objectives[n] for n in names] for i, row in fresh.items() if set(names) <= set(row.objectives)}
+    left = {}
+    for number, member in members.items():
+        if member.objectives is not None and number not in fresh:
+            own = [member.objectives[n] for n in names]
+            if not any(_dominates(other, own) for other in whole.values()):
+                left[number] = member
+    return front_ids(left, names)
+
+
+def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def _fresh(members: Mapping[int, Member], rescored: Mapping[int, Rescored]) -> dict[int, Rescored]:
+    """Return the fresh scores that belong to members of this archive."""
+    return {i: r for i, r in rescored.items() if i in members and members[i].individual.key == r.key}
 
 
 def archive_hypervolume(generations: Sequence[Generation], axes: Sequence[Axis]) -> float:
@@ -137,7 +175,8 @@ def log_frame(generations: Sequence[Generation]) -> pd.DataFrame:
 
 
 def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescored] | None = None) -> pd.DataFrame:
-    """Return the archive's front, sorted by the second objective, then the first, then the id.
+    """Return the archive's front and whatever else was measured afresh, sorted by the second objective, then the first,
+    then the id.
 
     Columns: id, genome, one for each objective (mean over the search's n repeats), n, then from `rescored` (by id)
     `<objective>_rescored` and `<objective>_rescored_sd` (mean and standard deviation over fresh repeats), n_rescored
@@ -146,8 +185,8 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
     """
     names = objective_names(generations)
     members = archive(generations)
-    ids = front_ids(members, names)
-    fresh = {i: r for i, r in (rescored or {}).items() if i in members and members[i].individual.key == r.key}
+    fresh = _fresh(members, rescored or {})
+    ids = _sorted({*front_ids(members, names), *fresh}, members, names)
     scored = [i for i in ids if i in fresh and set(names) <= set(fresh[i].objectives)]
     mask = nondominated(
         np.array([[fresh[i].objectives[n] for n in names] for i in scored]).reshape(len(scored), len(names))

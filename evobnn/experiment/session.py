@@ -23,7 +23,16 @@ import psutil
 
 from evobnn import __version__
 from evobnn._checks import check_at_least
-from evobnn.analysis import Axis, front_csv, front_frame, hypervolume, individuals_frame, nondominated, save_front
+from evobnn.analysis import (
+    Axis,
+    front_csv,
+    front_frame,
+    hypervolume,
+    individuals_frame,
+    nondominated,
+    save_front,
+    unconfirmed,
+)
 from evobnn.data import prepare
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
@@ -56,6 +65,10 @@ from evobnn.snapshot import (
 
 FRESH = 1000
 """Number of the first repeat that is kept for fresh scores; the search's repeats stay far below."""
+
+
+MOST_RESCORED = 10
+"""Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
 
 
 @dataclass(frozen=True)
@@ -403,23 +416,29 @@ class Session:
         write_derived(self.folder, self.generations, {})
 
     def _rescore(self) -> None:
-        """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it."""
+        """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it.
+
+        Where luck put a member on the front, others that it had pushed off are measured in turn, until the front is
+        settled or `MOST_RESCORED` members were measured.
+        """
         count = self.experiment.noise.rescore
-        rows: list[Rescored] = []
+        rows: dict[int, Rescored] = {}
         if not self.generations:
             return
-        if count:
-            front = front_frame(self.generations)
-            who = _individuals(self.generations)
-            chosen = [who[int(number)] for number in front["id"]]
+        who = _individuals(self.generations)
+        while count and (chosen := [who[n] for n in unconfirmed(self.generations, rows)]):
+            if rows:
+                chosen = chosen[: max(0, MOST_RESCORED - len(rows))]
+            if not chosen:
+                break
             requests = [Request(individual, FRESH + n) for individual in chosen for n in range(count)]
             results = self._evaluate("rescore", requests)
-            rows = [
-                rescored_row(individual, [r for r in results if r.request.individual.id == individual.id])
-                for individual in chosen
-            ]
-            write_rescored(self.folder, self.generations[-1].number, rows)
-        write_derived(self.folder, self.generations, {row.id: row for row in rows})
+            for individual in chosen:
+                own = [result for result in results if result.request.individual.id == individual.id]
+                rows[individual.id] = rescored_row(individual, own)
+        if count:
+            write_rescored(self.folder, self.generations[-1].number, rows.values())
+        write_derived(self.folder, self.generations, rows)
 
 
 def _lost_determinism(evaluation: Evaluation) -> bool:

@@ -155,9 +155,7 @@ def _samples(experiment: Experiment, options: Options) -> list[tuple[str, Bench,
     cells = _distinct(whole, whole.space.sample, rng, 1)[0]
     fixed = make_bench(_frozen(experiment, " ".join(f"{kind}[{cell}]" for kind, cell in cells.cells)), options)
     idle = tuple(name for name, spec in plain.space.operations.items() if not spec.binary)
-    offered = {
-        kind: tuple(name for name in plain.space.offered[kind] if name in idle) for kind in plain.space.kinds
-    }
+    offered = {kind: tuple(name for name in plain.space.offered[kind] if name in idle) for kind in plain.space.kinds}
     pools = replace(plain, space=replace(plain.space, offered=offered))
     return [
         ("random genomes", whole, whole.space.sample),
