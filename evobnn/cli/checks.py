@@ -10,20 +10,19 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from evobnn import _jsonl
-from evobnn.analysis import Axis, front_csv, front_frame, hypervolume, nondominated
+from evobnn.analysis import front_csv, front_frame
 from evobnn.cli.runs import last_start
 from evobnn.cli.subject import paper_bench
 from evobnn.cli.words import counted
 from evobnn.errors import DataError, EvobnnError
-from evobnn.evolution import Search
 from evobnn.experiment import Experiment
-from evobnn.experiment.session import FRESH, fresh_scores, open_experiment
+from evobnn.experiment.session import FRESH, fresh_scores, make_search, open_experiment
 from evobnn.fitness import Bench
 from evobnn.records import Evaluation, Individual, Result, Status, mean_objectives
 from evobnn.snapshot import (
@@ -283,7 +282,7 @@ def _costs(run: Folder) -> Problems:
 def _replay(run: Folder) -> Problems:
     """Run the search again on the recorded outcomes: it must ask for, keep and log the same."""
     _same_protocol(run)
-    search = _searcher(run)
+    search = make_search(run.experiment, run.bench)
     for generation in run.generations:
         path = generation_path(run.path, generation.number)
         asked = search.ask()
@@ -327,26 +326,6 @@ def _same_protocol(run: Folder) -> None:
     recorded = {generation.header.get("protocol") for generation in run.generations}
     if recorded - {run.bench.protocol.fingerprint()}:
         raise CannotTellError("data, settings or versions of evobnn or torch are not those with which it was made")
-
-
-def _searcher(run: Folder) -> Search:
-    """Return the search of the experiment, before its first generation."""
-    bench = run.bench
-    axes = tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
-
-    def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
-        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)} if points else {}
-
-    return Search(
-        bench.space,
-        run.experiment.make_strategy(),
-        run.experiment.objectives,
-        run.experiment.seed,
-        repeats=run.experiment.noise.repeats,
-        feasible=bench.infeasible,
-        indicators=indicators,
-        starters=[bench.space.parse(text) for text in run.experiment.start.genomes],
-    )
 
 
 def _outcome(evaluation: Evaluation) -> tuple[str, Mapping[str, str], str, Mapping[str, str], str]:

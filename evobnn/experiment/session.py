@@ -39,7 +39,6 @@ from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.fitness import Bench, Job, Protocol, check_device, check_jobs_fit, run_job
-from evobnn.genome import Genome
 from evobnn.parallel import LOST, Workers, default_jobs
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import (
@@ -148,6 +147,29 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
     return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
 
 
+def make_search(experiment: Experiment, bench: Bench) -> Search:
+    """Return the search of an experiment before its first generation: given genomes first, then the anchors."""
+    axes = tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
+
+    def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
+        if not points:
+            return {"front": 0, "hypervolume": 0.0}
+        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
+
+    start = experiment.start
+    starters = [bench.space.parse(text) for text in start.genomes]
+    return Search(
+        bench.space,
+        experiment.make_strategy(),
+        experiment.objectives,
+        experiment.seed,
+        repeats=experiment.noise.repeats,
+        feasible=bench.infeasible,
+        indicators=indicators,
+        starters=[*starters, *(bench.anchors() if start.anchors else ())],
+    )
+
+
 def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
     """Make the folder of a new run and write its experiment; everything that can be wrong is found before.
 
@@ -192,6 +214,7 @@ class Session:
         self._reused = 0
         self._failed = 0
         self._busy = 0.0
+        self._settled = 0
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
 
@@ -261,31 +284,9 @@ class Session:
             if entry.protocol == self._protocol and entry.evaluation.status not in retried:
                 self._known[place] = entry.evaluation
         self.generations = generations
-        search = Search(
-            self.bench.space,
-            self.experiment.make_strategy(),
-            self.experiment.objectives,
-            self.experiment.seed,
-            repeats=self.experiment.noise.repeats,
-            feasible=self.bench.infeasible,
-            indicators=self._indicators,
-            starters=self._starters(),
-        )
+        search = make_search(self.experiment, self.bench)
         search.restore(map(_step, generations))
         return search
-
-    def _starters(self) -> list[Genome]:
-        """Return what generation 0 begins with: given genomes, then the anchors."""
-        start = self.experiment.start
-        return [self.bench.space.parse(text) for text in start.genomes] + list(
-            self.bench.anchors() if start.anchors else ()
-        )
-
-    def _indicators(self, points: Sequence[tuple[float, ...]]) -> dict[str, float]:
-        """Return the numbers of the logbook that need the axes of space and protocol."""
-        if not points:
-            return {"front": 0, "hypervolume": 0.0}
-        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, self._axes)}
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -377,7 +378,7 @@ class Session:
             done, planned = generation * population + found, (self.total + 1) * population
             left = planned - done + 5 * self.experiment.noise.rescore
         else:
-            done, planned, left = found, asked, asked - found
+            done, planned, left = self._settled + found, self._settled + asked, asked - found
         log: Mapping[str, Any] = self.generations[-1].log if self.generations else {}
         pace = self._busy / self._trained if self._trained else math.nan
         self.report(
@@ -433,6 +434,7 @@ class Session:
                 break
             requests = [Request(individual, FRESH + n) for individual in chosen for n in range(count)]
             results = self._evaluate("rescore", requests)
+            self._settled += len(requests)
             for individual in chosen:
                 own = [result for result in results if result.request.individual.id == individual.id]
                 rows[individual.id] = rescored_row(individual, own)
@@ -507,4 +509,14 @@ def _individuals(generations: Sequence[Generation]) -> dict[int, Individual]:
     }
 
 
-__all__ = ["FRESH", "Options", "Progress", "Session", "create", "make_bench", "open_experiment"]
+__all__ = [
+    "FRESH",
+    "MOST_RESCORED",
+    "Options",
+    "Progress",
+    "Session",
+    "create",
+    "make_bench",
+    "make_search",
+    "open_experiment",
+]

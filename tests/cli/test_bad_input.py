@@ -133,7 +133,8 @@ def test_a_damaged_line_is_reported_and_resume_goes_on_before_it(evobnn: Call, a
     assert "generation-0001.jsonl, line 4" in done.err
     assert (a_run / "generation-0001.jsonl.aside-1").read_bytes() == b"".join(lines)
     assert not (a_run / "generation-0002.jsonl").exists()  # the last start was to reach 1
-    assert evobnn("check", a_run).code == 0
+    checked = evobnn("check", a_run)
+    assert checked.code == 0, checked.out
 
 
 def test_a_damaged_line_in_the_journal_is_reported(evobnn: Call, a_run: Path) -> None:
@@ -186,7 +187,8 @@ def test_a_full_or_read_only_disk(evobnn: Call, a_run: Path, monkeypatch: pytest
     for name, data in before.items():
         assert (a_run / name).read_bytes().startswith(data)
     monkeypatch.undo()
-    assert evobnn("check", a_run).code == 0
+    checked = evobnn("check", a_run)
+    assert checked.code == 0, checked.out
 
 
 def test_ctrl_c_says_how_to_go_on(evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_an_individual_comes_with_its_record(evobnn: Call, a_run: Path) -> None:
     shown = evobnn("show", f"digits-1:{one.request.individual.id}")
     assert shown.code == 0, shown.err
     assert one.request.individual.key in shown.out
-    assert "born in generation 0 by sample" in shown.out and "evaluation 0: ok" in shown.out
+    assert "born in generation 0 by seed" in shown.out and "evaluation 0: ok" in shown.out
     printed = json.loads(evobnn("show", f"{a_run}:{one.request.individual.id}", "--json").out)
     assert printed["key"] == one.request.individual.key
     assert printed["record"]["evaluations"][0]["objectives"] == dict(one.evaluation.objectives)

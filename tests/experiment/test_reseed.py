@@ -113,6 +113,6 @@ def test_a_run_breeds_on_from_another(tiny: Experiment, reference: Path, quick: 
     folder = create(again, Options(jobs=1), tmp_path)
     Session(folder, Options(jobs=1, generations=1)).proceed()
     generations, _ = read_generations(folder)
-    assert [r.request.individual.origin for r in generations[0].results] == ["seed"] * 3 + ["sample"]
+    assert [r.request.individual.origin for r in generations[0].results] == ["seed"] * 4  # three given and an anchor
     assert [r.request.individual.genome for r in generations[0].results[:3]] == list(texts)
     assert {r.request.repeat for r in generations[0].results} == {0}  # measured anew
