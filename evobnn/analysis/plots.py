@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from evobnn.analysis.fronts import nondominated
 from evobnn.snapshot import write_bytes
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8A8A8A", "#222222"
@@ -61,7 +62,8 @@ def plot_front(
     if archive is not None and len(archive):
         rest = archive[~archive["on_front"].astype(bool)].dropna(subset=[vertical, horizontal])
         ax.plot(rest[horizontal], rest[vertical], ".", color=GREY, ms=5, alpha=0.6, label="evaluated", zorder=1)
-    cost, value = front[horizontal].to_numpy(float), front[vertical].to_numpy(float)
+    points = front[[vertical, horizontal]].to_numpy(float).reshape(-1, 2)
+    cost, value = points[nondominated(points)].T[::-1]  # without what was only measured afresh beside the front
     label = "front, as the search measured it"
     ax.step(cost, value, where="post", color=BLUE, lw=1.2, alpha=0.7, zorder=2)
     ax.plot(cost, value, "o", color=BLUE, ms=9, mfc="none", mew=1.5, label=label, zorder=5)
