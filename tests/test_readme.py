@@ -19,7 +19,8 @@ def test_public_names_are_listed_and_exist():
 
 def test_commands_exist():
     known = {command.callback.__name__ for command in app.registered_commands}
-    named = set(re.findall(r"(?:^|`| {4})evobnn ([a-z]+)", README, re.MULTILINE))
+    code = "\n".join(re.findall(r"^```$(.+?)^```$", README, re.DOTALL | re.MULTILINE) + re.findall(r"`(.+?)`", README))
+    named = set(re.findall(r"(?:^| {4})evobnn ([a-z]+)", code, re.MULTILINE))
     assert len(named) > 5
     assert named <= known
 

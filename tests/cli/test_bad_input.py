@@ -165,15 +165,6 @@ def test_a_place_where_no_folder_can_be_made(evobnn: Call) -> None:
     refused(evobnn("evolve", *TINY, *RUN, "--out", "populations/mine"), "populations/mine")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_rights(evobnn: Call, a_run: Path) -> None:
-    a_run.chmod(0o500)
-    try:
-        refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "may write")
-    finally:
-        a_run.chmod(0o700)
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_a_full_or_read_only_disk(evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     before = {path.name: path.read_bytes() for path in a_run.iterdir()}

@@ -377,8 +377,9 @@ def test_a_batch_that_is_too_large_is_found_at_once(tiny: Experiment) -> None:
 
 
 def test_it_begins_with_the_starters(tiny: Experiment, quick: Any, proceed: Proceed, tmp_path: Path) -> None:
-    space, rng = make_bench(tiny, Options()).space, np.random.default_rng(1)
-    one, other = str(space.sample(rng)), str(space.sample(rng))
+    bench, rng = make_bench(tiny, Options()), np.random.default_rng(1)
+    drawn = [genome for genome in (bench.space.sample(rng) for _ in range(40)) if not bench.infeasible(genome)]
+    one, other = map(str, drawn[:2])
     folder = create(replace(tiny, start=StartSettings((one, other))), Options(jobs=1), tmp_path)
     proceed(folder, generations=0)
     first = read_generations(folder)[0][0]
