@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from evobnn._checks import check_at_least, check_name
+from evobnn._checks import check_at_least
 from evobnn.cli import fronts, runs
 from evobnn.cli.console import note
 from evobnn.cli.progress import ProgressLine
@@ -48,7 +48,7 @@ def options(
     patience = seconds("--timeout", timeout)
     return Options(
         jobs=jobs or 0,
-        backend=check_name("backend", backend or str(before.get("backend", BACKENDS[0])), BACKENDS),
+        backend=backend or str(before.get("backend", BACKENDS[0])),
         device=device or str(before.get("device", "cpu")),
         data_dir=data_dir or (Path(folder) if folder else None),
         generations=generations,
