@@ -58,7 +58,7 @@ def tiny() -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_bench(tiny: Any, cache: Path) -> Any:
-    from evobnn.experiment.session import Options, make_bench
+    from evobnn.experiment.setup import Options, make_bench
 
     return make_bench(tiny, Options(jobs=1))
 

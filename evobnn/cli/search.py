@@ -18,8 +18,8 @@ from evobnn.cli.words import counted, seconds
 from evobnn.errors import EvobnnError, ExperimentError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
 from evobnn.experiment.reseed import PARTS
-from evobnn.experiment.session import make_bench
 from evobnn.experiment.settings import from_table, load, override
+from evobnn.experiment.setup import make_bench
 from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 

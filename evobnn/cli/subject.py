@@ -14,7 +14,7 @@ from evobnn.cli.search import experiment as read_experiment
 from evobnn.data import PreparedData
 from evobnn.errors import DataError, GenomeError, message
 from evobnn.experiment import Experiment, Options
-from evobnn.experiment.session import make_bench, open_experiment
+from evobnn.experiment.setup import make_bench, open_experiment
 from evobnn.fitness import Bench, Protocol
 
 PUBLISHED_SHAPES: Mapping[str, tuple[int, int, int]] = {

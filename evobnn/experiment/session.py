@@ -16,29 +16,21 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import psutil
 
 from evobnn import __version__
-from evobnn._checks import check_at_least
 from evobnn.analysis import (
     Axis,
-    front_csv,
-    front_frame,
-    hypervolume,
-    individuals_frame,
-    nondominated,
-    save_front,
     unconfirmed,
 )
-from evobnn.data import prepare
-from evobnn.errors import ExperimentError, RunError, message
+from evobnn.errors import RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.search import SpaceExhausted
-from evobnn.experiment.settings import Experiment, load, to_text
-from evobnn.fitness import Bench, Job, Protocol, check_device, check_jobs_fit, run_job
+from evobnn.experiment.derived import rescored_row, write_derived
+from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
+from evobnn.fitness import Job, run_job
 from evobnn.parallel import LOST, Workers, default_jobs
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import (
@@ -48,18 +40,13 @@ from evobnn.snapshot import (
     Rescored,
     Survivor,
     append_start,
-    latest_rescored,
     lock,
-    new_folder,
     read_generations,
     read_journal,
-    read_rescored,
     read_starts,
     set_aside,
     write_generation,
-    write_lines,
     write_rescored,
-    write_text,
 )
 
 FRESH = 1000
@@ -68,41 +55,6 @@ FRESH = 1000
 
 MOST_RESCORED = 10
 """Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How this process works; nothing here decides a result but where it says so.
-
-    Attributes:
-        jobs: worker processes; 0 for as many as this machine can feed.
-        backend: of joblib: `loky`, or `dask` or `ray` on a cluster.
-        device: torch device of the trainings.
-        data_dir: folder with the published files of the data set.
-        generations: total to reach; None for the experiment's horizon.
-        budget: seconds after which to stop at a generation's end; None for no such limit.
-        timeout: seconds after which one training is given up (status `timeout`); 0 for never. A run that met it is not
-            repeatable.
-        retry_failed: evaluate again what ended in `error` or `timeout` in the unfinished generation.
-    """
-
-    jobs: int = 0
-    backend: str = "loky"
-    device: str = "cpu"
-    data_dir: Path | None = None
-    generations: int | None = None
-    budget: float | None = None
-    timeout: float = 0.0
-    retry_failed: bool = False
-
-    def __post_init__(self) -> None:
-        check_at_least("jobs", self.jobs, 0)
-        if self.generations is not None:
-            check_at_least("generations", self.generations, 0)
-        for name in ("budget", "timeout"):
-            value = getattr(self, name)
-            if value is not None and (not math.isfinite(value) or value < 0):
-                raise ExperimentError(message(f"{name} in seconds, 0 or more", repr(value), "Write for example 10m."))
 
 
 @dataclass(frozen=True)
@@ -128,61 +80,6 @@ class Progress:
     best_error: float
     hypervolume: float
     seconds_left: float
-
-
-def make_bench(experiment: Experiment, options: Options) -> Bench:
-    """Return where evaluations of the experiment happen: data prepared, space built, everything checked.
-
-    Raises:
-        EvobnnError: a device, file or setting that is not right, before anything is trained or written.
-    """
-    check_device(options.device)
-    prepared = prepare(experiment.dataset, options.data_dir)
-    protocol = Protocol(
-        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint
-    )
-    check_jobs_fit(protocol, prepared)
-    size = min(prepared.shape[1:])
-    space = experiment.space.build(experiment.network, size)
-    return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
-
-
-def make_search(experiment: Experiment, bench: Bench) -> Search:
-    """Return the search of an experiment before its first generation: given genomes first, then the anchors."""
-    axes = tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
-
-    def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
-        if not points:
-            return {"front": 0, "hypervolume": 0.0}
-        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
-
-    start = experiment.start
-    starters = [bench.space.parse(text) for text in start.genomes]
-    return Search(
-        bench.space,
-        experiment.make_strategy(),
-        experiment.objectives,
-        experiment.seed,
-        repeats=experiment.noise.repeats,
-        feasible=bench.infeasible,
-        indicators=indicators,
-        starters=[*starters, *(bench.anchors() if start.anchors else ())],
-    )
-
-
-def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
-    """Make the folder of a new run and write its experiment; everything that can be wrong is found before.
-
-    Raises:
-        EvobnnError: as `make_bench`, or a folder that exists or cannot be written.
-    """
-    bench = make_bench(experiment, options)
-    for text in experiment.start.genomes:
-        bench.space.check(bench.space.parse(text))
-    Workers(max(1, options.jobs), options.backend).close()
-    folder = new_folder(root, experiment.preset, out)
-    write_text(folder / "experiment.toml", to_text(experiment))
-    return folder
 
 
 class Session:
@@ -448,46 +345,6 @@ def _lost_determinism(evaluation: Evaluation) -> bool:
     return evaluation.status is Status.TIMEOUT or evaluation.message == LOST
 
 
-def open_experiment(folder: Path) -> Experiment:
-    """Return the experiment of a run folder; raise RunError where the folder is none."""
-    path = folder / "experiment.toml"
-    if not path.is_file():
-        raise RunError(message(f"a run folder with {path.name}", f"{folder}", "Name a folder below populations/."))
-    return load(path)
-
-
-def fresh_scores(folder: Path) -> dict[int, Rescored]:
-    """Return the newest fresh scores of a run by id."""
-    path = latest_rescored(folder)
-    return {row.id: row for row in read_rescored(path)} if path else {}
-
-
-def rescored_row(individual: Individual, results: Sequence[Result]) -> Rescored:
-    """Return mean, values and deviation of every objective over the fresh repeats that ended `ok`."""
-    good = [result.evaluation for result in results if result.evaluation.status is Status.OK]
-    values = {name: tuple(e.objectives[name] for e in good) for name in (good[0].objectives if good else {})}
-    whole = len(good) == len(results)
-    return Rescored(
-        individual.id,
-        individual.key,
-        individual.genome,
-        tuple(result.request.repeat for result in results),
-        {name: fmean(row) for name, row in values.items()} if whole else {},
-        values,
-        {name: stdev(row) if len(row) > 1 else 0.0 for name, row in values.items()},
-    )
-
-
-def write_derived(folder: Path, generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> None:
-    """Write what follows from the generations: `log.jsonl`, `front.csv` and `front.png`."""
-    write_lines(folder / "log.jsonl", [dict(generation.log) for generation in generations])
-    front = front_frame(generations, rescored)
-    write_text(folder / "front.csv", front_csv(front))
-    names = tuple(generations[-1].header["objectives"])
-    if len(names) > 1:
-        save_front(folder / "front.png", front, individuals_frame(generations), (names[0], names[1]))
-
-
 def _step(generation: Generation) -> Step:
     """Return the search's view of a committed generation."""
     state = SearchState(
@@ -507,16 +364,3 @@ def _individuals(generations: Sequence[Generation]) -> dict[int, Individual]:
         for generation in generations
         for result in generation.results
     }
-
-
-__all__ = [
-    "FRESH",
-    "MOST_RESCORED",
-    "Options",
-    "Progress",
-    "Session",
-    "create",
-    "make_bench",
-    "make_search",
-    "open_experiment",
-]

@@ -18,8 +18,8 @@ from evobnn._checks import check_at_least
 from evobnn._seeding import Generator, generator
 from evobnn.errors import SearchError, message
 from evobnn.evolution.search import RANDOM_TRIES
-from evobnn.experiment.session import Options, make_bench
 from evobnn.experiment.settings import Experiment
+from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import Bench, Job, run_job
 from evobnn.genome import Genome
 from evobnn.parallel import Workers, default_jobs

@@ -19,7 +19,7 @@ TINY = (
 )
 
 
-DRAWING = "evobnn.experiment.session.save_front"
+DRAWING = "evobnn.experiment.derived.save_front"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ CELLS = "normal[2 = conv3(0) + zero(1); 3 = max3(1)] reduction[2 = max3(0)]"
 RUN = ("--population", "3", "--generations", "0", "--jobs", "1")
 
 
-def refused(done: Called, *parts: str) -> None:
+def check_refused(done: Called, *parts: str) -> None:
     assert done.code == 2, (done.code, done.out, done.err)
     assert "Traceback" not in done.err + done.out
     for part in parts:
@@ -85,7 +85,7 @@ SLIPS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
 def test_a_slip_is_told_in_one_message(evobnn: Call, a_run: Path, slip: str) -> None:
     before = {path: path.read_bytes() for path in sorted(a_run.iterdir())}
     arguments, parts = SLIPS[slip]
-    refused(evobnn(*arguments), *parts)
+    check_refused(evobnn(*arguments), *parts)
     assert {path: path.read_bytes() for path in sorted(a_run.iterdir())} == before
 
 
@@ -96,11 +96,11 @@ def test_the_caret_stands_under_the_place(evobnn: Call) -> None:
 
 def test_a_file_of_settings_that_is_wrong_names_all_that_is_wrong(evobnn: Call) -> None:
     Path("mine.toml").write_text('seed = "one"\n[recipe]\nepochs = 1.5\n')
-    refused(evobnn("evolve", "mine.toml"), "seed", "recipe.epochs")
+    check_refused(evobnn("evolve", "mine.toml"), "seed", "recipe.epochs")
     Path("mine.toml").write_text("seed = ")
-    refused(evobnn("evolve", "mine.toml"), "TOML in mine.toml")
+    check_refused(evobnn("evolve", "mine.toml"), "TOML in mine.toml")
     Path("mine.toml").write_bytes(b"\xff\xfe\x00")
-    refused(evobnn("evolve", "mine.toml"), "mine.toml")
+    check_refused(evobnn("evolve", "mine.toml"), "mine.toml")
 
 
 def test_truncated_data_names_the_file(evobnn: Call) -> None:
@@ -108,15 +108,15 @@ def test_truncated_data_names_the_file(evobnn: Call) -> None:
     folder.mkdir()
     for stem in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (folder / f"{stem}-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x03" + (60000).to_bytes(4, "big"))[:-4])
-    refused(evobnn("evolve", "--dataset", "mnist", "--data-dir", folder, *RUN), "train-images-idx3-ubyte.gz")
+    check_refused(evobnn("evolve", "--dataset", "mnist", "--data-dir", folder, *RUN), "train-images-idx3-ubyte.gz")
     (folder / "train-images-idx3-ubyte.gz").unlink()
-    refused(evobnn("evolve", "--dataset", "mnist", "--data-dir", folder, *RUN), "no train-images-idx3-ubyte")
+    check_refused(evobnn("evolve", "--dataset", "mnist", "--data-dir", folder, *RUN), "no train-images-idx3-ubyte")
     assert not Path("populations").exists()
 
 
 def test_two_processes_on_one_run(evobnn: Call, a_run: Path) -> None:
     with lock(a_run):
-        refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "only writer", "another process")
+        check_refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "only writer", "another process")
         assert evobnn("front", a_run).code == 0  # reading is free
     assert evobnn("resume", a_run, "--generations", 1, "--jobs", 1).code == 0
 
@@ -149,20 +149,20 @@ def test_a_damaged_line_in_the_journal_is_reported(evobnn: Call, a_run: Path) ->
 
 def test_generation_0_damaged(evobnn: Call, a_run: Path) -> None:
     (a_run / "generation-0000.jsonl").write_text("{}\n")
-    refused(evobnn("front", a_run), "generation-0000.jsonl, line 1")
+    check_refused(evobnn("front", a_run), "generation-0000.jsonl, line 1")
 
 
 def test_a_run_of_other_data_or_versions_is_not_mixed(
     evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evobnn.fitness.OPERATIONS_VERSION", 4711)
-    refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "protocol", "--seed-from")
+    check_refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "protocol", "--seed-from")
 
 
 def test_a_place_where_no_folder_can_be_made(evobnn: Call) -> None:
     Path("populations").write_text("a file")
-    refused(evobnn("evolve", *TINY, *RUN), "populations")
-    refused(evobnn("evolve", *TINY, *RUN, "--out", "populations/mine"), "populations/mine")
+    check_refused(evobnn("evolve", *TINY, *RUN), "populations")
+    check_refused(evobnn("evolve", *TINY, *RUN, "--out", "populations/mine"), "populations/mine")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
@@ -174,7 +174,7 @@ def test_a_full_or_read_only_disk(evobnn: Call, a_run: Path, monkeypatch: pytest
 
     monkeypatch.setattr("evobnn._jsonl.os.fsync", refuse)
     done = evobnn("resume", a_run, "--generations", 2, "--jobs", 1)
-    refused(done, os.strerror(number), "untouched")
+    check_refused(done, os.strerror(number), "untouched")
     for name, data in before.items():
         assert (a_run / name).read_bytes().startswith(data)
     monkeypatch.undo()
@@ -209,7 +209,7 @@ def test_any_other_trouble_with_files_is_one_sentence(evobnn: Call, monkeypatch:
         raise OSError(errno.EIO, "Input/output error", "/some/file")
 
     monkeypatch.setattr("evobnn.cli.runs.find", refuse)
-    refused(evobnn("front", "x"), "Input/output error", "/some/file")
+    check_refused(evobnn("front", "x"), "Input/output error", "/some/file")
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from evobnn.experiment import session
-from evobnn.experiment.session import Options, Session, create
+from evobnn.experiment import derived, session
+from evobnn.experiment.session import Session
+from evobnn.experiment.setup import Options, create
 from evobnn.fitness import Bench, Job
 from evobnn.records import Evaluation, Status
 
@@ -50,7 +51,7 @@ def made_quick(patch: pytest.MonkeyPatch) -> Toy:
     toys = Toy()
     axes = {"error": (0.0, 0.9, "linear"), "ops": (50.0, 1000.0, "log10")}
     patch.setattr(session, "run_job", toys)
-    patch.setattr(session, "save_front", lambda *args: None)
+    patch.setattr(derived, "save_front", lambda *args: None)
     patch.setattr(Bench, "axes", lambda self: {name: axes[name] for name in self.objectives})
     patch.setattr(os, "fsync", lambda handle: None)  # half of the time, and no power will fail here
     return toys

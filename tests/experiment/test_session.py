@@ -16,9 +16,11 @@ import pytest
 import torch
 
 from evobnn.errors import DeviceError, ExperimentError, GenomeError, RunError, SearchError
-from evobnn.experiment import session
-from evobnn.experiment.session import FRESH, Options, Progress, Session, create, fresh_scores, make_bench
+from evobnn.experiment import derived, session, setup
+from evobnn.experiment.derived import fresh_scores
+from evobnn.experiment.session import FRESH, Progress, Session
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
+from evobnn.experiment.setup import Options, create, make_bench
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import Journal, lock, read_generations, read_journal, read_rescored
 
@@ -185,7 +187,7 @@ def test_cut_off_at_any_step_it_ends_as_if_nothing_had_been(
     number: int,
 ) -> None:
     calls = 0
-    place: Any = Journal if "." in what else session
+    place: Any = Journal if "." in what else derived if what == "write_lines" else session
     name = what.rpartition(".")[2]
     real = getattr(place, name)
 
@@ -305,8 +307,8 @@ def test_results_of_another_protocol_are_not_reused(
 
 def test_other_data_are_refused(folder: Path, proceed: Proceed, monkeypatch: pytest.MonkeyPatch) -> None:
     proceed(folder, generations=1)
-    real = session.prepare
-    monkeypatch.setattr(session, "prepare", lambda *args: replace(real(*args), fingerprint="0123456789abcdef"))
+    real = setup.prepare
+    monkeypatch.setattr(setup, "prepare", lambda *args: replace(real(*args), fingerprint="0123456789abcdef"))
     with pytest.raises(RunError, match="data files, settings or versions"):
         proceed(folder)
 

@@ -17,8 +17,9 @@ import pytest
 
 from evobnn.errors import SearchError
 from evobnn.experiment import session
-from evobnn.experiment.session import FRESH, Options, Session, create
+from evobnn.experiment.session import FRESH, Session
 from evobnn.experiment.settings import Experiment
+from evobnn.experiment.setup import Options, create
 from evobnn.fitness import Job
 from evobnn.parallel import LOST
 from evobnn.records import Evaluation, Status

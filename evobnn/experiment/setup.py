@@ -1,0 +1,116 @@
+"""From an experiment to what runs it: options of this process, the bench, the search, the folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evobnn._checks import check_at_least
+from evobnn.analysis import Axis, hypervolume, nondominated
+from evobnn.data import prepare
+from evobnn.errors import ExperimentError, RunError, message
+from evobnn.evolution import Search
+from evobnn.experiment.settings import Experiment, load, to_text
+from evobnn.fitness import Bench, Protocol, check_device, check_jobs_fit
+from evobnn.parallel import Workers
+from evobnn.snapshot import new_folder, write_text
+
+
+@dataclass(frozen=True)
+class Options:
+    """How this process works; nothing here decides a result but where it says so.
+
+    Attributes:
+        jobs: worker processes; 0 for as many as this machine can feed.
+        backend: of joblib: `loky`, or `dask` or `ray` on a cluster.
+        device: torch device of the trainings.
+        data_dir: folder with the published files of the data set.
+        generations: total to reach; None for the experiment's horizon.
+        budget: seconds after which to stop at a generation's end; None for no such limit.
+        timeout: seconds after which one training is given up (status `timeout`); 0 for never. A run that met it is not
+            repeatable.
+        retry_failed: evaluate again what ended in `error` or `timeout` in the unfinished generation.
+    """
+
+    jobs: int = 0
+    backend: str = "loky"
+    device: str = "cpu"
+    data_dir: Path | None = None
+    generations: int | None = None
+    budget: float | None = None
+    timeout: float = 0.0
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least("jobs", self.jobs, 0)
+        if self.generations is not None:
+            check_at_least("generations", self.generations, 0)
+        for name in ("budget", "timeout"):
+            value = getattr(self, name)
+            if value is not None and (not math.isfinite(value) or value < 0):
+                raise ExperimentError(message(f"{name} in seconds, 0 or more", repr(value), "Write for example 10m."))
+
+
+def make_bench(experiment: Experiment, options: Options) -> Bench:
+    """Return where evaluations of the experiment happen: data prepared, space built, everything checked.
+
+    Raises:
+        EvobnnError: a device, file or setting that is not right, before anything is trained or written.
+    """
+    check_device(options.device)
+    prepared = prepare(experiment.dataset, options.data_dir)
+    protocol = Protocol(
+        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint
+    )
+    check_jobs_fit(protocol, prepared)
+    size = min(prepared.shape[1:])
+    space = experiment.space.build(experiment.network, size)
+    return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+
+
+def make_search(experiment: Experiment, bench: Bench) -> Search:
+    """Return the search of an experiment before its first generation: given genomes first, then the anchors."""
+    axes = tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
+
+    def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
+        if not points:
+            return {"front": 0, "hypervolume": 0.0}
+        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
+
+    start = experiment.start
+    starters = [bench.space.parse(text) for text in start.genomes]
+    return Search(
+        bench.space,
+        experiment.make_strategy(),
+        experiment.objectives,
+        experiment.seed,
+        repeats=experiment.noise.repeats,
+        feasible=bench.infeasible,
+        indicators=indicators,
+        starters=[*starters, *(bench.anchors() if start.anchors else ())],
+    )
+
+
+def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
+    """Make the folder of a new run and write its experiment; everything that can be wrong is found before.
+
+    Raises:
+        EvobnnError: as `make_bench`, or a folder that exists or cannot be written.
+    """
+    bench = make_bench(experiment, options)
+    for text in experiment.start.genomes:
+        bench.space.check(bench.space.parse(text))
+    Workers(max(1, options.jobs), options.backend).close()
+    folder = new_folder(root, experiment.preset, out)
+    write_text(folder / "experiment.toml", to_text(experiment))
+    return folder
+
+
+def open_experiment(folder: Path) -> Experiment:
+    """Return the experiment of a run folder; raise RunError where the folder is none."""
+    path = folder / "experiment.toml"
+    if not path.is_file():
+        raise RunError(message(f"a run folder with {path.name}", f"{folder}", "Name a folder below populations/."))
+    return load(path)
