@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help evolve test test-slow check notebooks bench clean
+.PHONY: help evolve test test-slow check notebooks published bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: $(READY)  ## lint, format, types, import rules
 
 notebooks: $(READY)  ## execute the notebooks again, in place
 	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+
+published: $(READY)  ## write populations/published/ anew, from the constants of the spaces
+	@$(BIN)/python -m evobnn.spaces.published
 
 bench: $(READY)  ## run the benchmarks
 	@for file in $(wildcard tests/benchmarks/bench_*.py); do echo "$$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done

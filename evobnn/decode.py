@@ -3,30 +3,133 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from evobnn.genome import Cell, Genome
+from evobnn._checks import check_name
+from evobnn.errors import ExperimentError, NetworkError, message
+from evobnn.genome import FORMS as FORM_SPECS
+from evobnn.genome import OPERATIONS, Cell, FormSpec, Genome, OpSpec
 from evobnn.nn import (
     FORMS,
+    MACROS,
     OPS,
     SKIPS,
     CellBlock,
     ConvStyle,
     Form,
     Head,
+    Macro,
     Network,
     OpBuilder,
     Site,
     TreeActivation,
-    preprocess,
-    stem,
+    resnet,
 )
+from evobnn.nn.cost import COUNTERS, Counter
+from evobnn.nn.layers import SiteBuilder
 from evobnn.spaces import REDUCTION, Space, Template, canonical
 
 DECODER_VERSION = 1
 """Part of every protocol's fingerprint; raised when the same genome begins to mean another network."""
+
+WEIGHTS = ("binary", "real")
+
+
+@dataclass(frozen=True)
+class Additions:
+    """A user's own operations and forms: what each name means, and how it is computed.
+
+    They are sent to the workers by name, so they are functions at the top of a module that the workers can import.
+
+    Attributes:
+        operations: (spec, builder) by name.
+        forms: (spec, form) by name.
+        counters: how classes of module are counted that `evobnn.nn.cost.COUNTERS` does not know.
+
+    Raises:
+        ExperimentError: a name that is taken or is not that of its spec, a form whose two halves disagree, or a
+            function without a name of its own.
+    """
+
+    operations: Mapping[str, tuple[OpSpec, OpBuilder]] = field(default_factory=dict)
+    forms: Mapping[str, tuple[FormSpec, Form]] = field(default_factory=dict)
+    counters: Mapping[type[nn.Module], Counter] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, (spec, builder) in self.operations.items():
+            _check_addition("operation", name, {spec.name}, OPERATIONS, builder)
+        for name, (spec_of_form, form) in self.forms.items():
+            _check_addition("form", name, {spec_of_form.name, form.name}, FORM_SPECS, form.compute)
+            meant, computed = (
+                f"{one.arity} arguments and {count} learnable vectors"
+                for one, count in ((spec_of_form, len(spec_of_form.learnable)), (form, len(form.parameters)))
+            )
+            if meant != computed:
+                raise ExperimentError(message(f"form '{name}' with {meant}", computed, "Let spec and form agree."))
+
+    def __bool__(self) -> bool:
+        return bool(self.operations or self.forms or self.counters)
+
+    @property
+    def operation_specs(self) -> dict[str, OpSpec]:
+        """What the names of operations mean, the built-in ones included."""
+        return {**OPERATIONS, **{name: spec for name, (spec, _) in self.operations.items()}}
+
+    @property
+    def form_specs(self) -> dict[str, FormSpec]:
+        """What the names of forms mean, the built-in ones included."""
+        return {**FORM_SPECS, **{name: spec for name, (spec, _) in self.forms.items()}}
+
+    @property
+    def builders(self) -> dict[str, OpBuilder]:
+        """How operations are built, the built-in ones included."""
+        return {**OPS, **{name: builder for name, (_, builder) in self.operations.items()}}
+
+    @property
+    def computed_forms(self) -> dict[str, Form]:
+        """How forms are computed, the built-in ones included."""
+        return {**FORMS, **{name: form for name, (_, form) in self.forms.items()}}
+
+    @property
+    def all_counters(self) -> dict[type[nn.Module], Counter]:
+        """How modules are counted, the known ones included."""
+        return {**COUNTERS, **self.counters}
+
+    def described(self) -> list[list[Any]]:
+        """Return every addition as plain values: kind, name, what it means, the full name of what computes it."""
+        found: list[list[Any]] = []
+        for name, (spec, builder) in sorted(self.operations.items()):
+            found.append(["operation", name, asdict(spec), _full_name(builder)])
+        for name, (spec_of_form, form) in sorted(self.forms.items()):
+            found.append(["form", name, asdict(spec_of_form), _full_name(form.compute), list(form.parameters)])
+        return found + sorted(["counter", _full_name(c), _full_name(count)] for c, count in self.counters.items())
+
+
+def _full_name(function: Callable[..., object]) -> str:
+    """Return `module.name` of a function or class; for another object, of its class."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(named, '__module__', None)}.{named.__qualname__}"
+
+
+def _check_addition(
+    kind: str, name: str, said: set[str], built_in: Mapping[str, object], function: Callable[..., object]
+) -> None:
+    if name in built_in:
+        raise ExperimentError(message(f"a new name for an {kind} of your own", f"'{name}'", "That one is built in."))
+    if said != {name}:
+        raise ExperimentError(message(f"{kind} '{name}' under its own name", str(sorted(said)), "Rename one of them."))
+    if "<" in _full_name(function):
+        raise ExperimentError(
+            message(
+                f"{kind} '{name}' as a function at the top of a module, which workers can import",
+                _full_name(function),
+                "Define it there with a name.",
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -57,9 +160,10 @@ def decode(
     *,
     real: bool = False,
     published: bool = False,
+    weights: str = "binary",
     ops: Mapping[str, OpBuilder] = OPS,
     forms: Mapping[str, Form] = FORMS,
-) -> Network:
+) -> nn.Module:
     """Return the network of a genome, built and its weights drawn from the canonical form only.
 
     Arguments:
@@ -67,17 +171,32 @@ def decode(
         genome: any genome from which the space can build.
         surround: template, images and gradient.
         real: the real-valued twin: same genome, real weights, hardtanh in place of the sign.
-        published: also what the published code allocates and never uses (inputs that no edge reads), so that a
-            published count of parameters can be reproduced.
+        published: also what the published code has and makes no use of, so that published counts can be reproduced: in
+            cells the preprocessing of inputs that no edge reads, which is run as well, in `resnet` five learnable
+            vectors per site for encoding 1 and ten for encoding 2 (two for each unary slot, one for each binary one).
+        weights: `binary`, or `real` for real weights behind binary activations, BATS's choice for the search (Bulat et
+            al., ECCV 2020; section 3.3 of the fact sheet).
         ops: builder by operation name.
         forms: how each form is computed, by name.
+
+    Returns:
+        A `Network`, or for the macro `resnet` a residual network; images (N, C, H, W) -> logits (N, classes).
 
     Raises:
         GenomeError: the space cannot build from the genome.
         NetworkError: something cannot be built at this size.
     """
     space.check_buildable(genome)
-    return build(space, canonical(space, genome), surround, real=real, published=published, ops=ops, forms=forms)
+    return build(
+        space,
+        canonical(space, genome),
+        surround,
+        real=real,
+        published=published,
+        weights=weights,
+        ops=ops,
+        forms=forms,
+    )
 
 
 def build(
@@ -87,87 +206,166 @@ def build(
     *,
     real: bool = False,
     published: bool = False,
+    weights: str = "binary",
     ops: Mapping[str, OpBuilder] = OPS,
     forms: Mapping[str, Form] = FORMS,
-) -> Network:
+) -> nn.Module:
     """Return the network of exactly this genome, canonical or not; `decode` is what everything else calls."""
     template = surround.template
-    style = ConvStyle(template.padding, template.scale, real, surround.precision)
+    check_name("weights", weights, WEIGHTS, NetworkError)
+    style = ConvStyle(template.padding, template.scale, real or weights == "real", surround.precision)
+    vectors = _vectors(space) if published and template.macro == "resnet" else 0
+
+    def site(*classes: str) -> SiteBuilder:
+        return _site(genome, classes, surround, real, forms, vectors)
+
+    if template.macro == "resnet":
+        channels = surround.shape[0]
+        return resnet(
+            channels,
+            surround.classes,
+            template.width,
+            template.kinds,
+            lambda kind: site(kind),
+            style,
+            head=template.head,
+        )
+    check_size(template, surround.shape)
+    return _stack(space, genome, surround, style, site, ops, keep_unused=published)
+
+
+def check_size(template: Template, shape: tuple[int, int, int]) -> None:
+    """Raise NetworkError where images (C, H, W) are too small for the style `imagenet`.
+
+    Its stem divides the side by 8 and every reduction by 2; smaller maps would be halved below one pixel.
+    """
+    least = 8 * 2**template.reductions
+    if template.style == "imagenet" and min(shape[1:]) < least:
+        raise NetworkError(
+            message(
+                f"images of at least {least}x{least} pixels with network.style = imagenet and "
+                f"{template.reductions} reductions",
+                f"{shape[1]}x{shape[2]}",
+                "Take network.style = cifar, fewer reductions or larger images.",
+            )
+        )
+
+
+def _stack(
+    space: Space,
+    genome: Genome,
+    surround: Surround,
+    style: ConvStyle,
+    site: Callable[..., SiteBuilder],
+    ops: Mapping[str, OpBuilder],
+    *,
+    keep_unused: bool,
+) -> Network:
+    """Return stem, cells and head. In the style `imagenet` the stem has two halves, and the first cell's older input
+    is one size larger, as behind a reduction.
+    """
+    template = surround.template
+    macro, large = MACROS[template.macro], template.style == "imagenet"
     channels, older, previous = template.width, template.stem_channels, template.stem_channels
     blocks: list[CellBlock] = []
-    after_reduction = False
+    older_is_larger = large
     for index, kind in enumerate(template.kinds):
         reduces = kind == REDUCTION
         channels *= 2 if reduces else 1
-        skip: nn.Module | None = nn.Identity() if index else None
-        if reduces:
-            skip = SKIPS[template.skip](previous, space.nodes * channels)
         blocks.append(
             _cell(
                 genome.cell_by_kind[kind],
-                lambda number, kind=kind: _site(genome, (f"{kind}/{number}", kind), surround, real, forms),  # type: ignore[misc]
+                lambda number, kind=kind: site(f"{kind}/{number}", kind),  # type: ignore[misc]
                 style,
                 ops,
+                macro,
+                skip=_skip(template, index, previous, space.nodes * channels),
                 inputs=(older, previous),
                 channels=channels,
                 nodes=space.nodes,
                 stride=2 if reduces else 1,
-                older_is_larger=after_reduction,
-                skip=skip,
-                keep_unused=published,
+                older_is_larger=older_is_larger,
+                affine=large,
+                keep_unused=keep_unused,
             )
         )
-        older, previous, after_reduction = previous, space.nodes * channels, reduces
-    return Network(
-        stem(surround.shape[0], template.stem_channels),
-        blocks,
-        Head(previous, surround.classes, template.head),
-    )
+        older, previous, older_is_larger = previous, space.nodes * channels, reduces
+    if large:
+        first, second = macro.large_stem(surround.shape[0], template.width)
+    else:
+        first, second = macro.stem(surround.shape[0], template.stem_channels), None
+    return Network(first, blocks, Head(previous, surround.classes, template.head), second)
+
+
+def _skip(template: Template, index: int, in_channels: int, out_channels: int) -> nn.Module | None:
+    """Return the way around cell `index`: by the template's name around a reduction, the input itself around any other
+    cell but the first.
+    """
+    if template.skip == "none":
+        return None
+    if template.kinds[index] == REDUCTION:
+        return SKIPS[template.skip](in_channels, out_channels)
+    return nn.Identity() if index else None
+
+
+def _vectors(space: Space) -> int:
+    """Return how many learnable vectors GAAF's code allocates at a site, used or not: scale and shift for every unary
+    slot, a mix for every binary one (Li et al. 2023, section 1.1 of the fact sheet: 5 and 10).
+    """
+    roles = space.shape.roles()
+    return 2 * roles.count("unary") + roles.count("binary")
 
 
 def _site(
-    genome: Genome, classes: tuple[str, ...], surround: Surround, real: bool, forms: Mapping[str, Form]
-) -> Callable[[int], nn.Module]:
-    """Return the builder of the sites that belong to the first of these classes that the genome names."""
+    genome: Genome,
+    classes: tuple[str, ...],
+    surround: Surround,
+    real: bool,
+    forms: Mapping[str, Form],
+    vectors: int,
+) -> SiteBuilder:
+    """Return the builder of the sites that belong to the first of these classes that the genome names; where they have
+    fewer than `vectors` learnable ones, the rest is allocated and not used.
+    """
     tree = genome.expression_at(*classes).nested()
 
     def make(channels: int) -> nn.Module:
         activation = None if tree == ("x",) else TreeActivation(tree, channels, forms)
-        return Site(activation, surround.surrogate, surround.clip, real=real, precision=surround.precision)
+        site = Site(activation, surround.surrogate, surround.clip, real=real, precision=surround.precision)
+        unused = vectors - sum(1 for _ in site.parameters())
+        if unused > 0:
+            site.register_parameter("unused", nn.Parameter(torch.zeros(unused, channels, 1, 1)))
+        return site
 
     return make
 
 
 def _cell(
     cell: Cell,
-    site: Callable[[int], Callable[[int], nn.Module]],
+    site: Callable[[int], SiteBuilder],
     style: ConvStyle,
     ops: Mapping[str, OpBuilder],
+    macro: Macro,
     *,
+    skip: nn.Module | None,
     inputs: tuple[int, int],
     channels: int,
     nodes: int,
     stride: int,
     older_is_larger: bool,
-    skip: nn.Module | None,
+    affine: bool,
     keep_unused: bool,
 ) -> CellBlock:
-    """Return one cell. After a reduction the older input is twice as large; its preprocessing is then a 3x3
-    convolution of stride 2 whose batch norm is not affine (BNAS, CIFAR network).
+    """Return one cell. After a reduction the older input is twice as large, and its preprocessing has stride 2; that
+    one's batch norm is affine only if `affine` says so (BNAS: not in the CIFAR network, in the ImageNet network).
     """
     read = {edge.source for edge in cell.edges}
     before: list[nn.Module | None] = [None, None]
     for number, width in enumerate(inputs):
         if number in read or keep_unused:
             larger = number == 0 and older_is_larger
-            before[number] = preprocess(
-                width,
-                channels,
-                site(number),
-                style,
-                kernel=3 if larger else 1,
-                stride=2 if larger else 1,
-                affine=not larger,
+            before[number] = macro.preprocess(
+                width, channels, site(number), style, larger=larger, affine=affine or not larger
             )
     wiring = [
         (
@@ -177,4 +375,16 @@ def _cell(
         )
         for edge in cell.edges
     ]
-    return CellBlock(before[0], before[1], wiring, nodes, skip, channels=channels, stride=stride)
+    make = PublishedCell if keep_unused else CellBlock
+    return make(before[0], before[1], wiring, nodes, skip, channels=channels, stride=stride)
+
+
+class PublishedCell(CellBlock):
+    """A cell that also runs the preprocessing of an input that no edge reads, and drops the outcome, as BNAS's code."""
+
+    def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
+        """Return what the cell without it returns."""
+        for before, value, used in zip((self.pre0, self.pre1), (s0, s1), self._used, strict=True):
+            if before is not None and not used:
+                before(value)
+        return super().forward(s0, s1)

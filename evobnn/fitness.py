@@ -6,20 +6,24 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property, lru_cache
+from itertools import product
+from typing import Any
 
 import torch
+from torch import nn
 
 from evobnn._checks import check_at_least, check_name
 from evobnn._seeding import child_seed
 from evobnn.data import DatasetSpec, PreparedData, open_split
 from evobnn.data.batches import Tensors, to_tensors
-from evobnn.decode import DECODER_VERSION, Surround, decode
+from evobnn.decode import DECODER_VERSION, Surround, check_size, decode
+from evobnn.decode import Additions as Additions
 from evobnn.errors import DeviceError, EvobnnError, ExperimentError, message
 from evobnn.genome import Genome, X
-from evobnn.nn import NetworkCost, behaviour, constant_sign, profile
+from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign, profile
 from evobnn.records import Evaluation, Status
 from evobnn.spaces import Space, Template, canonical, embed, key, lost_signal
 from evobnn.spaces.canonical import is_plain
@@ -61,8 +65,17 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("ops", "operations per image, 64 binary ones counted as one", lambda m: m.cost.ops),
         Objective("bits", "bits kept for inference", lambda m: float(m.cost.bits)),
         Objective("parameters", "trainable numbers", lambda m: float(m.cost.parameters)),
+        Objective(
+            "elementwise",
+            "elementwise operations per image: norms, activations, pools, additions",
+            lambda m: float(m.cost.other),
+        ),
     )
 }
+
+
+_LATER = {"network": {"macro": "bnas", "style": "cifar"}, "recipe": {"weights": "binary"}}
+"""Fields that came later, with the value that every protocol before them had: so it is no part of the fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class Protocol:
         max_macs: bound on the multiply-accumulates of a whole training (forward and backward counted as three times
             forward); above it a genome is `invalid` before training; 0 for none.
         data: fingerprint of the prepared images.
+        additions: operations and forms beside the built-in ones.
     """
 
     dataset: DatasetSpec
@@ -83,11 +97,29 @@ class Protocol:
     recipe: Recipe
     max_macs: float = 0.0
     data: str = ""
+    additions: Additions = field(default_factory=Additions)
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch."""
+        """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch.
+
+        Of additions the names, specs and full names of the functions count, not what these compute. A protocol that
+        could be said before a field existed keeps the fingerprint that it had then.
+        """
+        said: dict[str, Any] = {
+            "dataset": asdict(self.dataset),
+            "network": asdict(self.network),
+            "recipe": asdict(self.recipe),
+            "max_macs": self.max_macs,
+            "data": self.data,
+        }
+        for part, fields_of in _LATER.items():
+            for name, before in fields_of.items():
+                if said[part][name] == before:
+                    del said[part][name]
+        if self.additions:
+            said["additions"] = self.additions.described()
         versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]
-        text = json.dumps([asdict(self), versions], sort_keys=True)
+        text = json.dumps([said, versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def surround(self, shape: tuple[int, int, int], classes: int) -> Surround:
@@ -118,17 +150,62 @@ class Bench:
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
         for name in self.objectives:
             check_name("objective", name, OBJECTIVES)
+        for what, offered, known in (
+            ("operation", self.space.operations, self.additions.operation_specs),
+            ("form", self.space.forms, self.additions.form_specs),
+        ):
+            for name in offered:
+                if name not in known:
+                    raise ExperimentError(
+                        message(f"a way to compute every {what} of the space", f"none for '{name}'", "Add it.")
+                    )
+
+    @property
+    def additions(self) -> Additions:
+        """Operations and forms beside the built-in ones."""
+        return self.protocol.additions
 
     @property
     def surround(self) -> Surround:
         """What `decode` needs to know besides the genome."""
         return self.protocol.surround(self.prepared.shape, self.prepared.classes)
 
+    def network(
+        self, genome: Genome, *, real: bool = False, published: bool = False, weights: str = "binary"
+    ) -> nn.Module:
+        """Return the network of a genome, as `decode` builds it, with the additions' operations and forms."""
+        return decode(
+            self.space,
+            genome,
+            self.surround,
+            real=real,
+            published=published,
+            weights=weights,
+            ops=self.additions.builders,
+            forms=self.additions.computed_forms,
+        )
+
     def cost(self, genome: Genome) -> NetworkCost:
-        """Return the counts of the genome's network, without building it on real memory."""
-        with torch.device("meta"):
-            network = decode(self.space, genome, self.surround)
-        return profile(network, self.prepared.shape)
+        """Return the counts of the genome's binary network, without building it on real memory.
+
+        Counted once for each canonical form, as long as it is among the newest `_COSTS`.
+        """
+        self.space.check_buildable(genome)
+        name = str(canonical(self.space, genome))
+        if name not in self._costs:
+            with torch.device("meta"):
+                network = self.network(genome)
+            if len(self._costs) == _COSTS:
+                del self._costs[next(iter(self._costs))]
+            self._costs[name] = profile(network, self.prepared.shape, self.additions.all_counters)
+        return self._costs[name]
+
+    @cached_property
+    def _costs(self) -> dict[str, NetworkCost]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_costs"}
 
     def infeasible(self, genome: Genome) -> str:
         """Return why the genome is `invalid` untrained, or an empty text: no path, or a sign that never changes.
@@ -140,34 +217,50 @@ class Bench:
         if reason:
             return reason
         for site, expression in canonical(self.space, genome).expressions:
-            if is_plain(expression, self.space.forms) and _constant(expression.nested()):
+            if is_plain(expression, self.space.forms) and _constant(expression.nested(), self._own_forms):
                 return f"the sign of @{site} = {expression} is constant on [-3, 3]"
         return ""
+
+    @property
+    def _own_forms(self) -> tuple[Form, ...]:
+        return tuple(form for _, form in self.additions.forms.values())
 
     def seed(self, root: int, genome: Genome, repeat: int) -> int:
         """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
         return child_seed(root, "evaluation", key(self.space, genome), repeat)
 
     def extremes(self) -> tuple[Genome, Genome]:
-        """Return the cheapest and the dearest genome of the space under this template."""
-        pairs = [self.space.extremes(source) for source in (0, 1)]
-        return min((least for least, _ in pairs), key=lambda genome: self.cost(genome).ops), pairs[0][1]
+        """Return the cheapest and the dearest genome of the space under this template, by `ops`."""
+        *candidates, dearest = self._candidates()
+        return min(candidates, key=lambda genome: self.cost(genome).ops), dearest
+
+    def _candidates(self) -> Iterator[Genome]:
+        """Yield those that may be the cheapest (which input is cheaper to read is the template's affair), then the
+        dearest.
+        """
+        bare = self.protocol.network.skip == "none" and len(self.space.free_kinds) > 1
+        for source, reducing in product((0, 1), (0, 1) if bare else (None,)):
+            least, dearest = self.space.extremes(source, reducing)
+            yield least
+        yield dearest
 
     def anchors(self) -> tuple[Genome, ...]:
-        """Return the cells of both extremes with the plain sign wherever the expression is free and can be plain."""
-        plain = embed(self.space.shape, self.space.alphabet, X)
+        """Return the cells of both extremes with the plain sign wherever the expression is free and can be plain; one
+        genome where the two are then the same.
+        """
+        plain = embed(self.space.shape, self.space.alphabet, X, self.space.forms)
         found = []
         for genome in self.extremes():
             for site in self.space.free_sites if plain is not None else ():
                 genome = genome.with_expression(site, plain or X)
             found.append(genome)
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     def axes(self) -> dict[str, tuple[float, float, str]]:
         """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
-        to chance, costs between the analytic cheapest and dearest genome.
+        to chance, costs between the analytic cheapest and dearest genome. Where all genomes cost the same, low is high.
         """
-        cheapest, dearest = (self.cost(genome) for genome in self.extremes())
+        *candidates, dearest = map(self.cost, self._candidates())
         chance = 1.0 - 1.0 / self.prepared.classes
         no_training = TrainResult(())
         found: dict[str, tuple[float, float, str]] = {}
@@ -176,12 +269,18 @@ class Bench:
             if name == "error":
                 found[name] = (0.0, chance, objective.axis)
             else:
-                low, high = (objective.measure(Measured(no_training, cost)) for cost in (cheapest, dearest))
-                found[name] = (low, high, objective.axis)
+                low = min(objective.measure(Measured(no_training, cost)) for cost in candidates)
+                found[name] = (low, objective.measure(Measured(no_training, dearest)), objective.axis)
         return found
 
 
-_constant = lru_cache(maxsize=None)(constant_sign)
+_COSTS = 1000
+"""Most counts that a bench keeps."""
+
+
+@cache
+def _constant(tree: tuple[Any, ...], own: tuple[Form, ...]) -> bool:
+    return constant_sign(tree, {**FORMS, **{form.name: form for form in own}})
 
 
 def check_device(device: str) -> str:
@@ -201,13 +300,15 @@ def _tensors(folder: str, device: str) -> Tensors:
     return to_tensors(open_split(folder), device)
 
 
-def evaluate(bench: Bench, genome: Genome, seed: int, *, catch: bool = True) -> Evaluation:
+def evaluate(bench: Bench, genome: Genome, seed: int, *, twin: bool = False, catch: bool = True) -> Evaluation:
     """Train one network and return what came of it.
 
     Arguments:
         bench: where and how.
         genome: any that the bench's space can build.
         seed: of weights, order and augmentation.
+        twin: also train the real-valued twin with the same seed and recipe; if it finishes, its validation error
+            stands in `measures` as `parent_error`. Nothing else depends on it.
         catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
     """
     started = time.perf_counter()
@@ -219,11 +320,14 @@ def evaluate(bench: Bench, genome: Genome, seed: int, *, catch: bool = True) -> 
         found = Evaluation(
             Status.ERROR, message=f"{type(error).__name__}: {error}"[:500], traceback=traceback.format_exc()
         )
+    measures = found.measures
+    if twin and found.status is Status.OK:
+        measures = {**measures, **_parent(bench, genome, seed)}
     return Evaluation(
         found.status,
         found.objectives,
         found.message,
-        found.measures,
+        measures,
         found.behaviour,
         time.perf_counter() - started,
         found.traceback,
@@ -234,10 +338,7 @@ def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
     reason = bench.infeasible(genome)
     if reason:
         return Evaluation(Status.INVALID, message=reason)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(child_seed(seed, "weights"))
-        network = decode(bench.space, genome, bench.surround)
-    cost = profile(network, bench.prepared.shape)
+    cost = bench.cost(genome)
     recipe = bench.protocol.recipe
     macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.epochs
     if bench.protocol.max_macs and macs > bench.protocol.max_macs:
@@ -245,10 +346,7 @@ def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = _counts(cost)
     fingerprint = _behaviour(bench, genome)
-    data = _tensors(bench.prepared.folder, bench.device)
-    network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    deadline = time.monotonic() + bench.timeout if bench.timeout else None
-    result = train(network, data, recipe, seed, deadline=deadline)
+    result = _trained(bench, genome, seed, real=False)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
     measured = Measured(result, cost)
@@ -256,6 +354,27 @@ def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
     last = result.curve[-1]
     measures = {"loss": last.validation_loss, "training_loss": last.training_loss, **counts}
     return Evaluation(Status.OK, objectives, "", measures, fingerprint)
+
+
+def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool) -> TrainResult:
+    """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both."""
+    recipe = bench.protocol.recipe
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(seed, "weights"))
+        network = bench.network(genome, real=real, weights=recipe.weights)
+    data = _tensors(bench.prepared.folder, bench.device)
+    network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    deadline = time.monotonic() + bench.timeout if bench.timeout else None
+    return train(network, data, recipe, seed, deadline=deadline)
+
+
+def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:
+    """Return the error of the real-valued twin as a measure; nothing where its training fails in any way."""
+    try:
+        result = _trained(bench, genome, seed, real=True)
+    except Exception:
+        return {}
+    return {"parent_error": result.validation_error} if result.ended == "finished" else {}
 
 
 def _counts(cost: NetworkCost) -> Mapping[str, float]:
@@ -273,17 +392,18 @@ def _counts(cost: NetworkCost) -> Mapping[str, float]:
 
 def _behaviour(bench: Bench, genome: Genome) -> str:
     """Return the fingerprints of the expressions, as `class:digits` joined by blanks."""
-    live = canonical(bench.space, genome).expressions
-    return " ".join(f"{site}:{behaviour(expression.nested())}" for site, expression in live)
+    live, forms = canonical(bench.space, genome).expressions, bench.additions.computed_forms
+    return " ".join(f"{site}:{behaviour(expression.nested(), forms)}" for site, expression in live)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One evaluation as it travels to a worker: small and picklable."""
+    """One evaluation as it travels to a worker: small and picklable. `twin` as in `evaluate`."""
 
     bench: Bench
     genome: str
     seed: int
+    twin: bool = False
 
 
 def run_job(job: Job) -> Evaluation:
@@ -292,12 +412,13 @@ def run_job(job: Job) -> Evaluation:
         genome = job.bench.space.parse(job.genome)
     except EvobnnError as error:
         return Evaluation(Status.INVALID, message=str(error))
-    return evaluate(job.bench, genome, job.seed)
+    return evaluate(job.bench, genome, job.seed, twin=job.twin)
 
 
 def check_jobs_fit(protocol: Protocol, prepared: PreparedData) -> None:
     """Raise, before any training, where the recipe and the data cannot go together."""
     check_at_least("recipe.batch", protocol.recipe.batch, 2)
+    check_size(protocol.network, prepared.shape)
     if protocol.recipe.batch > prepared.train_count:
         raise ExperimentError(
             message(

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from evobnn.errors import EvobnnError, message
 
+FRESH = 1000
+"""Number of the first repeat that is kept for fresh scores; the search's repeats stay far below."""
+
 
 class Status(StrEnum):
     """How an evaluation ended; objectives exist only for `ok`."""
@@ -64,7 +67,7 @@ class Individual:
         genome: the genome's text as it was bred.
         key: of the canonical form; two individuals of one run never share it.
         born: generation in which it was asked.
-        origin: `sample`, `seed`, `mate`, `mutate` or `mate+mutate`.
+        origin: `sample`, `seed`, `mate`, `mutate`, `mate+mutate` or `block`.
         parents: ids of the individuals it was bred from.
     """
 
@@ -78,10 +81,15 @@ class Individual:
 
 @dataclass(frozen=True)
 class Request:
-    """One training that the search asks for: the individual and the number of the repeat (0, 1, ...)."""
+    """One training that the search asks for: the individual and the number of the repeat (0, 1, ...).
+
+    With `twin` the real-valued twin of the network is trained as well, with the same seed and recipe, and its error
+    stands in the evaluation's measures as `parent_error`.
+    """
 
     individual: Individual
     repeat: int = 0
+    twin: bool = False
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ __all__ = [
 FORMAT = "evobnn-generation"
 RESCORED_FORMAT = "evobnn-rescored"
 VERSION = 1
-PURPOSES = ("search", "rescore", "fidelity")
+PURPOSES = ("search", "rescore", "fidelity", "table")
 
 UPGRADES: dict[int, Callable[[list[Row]], list[Row]]] = {}
 """By version: takes all rows of a generation file of that version, returns those of the next version."""
@@ -459,12 +459,13 @@ def _evaluation(row: Row) -> Evaluation:
 
 def _result_row(result: Result) -> Row:
     row = {**_individual_row(result.request.individual), "repeat": result.request.repeat}
+    row |= {"twin": True} if result.request.twin else {}
     return row | _evaluation_row(result.evaluation, whole=False)
 
 
 def _result(row: Row) -> Result:
     take(row, **_INDIVIDUAL, repeat=int, **_OUTCOME)
-    return Result(Request(_individual(row), row["repeat"]), _evaluation(row))
+    return Result(Request(_individual(row), row["repeat"], bool(row.get("twin", False))), _evaluation(row))
 
 
 def _entry(row: Row, path: Path) -> JournalEntry:

@@ -22,6 +22,7 @@ from evobnn.nn import PRECISIONS, SURROGATES, all_finite, clip_latent_, expressi
 
 OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "onecycle")
+WEIGHTS = ("binary", "real")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Recipe:
         gradient_norm: bound on the norm of the whole gradient; 0 for none.
         augmentation: a name of `evobnn.data.batches.AUGMENTATIONS`.
         precision: of binary convolutions, `fp32` or `bf16` (see `evobnn.nn.BinaryConv2d`); the rest is fp32.
+        weights: `binary`, or `real` for real weights behind binary activations, with which BATS searches (Bulat et al.
+            2020, section 3.3); whoever builds the network reads it, and costs stay those of the binary network.
         threads: torch threads of one training.
     """
 
@@ -56,6 +59,7 @@ class Recipe:
     gradient_norm: float = 5.0
     augmentation: str = "none"
     precision: str = "fp32"
+    weights: str = "binary"
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -67,6 +71,7 @@ class Recipe:
         check_name("recipe.surrogate", self.surrogate, SURROGATES)
         check_name("recipe.augmentation", self.augmentation, AUGMENTATIONS)
         check_name("recipe.precision", self.precision, PRECISIONS)
+        check_name("recipe.weights", self.weights, WEIGHTS)
         check_between("recipe.learning_rate", self.learning_rate, 1e-9, 100.0)
         check_between("recipe.clip", self.clip, 1e-3, 1e3)
         for name in ("weight_decay", "latent_clip", "gradient_norm"):

@@ -1,7 +1,8 @@
-"""From genome to network: published counts, costs by hand, and that what is said to be binary is."""
+"""From genome to network: costs by hand, weights that stay what they were, and that what is said to be binary is."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -14,9 +15,10 @@ from evobnn._seeding import generator
 from evobnn.decode import Surround, build, decode
 from evobnn.errors import GenomeError, NetworkError
 from evobnn.genome import OPERATIONS, parse_genome
-from evobnn.nn import FORMS, OPS, BinaryConv2d, RealConv2d, Site, TreeActivation, profile
-from evobnn.spaces import PUBLISHED, Template, bnas, canonical, joint, lost_signal
+from evobnn.nn import FORMS, MACROS, OPS, BinaryConv2d, Head, RealConv2d, Site, TreeActivation, profile
+from evobnn.spaces import PUBLISHED, Choice, Template, bnas, canonical, gaaf, joint, lost_signal
 from evobnn.spaces.bnas import CIFAR
+from evobnn.training import Recipe, make_optimiser
 
 SMALL = Template(cells=3, width=4, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
 SPACE = joint(SMALL, 16)
@@ -38,22 +40,6 @@ def _one_thread():
 def on_meta(space, genome, surround, **how):
     with torch.device("meta"):
         return decode(space, genome, surround, **how)
-
-
-def test_published_bnas_for_cifar_has_5_578_252_parameters():
-    space, surround = bnas(CIFAR, 32), Surround(CIFAR, (3, 32, 32), 10)
-    genome = PUBLISHED["bnas-cifar10"]
-    published = on_meta(space, genome, surround, published=True)
-    assert sum(p.numel() for p in published.parameters()) == 5_578_252
-    assert profile(published, (3, 32, 32)).parameters == 5_578_252
-    live = on_meta(space, genome, surround)
-    # reduction cells read input 0 alone, so their 1x1 preprocessing of input 1 (with its norm) is what is left out
-    before = [4 * 36, 4 * 72]
-    unread = sum(2 * width + width * 2 * width // 4 for width in before)
-    assert sum(p.numel() for p in live.parameters()) == 5_578_252 - unread
-    assert [(cell.pre0 is None, cell.pre1 is None) for cell in live.cells].count((False, True)) == 2
-    assert profile(published, (3, 32, 32)).ops == profile(live, (3, 32, 32)).ops
-    assert profile(published, (3, 32, 32)).bits == profile(live, (3, 32, 32)).bits
 
 
 def test_cost_of_a_decoded_cell_by_hand():
@@ -118,6 +104,12 @@ def assert_binary(network, shape, padding):
     return checked
 
 
+def convolutions_of(name):
+    """Return how many binary convolutions an edge with this operation has at stride 1 and at stride 2."""
+    spec = OPERATIONS[name]
+    return (0, 2) if spec.factorised else (2, 2) if spec.separable else (1, 1) if spec.binary else (0, 0)
+
+
 @pytest.mark.parametrize("padding", ["zero", "minus_one"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", list(OPERATIONS))
@@ -138,8 +130,9 @@ def test_it_is_binary(name, precision, padding):
     binary = assert_binary(network, surround.shape, padding)
     modules = sum(isinstance(module, BinaryConv2d) for module in network.modules())
     inputs = 1 if name == "zero" else 2  # nothing but Zeroise reads input 1
-    per_cell = inputs + 2 + 5 * OPERATIONS[name].binary  # two conv3, five edges of the operation
-    assert binary == 2 * modules == 2 * 3 * per_cell
+    kept, halved = convolutions_of(name)
+    per_network = 3 * (inputs + 2) + (2 * 5 + 3) * kept + 2 * halved  # two conv3 a cell; two edges of one have stride 2
+    assert binary == 2 * modules == 2 * per_network
     assert len(hooked) == binary
     assert set().union(*hooked) == {-1.0, 1.0}
     assert sum(len(values) == 2 for values in hooked) > binary / 2
@@ -158,7 +151,7 @@ def test_weights_are_plus_minus_one_number_per_filter(scale):
     assert all(bool((values == 1.0).all()) is (scale == "none") for values in filters)
 
 
-@pytest.mark.parametrize("skip", ["free", "published"])
+@pytest.mark.parametrize("skip", ["free", "published", "none"])
 def test_real_layers_are_exactly_those_that_the_template_names(skip):
     network = decode(SPACE, GENOME, replace(SURROUND, template=replace(SMALL, skip=skip)))
     products = (nn.modules.conv._ConvNd, nn.Linear, nn.Bilinear, nn.MultiheadAttention)
@@ -166,11 +159,8 @@ def test_real_layers_are_exactly_those_that_the_template_names(skip):
     assert found == {"stem.conv", "head.linear"} | ({"cells.1.skip.conv"} if skip == "published" else set())
     assert all(isinstance(network.get_submodule(name), (RealConv2d, nn.Linear)) for name in found)
     assert_binary(network, (2, 16, 16), "minus_one")
-    assert [type(cell.skip).__name__ for cell in network.cells] == [
-        "NoneType",
-        "FreeSkip" if skip == "free" else "PublishedSkip",
-        "Identity",
-    ]
+    around = {"free": ["FreeSkip", "Identity"], "published": ["PublishedSkip", "Identity"], "none": ["NoneType"] * 2}
+    assert [type(cell.skip).__name__ for cell in network.cells] == ["NoneType", *around[skip]]
 
 
 def test_weights_come_from_the_canonical_form_alone():
@@ -194,6 +184,42 @@ def test_weights_come_from_the_canonical_form_alone():
         assert all(torch.equal(state[name], first[name]) for name in first)
         assert torch.equal(network.eval()(x), networks[0].eval()(x))
     assert len(networks) == 4
+
+
+STAYING = {
+    "free": ("896d5bb2a338e7db", 1532.29564, SMALL, "every", {}),
+    "published": (
+        "639acb090692d697",
+        1791.96555,
+        replace(SMALL, skip="published", padding="zero", scale="none", stem=3.0),
+        "every",
+        {"published": True},
+    ),
+    "bnas": ("0c1d62e9fd0f3584", 2760.51070, replace(CIFAR, cells=6, width=4), "bnas-cifar10", {}),
+    "head": ("d2eddf29d0c146d3", 6549.70402, replace(CIFAR, cells=6, width=4, head=2), "bnas-imagenet", {}),
+}
+"""Initial weights of networks as they were before there were other macros than BNAS's: SHA-256 of names, shapes and
+signs of a state dict, and the sum of its magnitudes.
+"""
+EVERY = GENOME.with_expression("reduction", parse_genome("@net = mix(x, shift(x))").expression_at("net"))
+
+
+@pytest.mark.parametrize("name", list(STAYING))
+def test_a_seed_draws_the_weights_that_it_always_drew(name):
+    digits, size, template, genome, how = STAYING[name]
+    if genome == "every":
+        space, genome, surround = joint(template, 16), EVERY, Surround(template, (2, 16, 16), 3)
+    else:
+        space, genome, surround = bnas(template, 32), PUBLISHED[genome], Surround(template, (3, 32, 32), 10)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20240501)
+        state = decode(space, genome, surround, **how).state_dict()
+    digest = hashlib.sha256()
+    for key, tensor in state.items():
+        digest.update(f"{key} {tuple(tensor.shape)} ".encode() + (tensor > 0).numpy().tobytes())
+    assert len(state) > 100
+    assert sum(float(tensor.double().abs().sum()) for tensor in state.values()) == pytest.approx(size, rel=1e-6)
+    assert digest.hexdigest()[:16] == digits
 
 
 def test_sites_get_the_expression_of_their_narrowest_class():
@@ -223,6 +249,42 @@ def test_surrogate_clip_and_precision_reach_every_site_and_convolution():
     assert len(sites) == len(convolutions) > 10
     assert {(site.surrogate, site.clip, site.short, site.real) for site in sites} == {("approxsign", 1.3, True, False)}
     assert {(c.precision, c.padding, c.scale, c.real) for c in convolutions} == {("bf16", "minus_one", "mean", False)}
+
+
+def test_every_node_and_input_may_have_an_expression_of_its_own():
+    space = joint(SMALL, 16, choice=Choice(sites="node"))
+    cells = "normal[2 = conv3(0); 3 = conv3(1); 4 = conv3(2); 5 = conv3(3)] reduction[2 = conv3(0) + max3(1)]"
+    forms = {0: "sin", 1: "atan", 2: "cube", 3: "erf", 4: "neg", 5: "tan"}
+    said = " ".join(f"@normal/{number} = {form}(x)" for number, form in forms.items())
+    network = on_meta(space, parse_genome(f"{cells} {said} @reduction = x"), SURROUND)
+    tops = {
+        name: module.activation.tree[0] for name, module in network.cells[0].named_modules() if isinstance(module, Site)
+    }
+    assert tops == {
+        **{f"pre{number}.site": forms[number] for number in (0, 1)},
+        **{f"ops.{edge}.site": forms[edge + 2] for edge in range(4)},
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_real_weights_behind_binary_activations(precision):
+    surround = replace(SURROUND, precision=precision)
+    networks = []
+    for weights in ("binary", "real"):
+        torch.manual_seed(9)
+        networks.append(decode(SPACE, GENOME, surround, weights=weights))
+    binary, real = networks
+    assert list(binary.state_dict()) == list(real.state_dict())
+    assert all(torch.equal(binary.state_dict()[name], tensor) for name, tensor in real.state_dict().items())
+    with Seen() as seen:
+        real(torch.randn(2, 2, 16, 16)).sum().backward()
+    cells = seen.convolutions[1:]  # the stem is first
+    assert len(cells) == sum(isinstance(module, BinaryConv2d) for module in real.modules()) > 10
+    assert all(set(x.unique().tolist()) <= {-1.0, 1.0} for x, _, _ in cells)
+    assert all(len(weight.unique()) > 2 for _, weight, _ in cells)
+    assert profile(real, (2, 16, 16)).binary_macs == 0
+    with pytest.raises(NetworkError, match="'binary'"):
+        decode(SPACE, GENOME, surround, weights="binry")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -308,3 +370,102 @@ def test_tables_are_arguments():
     activation = next(module for module in network.modules() if isinstance(module, TreeActivation))
     x = torch.zeros(1, activation.channels, 1, 1)
     assert torch.equal(activation(x + 0.3), torch.cos(x + 0.3) * (x + 0.3))
+
+
+# --- Every macro with every published genome ------------------------------------------------------------------------
+
+STYLES = {"cifar": (3, 16, 16), "imagenet": (3, 32, 32)}
+CELLS = {name: genome for name, genome in PUBLISHED.items() if genome.cells}
+"""Published cells; BATS and CP-NAS published none, so their operations stand in two that were drawn by hand."""
+CELLS["bats"] = parse_genome(
+    "normal[2 = gconv3(0) + skip(1); 3 = gdil5(0) + gconv5(2); 4 = gdil3(3) + zero(0); 5 = avg3(1) + skip(4)] "
+    "reduction[2 = gconv5(0) + skip(1); 3 = skip(0) + max3(2); 4 = gdil3(3) + gconv3(1); 5 = gdil5(2) + skip(2)] "
+    "@net = x"
+)
+CELLS["cpnas"] = parse_genome(
+    "normal[2 = sep3(0) + identity(1); 3 = cdil3(0) + sep5(1) + cdil5(2); 4 = max3(3) + sep3(2); 5 = identity(4)] "
+    "reduction[2 = sep5(0) + identity(1); 3 = identity(0) + max3(1) + sep3(2); 4 = cdil3(1) + cdil5(3); 5 = sep3(4)] "
+    "@net = x"
+)
+
+
+def one_step(network, shape):
+    """Train one step; return how many parameters have a gradient, all of them finite, and how many moved."""
+    optimiser = make_optimiser(network, Recipe())
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    images, labels = torch.randn(6, *shape), torch.arange(6) % 3
+    F.cross_entropy(network.train()(images), labels).backward()
+    found = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in found)
+    optimiser.step()
+    moved = sum(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    return len(found), moved
+
+
+@pytest.mark.parametrize("style", list(STYLES))
+@pytest.mark.parametrize("name", list(CELLS))
+@pytest.mark.parametrize("macro", list(MACROS))
+def test_every_macro_with_every_published_cell_is_binary_and_learns(macro, name, style):
+    template = Template(
+        cells=4,
+        width=4,
+        reductions=2,
+        skip="published" if macro == "bnas" else "none",
+        padding="minus_one",
+        scale="mean",
+        stem=1 if style == "imagenet" else 3,
+        macro=macro,
+        style=style,
+    )
+    shape, space = STYLES[style], bnas(template, 64)
+    surround = Surround(template, shape, 3, "approxsign", 1.3)
+    torch.manual_seed(0)
+    network = decode(space, CELLS[name], surround)
+    modules = sum(isinstance(module, BinaryConv2d) for module in network.modules())
+    live = [cell for cell, runs in zip(network.cells, network.live, strict=True) if runs]
+    run = sum(isinstance(module, BinaryConv2d) for cell in live for module in cell.modules())
+    assert assert_binary(network, shape, "minus_one") == 2 * run > 0
+    assert len(live) == 4 and run == modules
+    sites = [module for module in network.modules() if isinstance(module, Site)]
+    assert sites
+    assert {(site.surrogate, site.clip, site.real) for site in sites} == {("approxsign", 1.3, False)}
+    gradients, moved = one_step(network, shape)
+    parameters = len(list(network.parameters()))
+    assert gradients == parameters
+    assert moved > 0.8 * parameters
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
+    cost = profile(network, shape)
+    assert cost.binary_macs > 0
+    twins = []
+    for real in (False, True):
+        torch.manual_seed(0)
+        twins.append(decode(space, CELLS[name], surround, real=real))
+    assert list(twins[0].state_dict()) == list(twins[1].state_dict())
+    assert all(map(torch.equal, twins[0].state_dict().values(), twins[1].state_dict().values()))
+    twin = twins[1]
+    assert profile(twin, shape).binary_macs == 0
+    assert profile(twin, shape).real_macs == cost.real_macs + cost.binary_macs
+
+
+@pytest.mark.parametrize("name", [name for name, genome in PUBLISHED.items() if not genome.cells])
+def test_the_residual_network_with_every_baseline_is_binary_and_learns(name):
+    template = Template(
+        cells=3, width=4, reductions=1, skip="none", padding="minus_one", scale="none", stem=1, macro="resnet"
+    )
+    space = gaaf(template, 16, choice=Choice(sites="net"))
+    surround = Surround(template, (3, 16, 16), 3, clip=1.3)
+    network = decode(space, PUBLISHED[name], surround)
+    convolutions = 3 * 2 + 1
+    assert assert_binary(network, (3, 16, 16), "minus_one") == 2 * convolutions
+    assert [type(network.head)] == [Head]
+    assert {module.clip for module in network.modules() if isinstance(module, Site)} == {1.3}
+    gradients, moved = one_step(network, (3, 16, 16))
+    assert gradients == moved == len(list(network.parameters()))
+
+
+def test_blocks_of_the_residual_network_have_the_expression_of_their_kind():
+    template = Template(cells=4, width=4, reductions=1, skip="none", stem=1, macro="resnet")
+    space = gaaf(template, 16, choice=Choice(sites="kind"))
+    network = on_meta(space, parse_genome("@normal = sin(x) @reduction = cos(x)"), Surround(template, (3, 16, 16), 3))
+    trees = [[m.activation.tree[0] for m in block.modules() if isinstance(m, Site)] for block in network.blocks]
+    assert trees == [["sin"] * 2, ["sin"] * 2, ["cos"] * 3, ["sin"] * 2]

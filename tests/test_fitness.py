@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 import random
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,18 @@ import torch
 
 from evobnn import fitness
 from evobnn._seeding import generator
+from evobnn.analysis import Axis, hypervolume
 from evobnn.data import DatasetSpec, prepare
 from evobnn.data.sources import load
-from evobnn.errors import DataError, DeviceError, ExperimentError
-from evobnn.fitness import OBJECTIVES, Bench, Job, Protocol, check_device, check_jobs_fit, evaluate, run_job
+from evobnn.errors import DataError, DeviceError, ExperimentError, NetworkError
+from evobnn.experiment.settings import SpaceSettings
+from evobnn.experiment.setup import Options, make_bench
+from evobnn.fitness import OBJECTIVES, Additions, Bench, Job, Protocol, check_device, check_jobs_fit, evaluate, run_job
+from evobnn.genome import OpSpec
+from evobnn.nn import OPS, BinaryConv2d
 from evobnn.records import Evaluation, Status
-from evobnn.spaces import Space, Template, key
-from evobnn.training import Recipe
+from evobnn.spaces import Space, Template, canonical, key
+from evobnn.training import Recipe, TrainResult
 
 CELLS = (
     "normal[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)] "
@@ -40,6 +47,28 @@ def with_recipe(bench: Bench, **changes: Any) -> Bench:
     return replace(bench, protocol=replace(bench.protocol, recipe=replace(bench.protocol.recipe, **changes)))
 
 
+def bench_of(tiny: Any, space: str, network: dict[str, Any] | None = None, **choice: Any) -> Bench:
+    """Return the tiny bench with another space, and its network changed to suit it."""
+    changed = replace(tiny, space=SpaceSettings(name=space, **choice), network=replace(tiny.network, **network or {}))
+    return make_bench(changed, Options(jobs=1))
+
+
+RESNET = {"macro": "resnet", "skip": "none", "scale": "none", "width": 4}
+SETTINGS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "bnas": ("bnas", {"skip": "published", "padding": "zero"}, {}),
+    "bnas without skip": ("bnas", {"skip": "none", "cells": 3, "width": 4}, {}),
+    "bats": ("bats", {"skip": "none", "macro": "bats", "width": 12}, {}),
+    "cpnas": ("cpnas", {"skip": "none", "macro": "cpnas", "width": 4}, {}),
+    "gaaf": ("gaaf", RESNET, {"sites": "net"}),
+    "gaaf by kind": ("gaaf", RESNET, {"encoding": 2}),
+    "joint": ("joint", {"cells": 4}, {"sites": "node", "encoding": 2}),
+    "joint bats": ("joint", {"macro": "bats", "width": 6}, {"topology": "bats", "sites": "net"}),
+    "joint cpnas": ("joint", {"macro": "cpnas", "skip": "none", "cells": 3}, {"topology": "cpnas"}),
+    "joint large": ("joint", {"width": 4, "stem": 2.0, "skip": "published"}, {"nodes": 2}),
+}
+"""Spaces with networks of every macro: space, changes of the tiny network, choice."""
+
+
 def timeless(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, seconds=0.0)
 
@@ -53,7 +82,7 @@ def test_ok_has_every_objective_and_measure(tiny_bench: Bench) -> None:
     assert (found.status, found.message, found.traceback) == (Status.OK, "", "")
     assert found.objectives["error"] * 60 == pytest.approx(round(found.objectives["error"] * 60))
     assert 0.0 <= found.objectives["error"] <= 1.0
-    rest = {"ops": cost.ops, "bits": float(cost.bits), "parameters": float(cost.parameters)}
+    rest = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "elementwise": cost.other}
     assert {**found.objectives, "error": 0.0} == {"error": 0.0, **rest}
     assert list(found.objectives) == list(OBJECTIVES)
     counts = {"ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters", "other"}
@@ -150,7 +179,7 @@ def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, 
         raise MemoryError("planted")
 
     monkeypatch.setattr(fitness, place, fail)
-    found = run_job(Job(tiny_bench, GOOD, 1))
+    found = run_job(Job(replace(tiny_bench), GOOD, 1))  # a bench that has not counted anything yet
     if place == "key":  # only the parent asks for it
         assert found.status is Status.OK
     else:
@@ -221,6 +250,9 @@ ANOTHER: dict[str, Any] = {
     "augmentation": "shift1",
     "precision": "bf16",
     "data": "0123",
+    "macro": "bats",
+    "style": "imagenet",
+    "weights": "real",
 }
 
 
@@ -237,14 +269,30 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
         value = getattr(protocol, part.name)
         if part.name in ("dataset", "network", "recipe"):
             changes = [replace(value, **{f.name: another(f.name, getattr(value, f.name))}) for f in fields(value)]
+        elif part.name == "additions":
+            changes = [Additions({"conv7": (OpSpec("conv7", 7, "7x7"), OPS["conv5"])})]
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 2 > 28
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 3 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
+
+
+def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
+    network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
+    protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd")
+    said = asdict(protocol)
+    assert not protocol.additions and not any(said.pop("additions").values())
+    for part, later in (("network", ("macro", "style")), ("recipe", ("weights",))):
+        for name in later:
+            del said[part][name]
+    assert {len(said), len(said["network"]), len(said["recipe"])} == {5, 8, 13}
+    versions = [fitness.DECODER_VERSION, fitness.OPERATIONS_VERSION, torch.__version__.split("+")[0]]
+    text = json.dumps([said, versions], sort_keys=True)
+    assert protocol.fingerprint() == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @pytest.mark.parametrize("version", ["DECODER_VERSION", "OPERATIONS_VERSION", "torch"])
@@ -280,6 +328,7 @@ def test_the_table_of_objectives() -> None:
         "ops": ("ops", "log10"),
         "bits": ("bits", "log10"),
         "parameters": ("parameters", "log10"),
+        "elementwise": ("elementwise", "log10"),
     }
     assert all(one.unit for one in OBJECTIVES.values())
 
@@ -301,26 +350,205 @@ def test_axes_span_error_to_chance_and_costs_from_cheapest_to_dearest(tiny_bench
     assert axes == replace(bench, timeout=3.0).axes()
 
 
-def test_what_is_drawn_lies_within_the_axes(tiny_bench: Bench) -> None:
-    axes = replace(tiny_bench, objectives=("ops", "bits", "parameters")).axes()
+COSTS = {"ops": "ops", "bits": "bits", "parameters": "parameters", "elementwise": "other"}
+"""Objective, and the name of the count that it is."""
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_what_is_drawn_lies_within_the_axes(tiny: Any, name: str) -> None:
+    space, network, choice = SETTINGS[name]
+    bench = replace(bench_of(tiny, space, network, **choice), objectives=tuple(COSTS))
+    axes = bench.axes()
     rng = generator(0, "axes")
     looked = 0
-    while looked < 12:
-        genome = tiny_bench.space.sample(rng)
-        if tiny_bench.infeasible(genome):
+    for _ in range(200):
+        genome = bench.space.sample(rng)
+        if bench.infeasible(genome):
             continue
-        cost = tiny_bench.cost(genome)
-        for name in axes:
-            low, high, _ = axes[name]
-            assert low <= getattr(cost, name) <= high, (name, str(genome))
+        cost = bench.cost(genome)
+        for objective, count in COSTS.items():
+            low, high, _ = axes[objective]
+            assert low <= getattr(cost, count) <= high, (objective, str(genome))
         looked += 1
-    assert looked == 12
+        if looked == 8:
+            break
+    assert looked == 8
+    if space != "gaaf":
+        assert all(low < high for low, high, _ in axes.values())
 
 
-def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny: Any, tiny_bench: Bench) -> None:
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_extremes_and_anchors_are_of_the_space_and_can_be_trained(tiny: Any, name: str) -> None:
+    space, network, choice = SETTINGS[name]
+    bench = bench_of(tiny, space, network, **choice)
+    cheapest, dearest = bench.extremes()
+    anchors = bench.anchors()
+    assert len(set(anchors)) == len(anchors) == (1 if space == "gaaf" else 2)
+    for genome in (cheapest, dearest, *anchors):
+        bench.space.check(genome)
+        assert bench.infeasible(genome) == ""
+    assert bench.cost(cheapest).ops <= bench.cost(dearest).ops
+    for genome in anchors:  # the plain sign everywhere
+        assert {str(tree) for _, tree in canonical(bench.space, genome).expressions} == {"x"}
+    assert run_job(Job(bench, str(anchors[-1]), 1)).status is Status.OK
+
+
+def test_the_cheapest_reads_whichever_inputs_cost_least(tiny: Any) -> None:
+    space, network, choice = SETTINGS["bnas without skip"]
+    bench = bench_of(tiny, space, network, **choice)
+    costs = {inputs: bench.cost(bench.space.extremes(*inputs)[0]).ops for inputs in ((0, 0), (0, 1), (1, 0), (1, 1))}
+    assert min(costs.values()) < min(costs[0, 0], costs[1, 1])
+    assert bench.cost(bench.extremes()[0]).ops == bench.axes()["ops"][0] == min(costs.values())
+
+
+def test_a_sign_that_never_changes_is_invalid_in_residual_blocks_too(tiny: Any) -> None:
+    bench = bench_of(tiny, "gaaf", RESNET, sites="kind")
+    good, bad = "mul(sin(x), cos(x))", "mul(square(x), expabs(x))"
+    assert bench.infeasible(bench.space.parse(f"@normal = {good} @reduction = {good}")) == ""
+    reason = bench.infeasible(bench.space.parse(f"@normal = {good} @reduction = {bad}"))
+    assert "@reduction" in reason and "constant" in reason
+
+
+def test_an_axis_on_which_all_genomes_are_equal_leaves_the_others_their_hypervolume(tiny: Any) -> None:
+    bench = replace(bench_of(tiny, "gaaf", RESNET, sites="net"), objectives=("error", "ops", "elementwise"))
+    axes = bench.axes()
+    low, high, scale = axes["ops"]
+    assert (low == high > 0) and scale == "log10"
+    assert axes["elementwise"][0] < axes["elementwise"][1]
+    two = tuple(Axis(name, *axes[name]) for name in ("error", "ops"))
+    assert hypervolume([[0.9, low]], two) == 0.0
+    assert hypervolume([[0.45, low]], two) == pytest.approx(0.5)
+    assert hypervolume([[0.3, low], [0.45, low]], two) == pytest.approx(2 / 3)
+    three = tuple(Axis(name, *bounds) for name, bounds in axes.items())
+    assert 0.0 < hypervolume([[0.45, low, axes["elementwise"][0]]], three) == pytest.approx(0.5)
+
+
+def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny_bench: Bench) -> None:
     space = replace(tiny_bench.space, frozen=tiny_bench.space.parse(GOOD))
     low, high, _ = replace(tiny_bench, space=space).axes()["ops"]
     assert low == high > 0
+
+
+# --- Counted once ---------------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, counted = replace(tiny_bench), []
+    real = fitness.profile
+    monkeypatch.setattr(fitness, "profile", lambda *arguments: (counted.append(1), real(*arguments))[1])
+    good, same, other = (bench.space.parse(text) for text in (GOOD, SAME, f"{CELLS} @net = x"))
+    assert bench.cost(good) is bench.cost(same) is bench.cost(good)
+    assert len(counted) == 1
+    assert bench.cost(other) != bench.cost(good)
+    assert len(counted) == 2
+    assert bench.cost(good) == tiny_bench.cost(good)
+    before = len(counted)
+    bench.axes(), bench.extremes(), bench.anchors()
+    first = len(counted) - before
+    assert 0 < first <= 5
+    bench.axes(), bench.extremes(), bench.anchors()
+    assert len(counted) - before == first
+
+
+def test_counts_stay_at_home_and_do_not_pile_up(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = replace(tiny_bench)
+    before = pickle.dumps(bench)
+    texts = [f"{CELLS} @net = {expression}" for expression in ("x", "sin(x)", "cube(x)", "scale(x)")]
+    genomes = [bench.space.parse(text) for text in texts]
+    monkeypatch.setattr(fitness, "_COSTS", 2)
+    first = [bench.cost(genome) for genome in genomes]
+    assert pickle.dumps(bench) == before
+    assert pickle.loads(before) == bench == tiny_bench
+    assert pickle.loads(before).cost(genomes[0]) == first[0]
+    assert [bench.cost(genome) for genome in genomes] == first
+    assert len(bench._costs) == 2
+
+
+# --- Real weights and the real twin ---------------------------------------------------------------------------------
+
+
+def test_real_weights_change_the_training_and_no_count(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = with_recipe(tiny_bench, weights="real")
+    assert real.protocol.fingerprint() != tiny_bench.protocol.fingerprint()
+    trained = []
+    train = fitness.train
+    monkeypatch.setattr(fitness, "train", lambda net, *a, **k: (trained.append(net), train(net, *a, **k))[1])
+    first, second = run(tiny_bench, GOOD), run(real, GOOD)
+    assert (first.status, second.status) == (Status.OK, Status.OK)
+    assert first.measures["loss"] != second.measures["loss"]
+    counts = ("ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters", "other")
+    assert [first.measures[name] for name in counts] == [second.measures[name] for name in counts]
+    assert second.measures["binary_macs"] > 0
+    kinds = [{m.real for m in network.modules() if isinstance(m, BinaryConv2d)} for network in trained]
+    signs = [{m.real for m in network.modules() if type(m).__name__ == "Site"} for network in trained]
+    assert (kinds, signs) == ([{False}, {True}], [{False}, {False}])
+
+
+def test_the_twin_is_trained_beside_and_changes_nothing_else(tiny_bench: Bench) -> None:
+    alone, beside = (timeless(run_job(Job(tiny_bench, GOOD, 1, twin=twin))) for twin in (False, True))
+    assert "parent_error" not in alone.measures
+    error = beside.measures["parent_error"]
+    assert 0.0 <= error <= 1.0 and error * 60 == pytest.approx(round(error * 60))
+    assert replace(beside, measures={**beside.measures, "parent_error": 0.0}) == replace(
+        alone, measures={**alone.measures, "parent_error": 0.0}
+    )
+    assert run_job(Job(tiny_bench, GOOD, 1, twin=True)).measures["parent_error"] == error
+
+
+def test_the_twin_is_real_and_starts_from_the_same_weights(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+
+    def look(network: Any, data: Any, recipe: Recipe, seed: int, **how: Any) -> TrainResult:
+        started.append((recipe, seed, {name: value.clone() for name, value in network.state_dict().items()}, network))
+        return train(network, data, recipe, seed, **how)
+
+    train = fitness.train
+    monkeypatch.setattr(fitness, "train", look)
+    evaluate(tiny_bench, tiny_bench.space.parse(GOOD), 7, twin=True)
+    assert len(started) == 2
+    child, parent = started
+    assert child[:2] == parent[:2]
+    assert list(child[2]) == list(parent[2])
+    assert all(torch.equal(value, parent[2][name]) for name, value in child[2].items())
+    real = [
+        {m.real for m in one[3].modules() if isinstance(m, BinaryConv2d) or type(m).__name__ == "Site"}
+        for one in started
+    ]
+    assert real == [{False}, {True}]
+
+
+@pytest.mark.parametrize("ends", ["diverged", "timeout", "raises"])
+def test_a_twin_that_fails_leaves_the_child_as_it_is(
+    tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    calls = []
+    train = fitness.train
+
+    def fail(*arguments: Any, **how: Any) -> TrainResult:
+        calls.append(1)
+        if len(calls) == 1:
+            return train(*arguments, **how)
+        if ends == "raises":
+            raise RuntimeError("planted")
+        return TrainResult((), ends, "planted")
+
+    monkeypatch.setattr(fitness, "train", fail)
+    found = run_job(Job(tiny_bench, GOOD, 1, twin=True))
+    assert len(calls) == 2
+    assert (found.status, found.message, found.traceback) == (Status.OK, "", "")
+    assert "parent_error" not in found.measures
+    monkeypatch.undo()
+    assert timeless(found) == timeless(run(tiny_bench, GOOD))
+
+
+def test_a_child_that_fails_has_no_twin(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(fitness, "train", lambda *a, **k: (calls.append(1), TrainResult((), "diverged", "planted"))[1])
+    found = run_job(Job(tiny_bench, GOOD, 1, twin=True))
+    assert (found.status, len(calls)) == (Status.DIVERGED, 1)
+    assert "parent_error" not in found.measures
+    assert run_job(Job(tiny_bench, f"{CELLS} @net = square(x)", 1, twin=True)).status is Status.INVALID
+    assert len(calls) == 1
 
 
 # --- Device, data ---------------------------------------------------------------------------------------------------
@@ -340,6 +568,12 @@ def test_a_batch_larger_than_the_training_part_is_refused_before_anything_is_tra
     check_jobs_fit(with_recipe(tiny_bench, batch=100).protocol, tiny_bench.prepared)
     with pytest.raises(ExperimentError, match="at most the 100 training images, got 101"):
         check_jobs_fit(with_recipe(tiny_bench, batch=101).protocol, tiny_bench.prepared)
+
+
+def test_images_too_small_for_the_network_are_refused_before_anything_is_trained(tiny_bench: Bench) -> None:
+    network = replace(tiny_bench.protocol.network, style="imagenet")
+    with pytest.raises(NetworkError, match="at least 16x16 pixels.* got 8x8"):
+        check_jobs_fit(replace(tiny_bench.protocol, network=network), tiny_bench.prepared)
 
 
 def test_no_test_image_is_in_what_a_worker_reads(tmp_path: Path) -> None:

@@ -397,6 +397,7 @@ def test_a_healthy_network_is_none_of_this() -> None:
         ({"surrogate": "aproxsign"}, "'approxsign'"),
         ({"augmentation": "shift_1"}, "shift1"),
         ({"precision": "bf-16"}, "'bf16'"),
+        ({"weights": "bnary"}, "'binary'"),
         ({"learning_rate": 0.0}, "recipe.learning_rate"),
         ({"learning_rate": math.nan}, "recipe.learning_rate"),
         ({"clip": 0.0}, "recipe.clip"),

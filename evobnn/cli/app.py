@@ -73,6 +73,10 @@ def evolve(
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change any setting of the preset. Repeatable."),
     ] = None,
     timeout: Timeout = None,
+    recorded: Annotated[
+        str | None,
+        typer.Option("--table", metavar="TABLE", help="Look evaluations up in a table of recorded trainings."),
+    ] = None,
 ) -> None:
     """Start a new search and show its front."""
     from evobnn.cli import search
@@ -83,7 +87,7 @@ def evolve(
         generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
         timeout=timeout,
     )  # fmt: skip
-    experiment = search.experiment(what, dataset, [*chosen, *(assignments or [])])
+    experiment = search.experiment(what, dataset, [*chosen, *(assignments or [])], recorded)
     search.evolve(experiment, options, out, seed_from or [])
 
 
@@ -177,15 +181,59 @@ def presets(
 
 
 @app.command()
+def tabulate(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[TABLE]", help="Which table; without one, they are listed.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Its folder. (default: populations/tables/TABLE)")] = None,
+    budget: Annotated[str | None, typer.Option(help="Stop after about this time: 90s, 10m, 2h.")] = None,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Train every network of a small space with several seeds; goes on where it was stopped."""
+    from evobnn.cli import search, tables
+
+    if name is None:
+        tables.list_all()
+        return
+    options = search.options(
+        generations=None, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
+    )
+    tables.make(name, options, out)
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="Its name below populations/tables/, or a path.")],
+    best: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 15,
+    baseline: Annotated[
+        str, typer.Option(metavar="GENOME", help="With whom each is compared; the sine of BiPer by default.")
+    ] = "@net = sin(x)",
+    other: Annotated[str | None, typer.Option("--with", metavar="TABLE", help="Also rank correlation with it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
+) -> None:
+    """Show the best of a table, which of them cannot be told apart from a baseline, and from each other."""
+    from evobnn.cli import tables
+
+    tables.show(name, best, baseline, other, as_json=as_json)
+
+
+@app.command()
 def fidelity(
     what: Annotated[
         str | None, typer.Argument(metavar="[PRESET | FILE.toml]", help="Whose protocol to judge. (default: digits)")
     ] = None,
-    wanted: Annotated[
+    heritable: Annotated[
         bool, typer.Option("--heritability", help="How much of the error's variance is the genome's.")
+    ] = False,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Whether real or binary weights rank better what trains long.")
     ] = False,
     genomes: Annotated[int, typer.Option(help="Random genomes of each sample.")] = 30,
     seeds: Annotated[int, typer.Option(help="Trainings of each genome.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Of the long training, with --weights.")] = 12,
     dataset: Annotated[str | None, typer.Option(help="Data set; without a preset, the one of this name.")] = None,
     data_dir: DataDir = None,
     jobs: Jobs = None,
@@ -197,12 +245,13 @@ def fidelity(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
 ) -> None:
-    """Judge a protocol: train random genomes with several seeds and split the variance of the error."""
+    """Judge a protocol: does it see the genome or the seed, and would real weights rank better?"""
     from evobnn.cli import search, studies
 
     options = search.options(
         generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
     )
     studies.show(
-        what, dataset, assignments or [], options, wanted=wanted, genomes=genomes, seeds=seeds, as_json=as_json
-    )
+        what, dataset, assignments or [], options, heritable=heritable, weights=weights, genomes=genomes, seeds=seeds,
+        epochs=epochs, as_json=as_json,
+    )  # fmt: skip

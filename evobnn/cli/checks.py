@@ -23,10 +23,9 @@ from evobnn.cli.words import counted
 from evobnn.errors import DataError, EvobnnError
 from evobnn.experiment import Experiment
 from evobnn.experiment.derived import fresh_scores
-from evobnn.experiment.session import FRESH
 from evobnn.experiment.setup import make_search, open_experiment
 from evobnn.fitness import Bench
-from evobnn.records import Evaluation, Individual, Result, Status, mean_objectives
+from evobnn.records import FRESH, Evaluation, Individual, Result, Status, mean_objectives
 from evobnn.snapshot import (
     Generation,
     JournalEntry,

@@ -16,11 +16,10 @@ from evobnn.analysis.drawing import draw_cell, draw_curve, draw_signs, side_by_s
 from evobnn.cli.console import WIDTH, console, table
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import percent, whole
-from evobnn.decode import decode
 from evobnn.errors import GenomeError
 from evobnn.fitness import Bench
-from evobnn.genome import Expression, Genome
-from evobnn.nn import SURROGATES, NetworkCost, profile, sampled
+from evobnn.genome import Expression, Genome, groups
+from evobnn.nn import SURROGATES, NetworkCost, sampled
 from evobnn.spaces import NORMAL, canonical, key, prune
 
 Floats = list[float]
@@ -45,8 +44,8 @@ class Portrait:
     def published_parameters(self) -> int:
         """Trainable numbers that the published code would allocate, used or not."""
         with torch.device("meta"):
-            network = decode(self.bench.space, self.genome, self.bench.surround, published=True)
-        return profile(network, self.bench.prepared.shape).parameters
+            network = self.bench.network(self.genome, published=True)
+        return sum(parameter.numel() for parameter in network.parameters())
 
     @property
     def outside(self) -> str:
@@ -70,7 +69,7 @@ class Portrait:
     def curve(self, expression: Expression) -> tuple[Floats, Floats, Floats]:
         """Return x, a(x) and the gradient that training uses: the surrogate's at a(x), times a'(x)."""
         recipe = self.bench.protocol.recipe
-        a, slope = sampled(expression.nested())
+        a, slope = sampled(expression.nested(), self.bench.additions.computed_forms)
         before = a.clone().requires_grad_()
         SURROGATES[recipe.surrogate](before, recipe.clip).sum().backward()  # type: ignore[no-untyped-call]
         assert before.grad is not None
@@ -162,17 +161,25 @@ def _facts(portrait: Portrait) -> Iterator[str]:
     space, template, prepared = bench.space, bench.protocol.network, bench.prepared
     shape = "x".join(map(str, prepared.shape))
     yield from _wrapped("space", f"{space.name} ({space.reference})")
-    stack = ", ".join(f"{template.kinds.count(kind)} {kind}" for kind in space.kinds)
+    stack = ", ".join(f"{template.kinds.count(kind)} {kind}" for kind in dict.fromkeys(template.kinds))
+    parts = "residual blocks" if template.macro == "resnet" else f"{template.macro} cells"
+    around = [f"skip {template.skip}"] if space.kinds else []
+    around += [f"padding {template.padding}", *(["stem for large images"] if template.style == "imagenet" else [])]
     yield from _wrapped(
         "network",
-        f"{stack} cells of width {template.width}, skip {template.skip}, padding {template.padding}; "
+        f"{stack} {parts} of width {template.width}, {', '.join(around)}; "
         f"{prepared.name} {shape}, {prepared.classes} classes",
     )
     if template.padding == "zero":
         yield "           zero padding is a third value at the borders: next to them inputs are -1, 0 and +1"
+    grouped = [name for name in space.candidates if space.operations[name].grouped]
+    if grouped:
+        widths = sorted({channels for _, channels, _ in template.maps(1)})
+        found = ", ".join(f"{groups(channels)} of {channels}" for channels in widths)
+        yield from _wrapped("", f"groups of channels of {', '.join(grouped)} (largest divisor up to 12): {found}")
     smallest = template.smallest_maps(min(prepared.shape[1:]))
     for kind in space.kinds:
-        left_out = [name for name in space.operations if name not in space.offered[kind]]
+        left_out = [name for name in space.candidates if name not in space.offered[kind]]
         if left_out:
             size = smallest[kind]
             shares = ", ".join(f"{name} {100 * space.operations[name].taps_inside(size):.0f} %" for name in left_out)
@@ -191,10 +198,10 @@ def _cells(portrait: Portrait) -> Iterator[str]:
     for kind in portrait.bench.space.kinds:
         lines = draw_cell(portrait.edges(kind), portrait.dropped(kind))
         places = [str(number) for number, other in enumerate(template.kinds) if other == kind]
-        plus = "+ the cell before (not in cell 0)" if kind == NORMAL else f"+ the cell before ({template.skip} skip)"
+        plus = "(not in cell 0)" if kind == NORMAL else f"({template.skip} skip)"
         own = portrait.bench.space.own_nodes
         block = [f"{kind} cell, number {_shortened(places)}", *lines, f"output = nodes {own[0]} to {own[-1]}"]
-        block += [f"  {plus}"]
+        block += [f"  + the cell before {plus}"] if template.skip != "none" else []
         drawn = side_by_side(drawn, block, 8) if drawn else block
     yield from drawn
     if any(portrait.dropped(kind) for kind in portrait.bench.space.kinds):
@@ -227,6 +234,9 @@ def _print_layers(cost: NetworkCost) -> None:
 def _sums(portrait: Portrait) -> Iterator[str]:
     cost = portrait.cost
     yield f"ops         {whole(cost.ops)} = {cost.real_macs:,} real + {cost.binary_macs:,} / 64 binary MACs an image"
+    if cost.skip_macs:
+        skips = "without the real-valued convolutions around reduction cells"
+        yield f"            {whole(cost.ops_without_skips)} {skips} ({cost.skip_macs:,} MACs)"
     yield f"binary      {percent(cost.binary_share, 1)} of the MACs"
     yield f"other       {cost.other:,} elementwise operations, which ops leaves out"
     yield f"bits        {cost.bits:,} kept for inference ({cost.bits / 8192:.1f} KiB)"
@@ -282,8 +292,10 @@ def _object(portrait: Portrait) -> dict[str, Any]:
         "expressions": {site: str(tree) for site, tree in portrait.canonical.expressions},
         "cost": {
             "ops": cost.ops,
+            "ops_without_skips": cost.ops_without_skips,
             "binary_macs": cost.binary_macs,
             "real_macs": cost.real_macs,
+            "skip_macs": cost.skip_macs,
             "binary_share": cost.binary_share,
             "other": cost.other,
             "bits": cost.bits,

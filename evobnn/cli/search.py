@@ -17,9 +17,10 @@ from evobnn.cli.progress import ProgressLine
 from evobnn.cli.words import counted, seconds
 from evobnn.errors import EvobnnError, ExperimentError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
-from evobnn.experiment.reseed import PARTS
-from evobnn.experiment.settings import from_table, load, override
+from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
+from evobnn.experiment.settings import from_table, load, override, to_text
 from evobnn.experiment.setup import make_bench
+from evobnn.experiment.tabled import load_table, on_table
 from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 
@@ -58,12 +59,20 @@ def options(
     )
 
 
-def experiment(what: str | None, dataset: str | None, assignments: Sequence[str]) -> Experiment:
+def experiment(
+    what: str | None, dataset: str | None, assignments: Sequence[str], recorded: str | None = None
+) -> Experiment:
     """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
 
-    Without either it is the preset called like the data set, or else that of digits with the data set exchanged.
+    Without either it is the one that a table has `recorded`, the preset called like the data set, or else that of
+    digits with the data set exchanged.
     """
-    if what is None and dataset is not None:
+    if recorded is not None and what is None and dataset is None:
+        table = tomllib.loads(to_text(on_table(load_table(recorded), recorded)))
+    elif recorded is not None:
+        table = {**_table(what or DEFAULT_PRESET), "table": recorded}
+        assignments = [*([f"dataset.name={dataset}"] if dataset else []), *assignments]
+    elif what is None and dataset is not None:
         known = dataset in preset_names()
         table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
     else:
@@ -108,20 +117,29 @@ def _unfinished(folder: Path) -> int | None:
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
     space = make_bench(experiment, options).space
-    genomes = starters(space, sources, int(experiment.strategy["population"]), experiment.seed)
+    genomes = starters(space, sources, experiment.make_strategy().first, experiment.seed, note)
     return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))
 
 
 def _source(text: str) -> str:
-    """Return a source of `starters` with the run's folder found: RUN, RUN:cells or RUN:expressions."""
-    head, colon, part = text.rpartition(":")
+    """Return a source of `starters` with the run's folder found, or the name of a published population looked up; each
+    as a whole, or with `:cells` or `:expressions` behind it.
+    """
+    origin, part = split(text)
+    first, _, name = origin.partition(":")
+    if first == PUBLISHED:
+        check_published(name)
+        return text
+    if part:
+        return f"{runs.find(origin)}:{part}"
+    head, colon, tail = text.rpartition(":")
     if not colon or runs.is_run(Path(text)):
         return str(runs.find(text))
-    if part not in PARTS:
-        near = closest(part, PARTS)
-        do = f"Did you mean '{head}:{near}'?" if near else "Leave the part out for whole genomes."
-        raise EvobnnError(message(f"RUN, {' or '.join(f'RUN:{name}' for name in PARTS)}", f"'{text}'", do))
-    return f"{runs.find(head)}:{part}"
+    near = closest(tail, PARTS)
+    if closest(head, [PUBLISHED]):
+        near, head = tail, PUBLISHED
+    do = f"Did you mean '{head}:{near}'?" if near else "Leave the part out for whole genomes."
+    raise EvobnnError(message(f"RUN, {' or '.join(f'RUN:{name}' for name in PARTS)}", f"'{text}'", do))
 
 
 def _proceed(session: Session) -> None:
@@ -146,7 +164,7 @@ def _proceed(session: Session) -> None:
 def _print_start(session: Session) -> None:
     """Print what is about to happen, in five lines."""
     settings, prepared, options = session.experiment, session.bench.prepared, session.options
-    network, recipe, population = settings.network, settings.recipe, settings.strategy["population"]
+    network, recipe, batch = settings.network, settings.recipe, settings.make_strategy().batch
     shape = "x".join(map(str, prepared.shape))
     stack = f"{counted(network.cells, 'cell')} of width {network.width}, {counted(network.reductions, 'reduction')}"
     print(f"run    {session.folder}, seed {settings.seed}")
@@ -156,11 +174,14 @@ def _print_start(session: Session) -> None:
     )
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
-        f"search {settings.strategy['name']}, {population} a generation, to generation {session.total}; "
+        f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
         f"{counted(recipe.epochs, 'epoch')} a training"
     )
     work = f"{counted(session.jobs, 'job')} ({options.backend}) on {options.device}"
-    print(f"work   {work}, {recipe.precision}", flush=True)
+    print(
+        f"work   {work}, {recipe.precision}" if not settings.table else f"work   none: looked up in {settings.table}",
+        flush=True,
+    )
 
 
 def _print_end(folder: Path, number: int) -> None:

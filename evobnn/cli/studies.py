@@ -10,8 +10,9 @@ from evobnn.cli import search
 from evobnn.cli.console import console, table
 from evobnn.cli.words import percent
 from evobnn.errors import ExperimentError, message
-from evobnn.experiment import Options
+from evobnn.experiment import Experiment, Options
 from evobnn.studies.fidelity import Heritability, heritability
+from evobnn.studies.weights import compare_weights
 
 
 def show(
@@ -20,14 +21,20 @@ def show(
     assignments: Sequence[str],
     options: Options,
     *,
-    wanted: bool,
+    heritable: bool,
+    weights: bool,
     genomes: int,
     seeds: int,
+    epochs: int,
     as_json: bool,
 ) -> None:
-    """Measure and print; `wanted` says that --heritability was given, the one question so far."""
-    if not wanted:
-        raise ExperimentError(message("a question", "none", "Ask with 'evobnn fidelity --heritability'."))
+    """Measure and print the answer to one question: `heritable` or `weights`."""
+    if heritable == weights:
+        got = "both" if weights else "none"
+        raise ExperimentError(message("one question", got, "Ask with --heritability or with --weights."))
+    if weights:
+        _weights(search.experiment(what, dataset, assignments), options, genomes, seeds, epochs, as_json=as_json)
+        return
     experiment = search.experiment(what, dataset, assignments)
     out = console(stderr=True)
     with out.status("starting") as status:
@@ -42,6 +49,36 @@ def show(
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return
     _print(rows)
+
+
+def _weights(experiment: Experiment, options: Options, genomes: int, seeds: int, epochs: int, *, as_json: bool) -> None:
+    with console(stderr=True).status("starting") as status:
+        found = compare_weights(
+            experiment,
+            options,
+            genomes,
+            seeds,
+            epochs,
+            lambda done, planned: status.update(f"{done} of {planned} trainings"),
+        )
+    if as_json:
+        print(json.dumps(asdict(found), indent=1))
+        return
+    shown = table("brief training", "epochs", "mean error", "tau with long", "95 %")
+    rows = (("binary weights", found.binary, found.errors[0]), ("real weights", found.real, found.errors[1]))
+    for name, tau, error in rows:
+        limits = f"{tau.low:.2f} to {tau.high:.2f}"
+        shown.add_row(name, str(found.brief), percent(error), f"{tau.estimate:.2f}", limits)
+    out = console()
+    out.print(shown)
+    gap, top = found.difference, found.ceiling
+    out.print(
+        f"{found.genomes} genomes ({found.failed} failed); long: {found.long} epochs, all binary, {found.seeds} seeds, "
+        f"mean error {percent(found.errors[2])}.\n"
+        f"real minus binary: {gap.estimate:+.2f} ({gap.low:+.2f} to {gap.high:+.2f}); "
+        f"one long training with the others: {top.estimate:.2f} ({top.low:.2f} to {top.high:.2f}).",
+        soft_wrap=True,
+    )
 
 
 def _print(rows: Sequence[Heritability]) -> None:

@@ -2,6 +2,7 @@
 neither networks nor files. DEAP sorts, selects and keeps the log; it is used in this package and nowhere else.
 """
 
+from evobnn.evolution.pressures import PRESSURES, Pressure
 from evobnn.evolution.search import Search, SearchState, Step, run
 from evobnn.evolution.selection import Candidate, candidate
 from evobnn.evolution.strategies import STRATEGIES, Strategy
@@ -9,8 +10,10 @@ from evobnn.evolution.toolbox import make_toolbox
 from evobnn.evolution.variation import mate, mutate
 
 __all__ = [
+    "PRESSURES",
     "STRATEGIES",
     "Candidate",
+    "Pressure",
     "Search",
     "SearchState",
     "Step",

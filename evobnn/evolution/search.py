@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from deap import tools
 
 from evobnn._seeding import Generator, child_seed, generator, generator_from, guarded, state_of
 from evobnn.errors import SearchError, message
+from evobnn.evolution.pressures import Pressure
 from evobnn.evolution.selection import Candidate, candidate, fronts
 from evobnn.evolution.strategies import Strategy
+from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.toolbox import make_toolbox
+from evobnn.evolution.variation import mutate
+from evobnn.evolution.view import Bounds, View
 from evobnn.genome import Genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status, mean_objectives
 from evobnn.spaces import Space, key
@@ -27,6 +32,8 @@ TRIES = 50
 """Proposals that may fail (known key, infeasible) before a random genome is taken instead."""
 RANDOM_TRIES = 2000
 """Random genomes that may fail before the space counts as exhausted."""
+REMEMBERED = 1 << 15
+"""Genomes whose keys are kept at hand: a narrow neighbourhood proposes the same ones over and over."""
 
 Indicators = Callable[[Sequence[tuple[float, ...]]], Mapping[str, float]]
 
@@ -44,12 +51,14 @@ class SearchState:
         rng: state of the generator.
         next_id: of the next individual.
         survivors: ids, in the order of selection.
+        memory: JSON values that the strategy and the pressures keep, by `strategy` and by the pressure's name.
     """
 
     generation: int
     rng: Mapping[str, Any]
     next_id: int
     survivors: tuple[int, ...]
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,12 @@ class Search:
         feasible: why a genome is not worth an evaluation, or an empty text.
         indicators: numbers for the log from the objectives of all candidates of the archive.
         starters: genomes to begin with, best first; the rest of generation 0 is sampled.
+        pressures: by name; what shapes selection and proposals beside the objectives.
+        bounds: (low, high, scale) of the objectives, for scalarisations and bins.
+        horizon: number of generations that schedules refer to.
+
+    Raises:
+        SearchError: the strategy or a pressure cannot honour this space, these objectives or this batch.
     """
 
     def __init__(
@@ -97,19 +112,33 @@ class Search:
         feasible: Callable[[Genome], str] = lambda genome: "",
         indicators: Indicators = lambda points: {},
         starters: Sequence[Genome] = (),
+        pressures: Mapping[str, Pressure] = {},
+        bounds: Mapping[str, tuple[float, float, str]] = {},
+        horizon: int = 10,
     ) -> None:
         self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
         self.feasible, self.indicators, self.starters = feasible, indicators, tuple(starters)
+        self.pressures, self.horizon = dict(pressures), horizon
+        self.bounds: Bounds = dict(bounds)
+        strategy.check(space, self.objectives, self.bounds)
+        for pressure in self.pressures.values():
+            pressure.check(space, self.objectives, strategy.batch)
         self.toolbox = make_toolbox(space)
+        self.toolbox.register("feasible", feasible)
         self.logbook = tools.Logbook()
         self.individuals: dict[int, Individual] = {}
         self.evaluations: dict[str, list[Evaluation]] = {}
         self._genomes: dict[int, Genome] = {}
+        self._shells: dict[int, Candidate | None] = {}  # of everyone evaluated, None for who has failed
+        self._ids: dict[str, int] = {}
+        self._key = lru_cache(REMEMBERED)(lambda genome: key(space, genome))
         self._seed = seed
         self._rng: Generator = generator(seed, "search")
         self._generation = -1
         self._next_id = 0
         self._population: list[Candidate] = []
+        self._memory: Mapping[str, Any] = {}
+        self._children: list[int] = []
         self._asked: list[Request] | None = None
         self._refused: Counter[str] = Counter()
 
@@ -125,8 +154,7 @@ class Search:
 
     def archive(self) -> list[Candidate]:
         """Return every individual ever evaluated whose evaluations all ended `ok`, by id."""
-        found = (self._candidate(individual) for individual in self.individuals.values())
-        return [one for one in found if one is not None]
+        return [one for one in self._shells.values() if one is not None]
 
     def restore(self, steps: Iterable[Step]) -> None:
         """Take over finished generations, in order; the search goes on exactly as if it had not stopped."""
@@ -138,46 +166,96 @@ class Search:
             last = step
         if last is not None:
             state = last.state
-            self._generation, self._next_id = state.generation, state.next_id
+            self._generation, self._next_id, self._memory = state.generation, state.next_id, dict(state.memory)
             self._rng = generator_from(dict(state.rng))
-            found = [self._candidate(self.individuals[number]) for number in state.survivors]
-            self._population = [one for one in found if one is not None]
+            self._population = self._refreshed(state.survivors)
 
     def ask(self) -> list[Request]:
         """Return the evaluations of the next generation; asking twice without telling gives the same list."""
         if self._asked is None:
-            self._refused = Counter()
+            self._refused, self._children = Counter(), []
             self._asked = self._first() if self._generation < 0 else self._next()
         return list(self._asked)
+
+    def _view(self, generation: int) -> View:
+        """Return what algorithms see; pressures have had their say about the spread of the population."""
+        view = View(
+            self.space,
+            self.objectives,
+            self.bounds,
+            self._seed,
+            generation,
+            self.horizon,
+            tuple(self._population),
+            self.archive(),
+            self._memory,
+        )
+        return self._spread(view, self._population)
+
+    def _spread(self, view: View, candidates: Sequence[Candidate]) -> View:
+        """Return the view with what the pressures add to the crowding distances of these candidates."""
+        added: Counter[int] = Counter()
+        for pressure in self.pressures.values():
+            added.update(pressure.spread(view, candidates))
+        return replace(view, spread=dict(added)) if added else view
 
     def _first(self) -> list[Request]:
         requests: list[Request] = []
         keys: set[str] = set()
+        view = self._view(0)
+        self._register(view)
         for genome in self.starters:
-            if len(requests) < self.strategy.population:
+            if len(requests) < self.strategy.first:
                 self._admit(requests, keys, genome, "seed", ())
-        while len(requests) < self.strategy.population and self._fresh(requests, keys):
+        while len(requests) < self.strategy.first and self._fresh(requests, keys, view):
             pass
         if not requests:
             raise self._exhausted()
         return requests
 
     def _next(self) -> list[Request]:
-        size = self.strategy.population
-        requests = [Request(self.individuals[one.id], one.repeats) for one in self._to_measure_again(size // 2)]
-        keys: set[str] = set()
-        missing = size - len(self._population)
-        prepared = self.strategy.prepare(self._population) if self._population else None
-        children = 0
-        while len(requests) < size:
+        view = self._view(self._generation + 1)
+        self._register(view)
+        requests = self._block(view)
+        room = self.strategy.batch - len(requests)
+        blocked = {request.individual.id for request in requests}
+        again = [one for one in self._to_measure_again(room // 2) if one.id not in blocked]
+        requests += [Request(self.individuals[one.id], one.repeats) for one in again]
+        keys = {self.individuals[number].key for number in blocked}
+        missing = self.strategy.shortfall(view)
+        prepared = self.strategy.prepare(view) if self._population else None
+        while len(requests) < self.strategy.batch:
             found = False
-            if children >= missing:
-                found = self._bred(requests, keys, prepared)
-            if not found and not self._fresh(requests, keys):
+            if self._population and len(self._children) >= missing:
+                found = self._bred(requests, keys, view, prepared)
+            if not found and not self._fresh(requests, keys, view):
                 break
-            children += 1
-        if not children:
+        if not self._children and not any(request.twin for request in requests):
             raise self._exhausted()
+        return requests
+
+    def _register(self, view: View) -> None:
+        """Let the last pressure that wants to choose operations do so in this generation's mutations."""
+        choosers = [pressure.chooser(view) for pressure in self.pressures.values()]
+        choose = next((one for one in reversed(choosers) if one is not None), None)
+        self.toolbox.register("mutate", mutate, space=self.space, choose=choose)
+
+    def _block(self, view: View) -> list[Request]:
+        """Return what pressures want measured beside the population, each with its real-valued twin."""
+        requests: list[Request] = []
+        asked: Counter[str] = Counter()
+        for pressure in self.pressures.values():
+            for genome in pressure.block(view, self.toolbox, self._rng):
+                if len(requests) == self.strategy.batch:
+                    break
+                name = self._key(genome)
+                if name in self._ids:
+                    individual = self.individuals[self._ids[name]]
+                else:
+                    individual = self._individual(genome, name, "block", ())
+                    self._ids[name], self.individuals[individual.id] = individual.id, individual
+                requests.append(Request(individual, len(self.evaluations.get(name, ())) + asked[name], twin=True))
+                asked[name] += 1
         return requests
 
     def _to_measure_again(self, most: int) -> list[Candidate]:
@@ -186,36 +264,54 @@ class Search:
         few = {one.id: one for one in front if one.repeats < self.repeats}  # by id: some selections take one twice
         return sorted(few.values(), key=lambda one: (one.repeats, one.id))[:most]
 
-    def _bred(self, requests: list[Request], keys: set[str], prepared: Any) -> bool:
+    def _bred(self, requests: list[Request], keys: set[str], view: View, prepared: Any) -> bool:
         """Add one child with a new key; tell whether that worked within the tries."""
         for _ in range(TRIES):
-            genome, origin, parents = self.strategy.propose(self._population, prepared, self.toolbox, self._rng)
-            if self._admit(requests, keys, genome, origin, parents):
+            genome, origin, parents = self.strategy.propose(view, prepared, self.toolbox, self._rng)
+            if self._admit(requests, keys, self._repaired(view, genome), origin, parents):
                 return True
         return False
 
-    def _fresh(self, requests: list[Request], keys: set[str]) -> bool:
+    def _fresh(self, requests: list[Request], keys: set[str], view: View) -> bool:
         """Add one random genome with a new key; tell whether one was found."""
         return any(
-            self._admit(requests, keys, self.toolbox.sample(self._rng), "sample", ()) for _ in range(RANDOM_TRIES)
+            self._admit(requests, keys, self._repaired(view, self.toolbox.sample(self._rng)), "sample", ())
+            for _ in range(RANDOM_TRIES)
         )
+
+    def _repaired(self, view: View, genome: Genome) -> Genome:
+        for pressure in self.pressures.values():
+            genome = pressure.repair(view, genome, self._rng)
+        return genome
 
     def _admit(
         self, requests: list[Request], keys: set[str], genome: Genome, origin: str, parents: tuple[int, ...]
     ) -> bool:
         """Add a request for a genome unless it is known, asked for already or infeasible."""
-        name = key(self.space, genome)
-        if name in self.evaluations or name in keys:
+        name = self._key(genome)
+        known = name in self.evaluations
+        if name in keys or (known and not self._may_repeat(name)):
             self._refused["duplicates"] += 1
             return False
-        if self.feasible(genome):
+        if not self.strategy.unfiltered and self.feasible(genome):
             self._refused["infeasible"] += 1
             return False
         keys.add(name)
-        individual = Individual(self._next_id, str(genome), name, self._generation + 1, origin, parents)
-        self._next_id += 1
-        requests.append(Request(individual))
+        individual = self.individuals[self._ids[name]] if known else self._individual(genome, name, origin, parents)
+        self._children.append(individual.id)
+        requests.append(Request(individual, len(self.evaluations.get(name, ()))))
         return True
+
+    def _may_repeat(self, name: str) -> bool:
+        """Tell whether a known genome may be evaluated as if it were new: some published algorithms forget."""
+        return self.strategy.repeats_known and all(one.key != name for one in self._population)
+
+    def _individual(self, genome: Genome, name: str, origin: str, parents: tuple[int, ...]) -> Individual:
+        number = self._next_id
+        self._next_id += 1
+        if origin != "seed":  # a given genome may leave out what is frozen; its text, read again, does not
+            self._genomes[number] = genome
+        return Individual(number, str(genome), name, self._generation + 1, origin, parents)
 
     def tell(self, results: Sequence[Result]) -> Step:
         """Take the results of everything asked, in the order of asking, and return the finished generation.
@@ -232,14 +328,17 @@ class Search:
         for result in results:
             self._note(result)
         self._generation += 1
-        told = {result.request.individual.id for result in results} | {one.id for one in self._population}
-        found = [self._candidate(self.individuals[number]) for number in sorted(told)]
-        candidates = [one for one in found if one is not None]
+        view = self._view(self._generation)
+        view = replace(view, population=tuple(self._refreshed(one.id for one in self._population)), spread={})
+        offspring = self._refreshed(self._children)
+        candidates = pool(view, offspring)
         if self._generation == 0 and not candidates:
             raise self._nothing_worked(results)
         fronts(candidates)  # some selections of DEAP read crowding distances and do not assign them
+        view = self._spread(view, candidates)
         with guarded(child_seed(self._seed, "select", self._generation)):
-            self._population = self.strategy.survive(candidates, self.toolbox)
+            self._population = self.strategy.survive(view, offspring, self.toolbox)
+        self._memory = self._remembered(view, offspring, results)
         log = self._log(results)
         self.logbook.record(**log)
         survivors = tuple(
@@ -247,18 +346,38 @@ class Search:
             for one in self._population
         )
         state = SearchState(
-            self._generation, state_of(self._rng), self._next_id, tuple(one.id for one in self._population)
+            self._generation,
+            state_of(self._rng),
+            self._next_id,
+            tuple(one.id for one in self._population),
+            self._memory,
         )
         return Step(self._generation, state, survivors, tuple(results), log)
+
+    def _refreshed(self, numbers: Iterable[int]) -> list[Candidate]:
+        """Return the shells of these individuals with their objectives as they are known now; failed ones left out."""
+        found = (self._shells.get(number) for number in numbers)
+        return [one for one in found if one is not None]
+
+    def _remembered(
+        self, view: View, offspring: Sequence[Candidate], results: Sequence[Result]
+    ) -> dict[str, Mapping[str, Any]]:
+        memories = {name: pressure.remember(view, results) for name, pressure in self.pressures.items()}
+        memories["strategy"] = self.strategy.remember(view, self._population, offspring)
+        return {name: memory for name, memory in memories.items() if memory}
 
     def _note(self, result: Result) -> None:
         individual = result.request.individual
         self.individuals.setdefault(individual.id, individual)
         self.evaluations.setdefault(individual.key, []).append(result.evaluation)
+        self._ids.setdefault(individual.key, individual.id)
+        self._shells[individual.id] = self._shell(individual)
 
-    def _candidate(self, individual: Individual) -> Candidate | None:
-        evaluations = self.evaluations[individual.key]
-        objectives = mean_objectives(evaluations)
+    def _shell(self, individual: Individual) -> Candidate | None:
+        """Return the shell of an individual with its objectives as they are known now, or None where it has failed."""
+        evaluations = self.evaluations.get(individual.key, [])
+        counting = evaluations[-1:] if self.strategy.repeats_known else evaluations
+        objectives = mean_objectives(counting)
         if objectives is None:
             return None
         if individual.id not in self._genomes:
@@ -286,6 +405,10 @@ class Search:
         for index, name in enumerate(self.objectives):
             for kind, values in over.items():
                 row[f"{kind}_{name}"] = float(values[index])
+        if self.pressures:
+            view = self._view(self._generation)
+            for name, pressure in self.pressures.items():
+                row |= {f"{name}_{what}": float(value) for what, value in pressure.log(view).items()}
         return row | dict(self.indicators([one.values for one in archive]))
 
     def _exhausted(self) -> SpaceExhausted:

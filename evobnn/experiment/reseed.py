@@ -1,55 +1,142 @@
-"""Starting from saved populations: their survivors, best front first, taken over into this space."""
+"""Starting from saved or published populations, best front first, taken over into this space."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 from evobnn._seeding import generator
 from evobnn.analysis import nondominated
-from evobnn.errors import GenomeError, RunError, message
+from evobnn.errors import GenomeError, RunError, closest, message
 from evobnn.genome import Genome, parse_genome
 from evobnn.snapshot import Survivor, read_generations
 from evobnn.spaces import Space, adapt
+from evobnn.spaces.losses import Part, parts
+from evobnn.spaces.published import Published, published
 
 PARTS = ("cells", "expressions")
+PUBLISHED = "published"
+"""Begins the name of a source that is no run: `published:bnas`."""
+MOST_QUOTED = 3
+"""Parts lost for one reason that are quoted in full; of more, only the places are named."""
 
 
-def starters(space: Space, sources: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
-    """Return up to `count` genomes of this space, as text, from saved runs.
+@dataclass(frozen=True)
+class _Seed:
+    name: str
+    genome: Genome
 
-    A source is a run folder, or `FOLDER:cells` or `FOLDER:expressions` to take one half only; the i-th cells are then
-    joined with the i-th expressions of the other sources. Whole populations are taken in turn, best front first.
-    What this space does not allow is drawn anew (`evobnn.spaces.adapt`).
+
+def starters(
+    space: Space,
+    sources: Sequence[str],
+    count: int,
+    seed: int,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> tuple[str, ...]:
+    """Return up to `count` genomes of this space, as text, from saved runs and published populations.
+
+    A source is a run folder or `published:NAME` (`evobnn.spaces.published`), with `:cells` or `:expressions` behind it
+    to take one half only; the i-th cells are then joined with the i-th expressions of the other sources. Whole
+    populations are taken in turn, best front first. What this space does not allow is drawn anew
+    (`evobnn.spaces.adapt`).
+
+    Arguments:
+        space: in which the search is to be.
+        sources: as above.
+        count: of genomes, at most.
+        seed: of what is drawn.
+        say: called with a sentence on every individual that is not taken over as a whole: what is lost and why.
 
     Raises:
-        RunError: a source that is no run, or without any finished generation.
+        RunError: a source that is no run or without any finished generation; an unknown name; or nothing is left.
     """
-    whole: list[list[Genome]] = []
-    halves: dict[str, list[Genome]] = {part: [] for part in PARTS}
+    whole: list[list[_Seed]] = []
+    halves: dict[str, list[_Seed]] = {part: [] for part in PARTS}
+    skipped: list[str] = []
+
+    def skip(sentence: str) -> None:
+        skipped.append(sentence)
+        say(sentence)
+
     for source in sources:
-        folder, part = _split(source)
-        genomes = _best_first(folder)
+        origin, part = split(source)
+        found = list(_read(space, _members(origin), skip))
         if part:
-            halves[part] += genomes
+            halves[part] += _halved(found, part, skip)
         else:
-            whole.append(genomes)
-    joined = [genome for turn in zip_longest(*whole) for genome in turn if genome is not None]
-    if any(halves.values()):
-        pairs = zip_longest(halves["cells"], halves["expressions"], fillvalue=Genome())
-        joined += [Genome(cells.cells, expressions.expressions) for cells, expressions in pairs]
+            whole.append(found)
+    joined = [one for turn in zip_longest(*whole) for one in turn if one is not None]
+    joined += map(_joined, zip_longest(halves["cells"], halves["expressions"]))
+    taken = _taken(space, joined, count, seed, say, skip)
+    if not taken:
+        raise RunError(
+            message(
+                f"an individual of which the space {space.name} can keep something",
+                f"none in {', '.join(sources)}" + (f" ({skipped[0]})" if skipped else ""),
+                "Seed from a population that shares operations or forms with this space.",
+            )
+        )
+    return taken
+
+
+def _taken(
+    space: Space, seeds: Sequence[_Seed], count: int, seed: int, say: Callable[[str], None], skip: Callable[[str], None]
+) -> tuple[str, ...]:
     rng = generator(seed, "adapt")
-    found = dict.fromkeys(str(adapt(space, genome, rng)) for genome in joined)
-    return tuple(found)[:count]
+    taken: dict[str, None] = {}
+    for one in seeds:
+        if len(taken) == count:
+            break
+        found = adapt(space, one.genome, rng)
+        rows = parts(space, one.genome, found)
+        lost = [row for row in rows if row.why]
+        if not any(row.searched and not row.why for row in rows):
+            reasons = _reasons(lost) or f"all that it says is given in the space {space.name}"
+            skip(f"{one.name} is skipped, nothing of it can be kept: {reasons}.")
+            continue
+        if lost:
+            say(f"{one.name}: kept {len(rows) - len(lost)} of {len(rows)} parts. Lost: {_reasons(lost)}.")
+        taken[str(found)] = None
+    return tuple(taken)
 
 
-def _split(source: str) -> tuple[Path, str]:
+def _reasons(lost: Sequence[Part]) -> str:
+    """Return what is lost, grouped by the reason."""
+    texts = []
+    for why in dict.fromkeys(row.why for row in lost):
+        rows = [row for row in lost if row.why == why]
+        texts.append(f"{', '.join(str(row) if len(rows) <= MOST_QUOTED else row.place for row in rows)} ({why})")
+    return "; ".join(texts)
+
+
+def split(source: str) -> tuple[str, str]:
+    """Return a source without its half, and which half it is, or an empty text."""
     head, colon, tail = source.rpartition(":")
-    return (Path(head), tail) if colon and tail in PARTS else (Path(source), "")
+    return (head, tail) if colon and tail in PARTS else (source, "")
 
 
-def _best_first(folder: Path) -> list[Genome]:
+def check_published(name: str) -> tuple[Published, ...]:
+    """Return the members of the population, or the member, that `published:NAME` means; raise RunError for none."""
+    head, colon, tail = name.partition(":")
+    if colon:
+        near = closest(tail, PARTS)
+        do = f"Did you mean '{PUBLISHED}:{head}:{near}'?" if near else "Leave the part out for whole genomes."
+        raise RunError(message(" or ".join(f"{PUBLISHED}:NAME:{part}" for part in PARTS), f"'{name}'", do))
+    return published(name)
+
+
+def _members(origin: str) -> list[tuple[str, Genome | str]]:
+    """Return (name, genome or its text) of a population, best front first."""
+    first, _, name = origin.partition(":")
+    if first == PUBLISHED:
+        return [(f"{PUBLISHED}:{one.name}", one.genome) for one in check_published(name)]
+    return [(f"{origin}:{one.individual.id}", one.individual.genome) for one in _best_first(Path(origin))]
+
+
+def _best_first(folder: Path) -> list[Survivor]:
     """Return the survivors of a run's last good generation by front, within a front by the first objective."""
     generations, _ = read_generations(folder)
     if not generations:
@@ -63,11 +150,35 @@ def _best_first(folder: Path) -> list[Genome]:
         front = [one for one, first in zip(left, mask, strict=True) if first]
         ordered += sorted(front, key=lambda one: (*one.objectives.values(), one.individual.id))
         left = [one for one, first in zip(left, mask, strict=True) if not first]
-    return [_read(one.individual.genome, folder) for one in ordered]
+    return ordered
 
 
-def _read(text: str, folder: Path) -> Genome:
-    try:
-        return parse_genome(text)
-    except GenomeError as error:
-        raise RunError(f"In {folder}: {error}") from error
+def _read(space: Space, members: Sequence[tuple[str, Genome | str]], skip: Callable[[str], None]) -> Iterator[_Seed]:
+    """Yield the members whose text can be read; names of operations and forms mean what they mean in this space."""
+    for name, given in members:
+        try:
+            genome = given if isinstance(given, Genome) else parse_genome(given, space.operations, space.forms)
+        except GenomeError as error:
+            skip(f"{name} is skipped: {str(error).splitlines()[0]}")
+            continue
+        yield _Seed(name, genome)
+
+
+def _halved(seeds: Sequence[_Seed], part: str, skip: Callable[[str], None]) -> list[_Seed]:
+    """Return one half of each; who does not have it is skipped."""
+    found = []
+    for one in seeds:
+        half = Genome(cells=one.genome.cells) if part == "cells" else Genome(expressions=one.genome.expressions)
+        if half == Genome():
+            skip(f"{one.name} is skipped: it has no {part}.")
+        else:
+            found.append(_Seed(one.name, half))
+    return found
+
+
+def _joined(pair: tuple[_Seed | None, _Seed | None]) -> _Seed:
+    """Return the cells of one with the expressions of the other; one alone as it is."""
+    cells, expressions = pair
+    if cells is None or expressions is None:
+        return cells or expressions or _Seed("", Genome())
+    return _Seed(f"{cells.name} with {expressions.name}", Genome(cells.genome.cells, expressions.genome.expressions))

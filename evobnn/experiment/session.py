@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,9 +30,10 @@ from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.derived import rescored_row, write_derived
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
+from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, run_job
-from evobnn.parallel import LOST, Workers, default_jobs
-from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.parallel import LOST, Outcome, Workers, default_jobs
+from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import (
     Generation,
     Journal,
@@ -48,10 +49,6 @@ from evobnn.snapshot import (
     write_generation,
     write_rescored,
 )
-
-FRESH = 1000
-"""Number of the first repeat that is kept for fresh scores; the search's repeats stay far below."""
-
 
 MOST_RESCORED = 10
 """Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
@@ -101,6 +98,7 @@ class Session:
     ) -> None:
         self.folder, self.options, self.report, self.say = folder, options, report, say
         self.experiment = open_experiment(folder)
+        self.table = load_table(self.experiment.table) if self.experiment.table else None
         self.bench = make_bench(self.experiment, options)
         self.jobs = options.jobs or default_jobs()
         self.total = self.experiment.horizon if options.generations is None else options.generations
@@ -112,6 +110,7 @@ class Session:
         self._failed = 0
         self._busy = 0.0
         self._settled = 0
+        self._strategy = self.experiment.make_strategy()
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
 
@@ -232,9 +231,8 @@ class Session:
                 self._failed += known.status is not Status.OK
         generation = len(self.generations)
         self._tell(purpose, generation, len(found), len(requests))
-        jobs = [self._job(requests[index]) for index in waiting]
         before = time.monotonic()
-        for outcome in self._workers.run(run_job, jobs):
+        for outcome in self._outcomes([requests[index] for index in waiting]):
             index = waiting[outcome.index]
             evaluation = outcome.value if outcome.value is not None else Evaluation(Status.ERROR, message=outcome.lost)
             self._write_down(purpose, generation, requests[index], evaluation)
@@ -246,9 +244,18 @@ class Session:
             self._tell(purpose, generation, len(found), len(requests))
         return [Result(request, found[index]) for index, request in enumerate(requests)]
 
+    def _outcomes(self, requests: Sequence[Request]) -> Iterator[Outcome]:
+        """Yield what came of each request: trained by the workers, or looked up in the experiment's table."""
+        if self.table is None:
+            yield from self._workers.run(run_job, [self._job(request) for request in requests])
+        else:
+            results = look_up(self.experiment, self.table)(requests)
+            yield from (Outcome(index, result.evaluation) for index, result in enumerate(results))
+
     def _job(self, request: Request) -> Job:
         genome = self.bench.space.parse(request.individual.genome)
-        return Job(self.bench, request.individual.genome, self.bench.seed(self.experiment.seed, genome, request.repeat))
+        seed = self.bench.seed(self.experiment.seed, genome, request.repeat)
+        return Job(self.bench, request.individual.genome, seed, twin=request.twin)
 
     def _write_down(self, purpose: str, generation: int, request: Request, evaluation: Evaluation) -> None:
         place = request.individual.key, request.repeat
@@ -270,9 +277,10 @@ class Session:
 
     def _tell(self, purpose: str, generation: int, found: int, asked: int) -> None:
         """Report progress; the estimate of time left takes the mean pace of this session."""
-        population = self.bench_population
+        strategy = self._strategy
         if purpose == "search":
-            done, planned = generation * population + found, (self.total + 1) * population
+            before = strategy.first + (generation - 1) * strategy.batch if generation else 0
+            done, planned = before + found, strategy.first + self.total * strategy.batch
             left = planned - done + 5 * self.experiment.noise.rescore
         else:
             done, planned, left = self._settled + found, self._settled + asked, asked - found
@@ -293,21 +301,18 @@ class Session:
             )
         )
 
-    @property
-    def bench_population(self) -> int:
-        """Evaluations asked for in one generation."""
-        return int(self.experiment.strategy["population"])
-
     def _commit(self, step: Step) -> None:
         """Write the generation, which commits it, then everything that is derived from it."""
         survivors = tuple(
             Survivor(individual, objectives, repeats) for individual, objectives, repeats in step.survivors
         )
-        state = {
+        state: dict[str, Any] = {
             "rng": dict(step.state.rng),
             "next_id": step.state.next_id,
             "survivors": list(step.state.survivors),
         }
+        if step.state.memory:
+            state["memory"] = dict(step.state.memory)
         generation = Generation(step.generation, self._header(), state, step.log, survivors, step.results)
         write_generation(self.folder, generation)
         self.generations.append(generation)
@@ -352,6 +357,7 @@ def _step(generation: Generation) -> Step:
         generation.state["rng"],
         generation.state["next_id"],
         tuple(generation.state["survivors"]),
+        generation.state.get("memory", {}),
     )
     survivors = tuple((one.individual, one.objectives, one.repeats) for one in generation.survivors)
     return Step(generation.number, state, survivors, generation.results, generation.log)

@@ -20,14 +20,13 @@ from pydantic import TypeAdapter, ValidationError
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message, unknown_name
-from evobnn.evolution import STRATEGIES, Strategy
+from evobnn.evolution import PRESSURES, STRATEGIES, Pressure, Strategy
 from evobnn.fitness import OBJECTIVES
-from evobnn.genome import Genome, parse_genome
-from evobnn.spaces import SPACES, Space, Template
+from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
+from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import Recipe
 
 FORMAT = 1
-SITES = ("kind", "net")
 
 
 @dataclass(frozen=True)
@@ -36,25 +35,48 @@ class SpaceSettings:
 
     Attributes:
         name: a name of `evobnn.spaces.SPACES`.
-        sites: of the joint space: `kind` for one expression per kind of cell, `net` for one in all.
+        sites: where expressions are searched: `kind` for one per kind of cell or block, `net` for one in all, `node`
+            for one per node of each kind of cell.
         freeze: parts that are given and not searched, as genome text: `@normal = x @reduction = x` searches topology
             alone, `normal[...] reduction[...]` expressions alone.
+        topology, encoding, gamma, nodes, offered, unary, binary: see `evobnn.spaces.Choice`.
     """
 
     name: str = "joint"
     sites: str = "kind"
     freeze: str = ""
+    topology: str = "bnas"
+    encoding: int = 1
+    gamma: float = 1.0
+    nodes: int = 4
+    offered: tuple[str, ...] = ()
+    unary: tuple[str, ...] = ()
+    binary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("space", self.name, SPACES)
-        check_name("space.sites", self.sites, SITES)
+        _ = self.choice  # made, and so checked
 
-    def build(self, template: Template, size: int) -> Space:
-        """Return the space for a template and images of size x size pixels; raise GenomeError for a bad `freeze`."""
-        frozen = parse_genome(self.freeze) if self.freeze.strip() else Genome()
-        space = SPACES[self.name](template, size, frozen)
-        if self.sites == "net" and space.sites != ("net",):
-            space = dataclasses.replace(space, sites=("net",))
+    @property
+    def choice(self) -> Choice:
+        """What these settings choose of the space."""
+        return Choice(**{one.name: getattr(self, one.name) for one in dataclasses.fields(Choice)})
+
+    def build(
+        self,
+        template: Template,
+        size: int,
+        operations: Mapping[str, OpSpec] = OPERATIONS,
+        forms: Mapping[str, FormSpec] = FORMS,
+    ) -> Space:
+        """Return the space for a template and images of size x size pixels, with these meanings of names.
+
+        Raises:
+            ExperimentError: a choice or a template that the space cannot honour.
+            GenomeError: a bad `freeze`.
+        """
+        frozen = parse_genome(self.freeze, operations, forms) if self.freeze.strip() else Genome()
+        space = SPACES[self.name](template, size, frozen, self.choice, operations, forms)
         for site in frozen.expression_by_site:
             check_name("class of sites in space.freeze", site, space.sites)
         for kind in frozen.cell_by_kind:
@@ -105,6 +127,8 @@ class Experiment:
         max_macs: bound on the multiply-accumulates of one training; 0 for none.
         space, dataset, network, recipe, noise, start: see their classes.
         strategy: `name` and the settings of that strategy.
+        pressures: settings by name of `evobnn.evolution.PRESSURES`; what is not named is off.
+        table: name or folder of a table of recorded trainings; an evaluation is then a look-up.
     """
 
     preset: str = "custom"
@@ -119,6 +143,8 @@ class Experiment:
     noise: NoiseSettings = NoiseSettings()
     start: StartSettings = StartSettings()
     strategy: Mapping[str, Any] = field(default_factory=lambda: {"name": "nsga2"})
+    pressures: Mapping[str, Any] = field(default_factory=dict)
+    table: str = ""
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -133,15 +159,24 @@ class Experiment:
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
+        object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
 
     def make_strategy(self) -> Strategy:
         """Return the strategy with its settings."""
         settings = dict(self.strategy)
         return STRATEGIES[settings.pop("name")](**settings)
 
+    def make_pressures(self) -> dict[str, Pressure]:
+        """Return the pressures that are on, by name, with their settings."""
+        return {name: PRESSURES[name](**settings) for name, settings in self.pressures.items()}
+
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits over the text of the experiment."""
-        return hashlib.sha256(to_text(self).encode()).hexdigest()[:16]
+        """Return 16 hexadecimal digits over the text of the experiment.
+
+        Settings that came later count only where they differ from what every experiment before them had, so that a
+        newer evobnn goes on with the run of an older one.
+        """
+        return hashlib.sha256(_text(self, _LATER).encode()).hexdigest()[:16]
 
 
 def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,9 +188,45 @@ def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, **dataclasses.asdict(_validated(kind, given, "strategy."))}
 
 
+def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the pressures in the order of `PRESSURES` with every setting filled in and checked."""
+    for name, given in table.items():
+        check_name("pressure", name, PRESSURES)
+        if not isinstance(given, Mapping):
+            raise ExperimentError(
+                message(f"pressures.{name} as a section of settings", repr(given), f"Write pressures.{name} = {{}}.")
+            )
+    found = {}
+    for name, kind in PRESSURES.items():
+        if name in table:
+            _refuse_unknown(table[name], kind, f"pressures.{name}.")
+            found[name] = dataclasses.asdict(_validated(kind, table[name], f"pressures.{name}."))
+    return found
+
+
+_LATER: dict[str, dict[str, Any]] = {
+    "": {"pressures": {}, "table": ""},
+    "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
+    | {"offered": (), "unary": (), "binary": ()},
+    "network": {"macro": "bnas", "style": "cifar"},
+    "recipe": {"weights": "binary"},
+}
+"""By section, settings that came later, with the value that every experiment before them had."""
+
+
 def to_text(experiment: Experiment) -> str:
     """Return the experiment as TOML; equal experiments give equal bytes."""
+    return _text(experiment, {})
+
+
+def _text(experiment: Experiment, without: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the TOML text without those settings of each section that have the value given here."""
     table = dataclasses.asdict(experiment)
+    for section, values in without.items():
+        place = table[section] if section else table
+        for name, value in values.items():
+            if place[name] == value:
+                del place[name]
     flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
     sections = {name: value for name, value in table.items() if isinstance(value, dict)}
     return tomli_w.dumps(json.loads(json.dumps({"format": FORMAT, **flat, **sections})))

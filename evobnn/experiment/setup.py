@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evobnn._checks import check_at_least
@@ -13,7 +13,8 @@ from evobnn.data import prepare
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search
 from evobnn.experiment.settings import Experiment, load, to_text
-from evobnn.fitness import Bench, Protocol, check_device, check_jobs_fit
+from evobnn.experiment.tabled import infeasible_in, load_table, table_bench
+from evobnn.fitness import Additions, Bench, Protocol, check_device, check_jobs_fit
 from evobnn.parallel import Workers
 from evobnn.snapshot import new_folder, write_text
 
@@ -32,6 +33,8 @@ class Options:
         timeout: seconds after which one training is given up (status `timeout`); 0 for never. A run that met it is not
             repeatable.
         retry_failed: evaluate again what ended in `error` or `timeout` in the unfinished generation.
+        additions: operations and forms of the user's own. They decide results and are part of the protocol, but a text
+            file cannot hold them: name them again whenever the run is opened.
     """
 
     jobs: int = 0
@@ -42,6 +45,7 @@ class Options:
     budget: float | None = None
     timeout: float = 0.0
     retry_failed: bool = False
+    additions: Additions = field(default_factory=Additions)
 
     def __post_init__(self) -> None:
         check_at_least("jobs", self.jobs, 0)
@@ -59,26 +63,31 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
     Raises:
         EvobnnError: a device, file or setting that is not right, before anything is trained or written.
     """
+    if experiment.table:
+        return table_bench(experiment, load_table(experiment.table))
     check_device(options.device)
     prepared = prepare(experiment.dataset, options.data_dir)
+    additions = options.additions
     protocol = Protocol(
-        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint
+        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint, additions
     )
     check_jobs_fit(protocol, prepared)
     size = min(prepared.shape[1:])
-    space = experiment.space.build(experiment.network, size)
+    space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
     return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
 
 
 def make_search(experiment: Experiment, bench: Bench) -> Search:
     """Return the search of an experiment before its first generation: given genomes first, then the anchors."""
-    axes = tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
+    bounds = bench.axes()
+    axes = tuple(Axis(name, *bound) for name, bound in bounds.items())
 
     def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
         if not points:
             return {"front": 0, "hypervolume": 0.0}
         return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
 
+    feasible = infeasible_in(load_table(experiment.table), bench) if experiment.table else bench.infeasible
     start = experiment.start
     starters = [bench.space.parse(text) for text in start.genomes]
     return Search(
@@ -87,9 +96,12 @@ def make_search(experiment: Experiment, bench: Bench) -> Search:
         experiment.objectives,
         experiment.seed,
         repeats=experiment.noise.repeats,
-        feasible=bench.infeasible,
+        feasible=feasible,
         indicators=indicators,
         starters=[*starters, *(bench.anchors() if start.anchors else ())],
+        pressures=experiment.make_pressures(),
+        bounds=bounds,
+        horizon=experiment.horizon,
     )
 
 

@@ -5,11 +5,25 @@
 from evobnn.genome.cell import Cell, Edge
 from evobnn.genome.expression import Expression, X
 from evobnn.genome.genome import Genome
-from evobnn.genome.specs import BINARY, FORMS, OPERATIONS, UNARY, FormSpec, OpSpec
+from evobnn.genome.specs import (
+    BATS_OPERATIONS,
+    BINARY,
+    BNAS_OPERATIONS,
+    CPNAS_OPERATIONS,
+    FORMS,
+    OPERATIONS,
+    UNARY,
+    FormSpec,
+    OpSpec,
+    groups,
+)
 from evobnn.genome.text import parse_expression, parse_genome
 
 __all__ = [
+    "BATS_OPERATIONS",
     "BINARY",
+    "BNAS_OPERATIONS",
+    "CPNAS_OPERATIONS",
     "FORMS",
     "OPERATIONS",
     "UNARY",
@@ -20,6 +34,7 @@ __all__ = [
     "Genome",
     "OpSpec",
     "X",
+    "groups",
     "parse_expression",
     "parse_genome",
 ]

@@ -33,12 +33,16 @@ class OpSpec:
 
     Attributes:
         name: as written in text.
-        kernel: side of the window in taps; 0 for operations that look at no pixel.
+        kernel: side of the window in taps; 0 for operations that look at no pixel but their own.
         dilation: distance of neighbouring taps in pixels.
         binary: its multiply-accumulates are between 1-bit weights and 1-bit activations.
-        zero_preserving: an identically zero input gives an identically zero output. A binary convolution does not:
-            batch norm has a bias and sign(0) is +1.
+        zero_preserving: between two nodes (stride 1), an identically zero input gives an identically zero output. A
+            binary convolution does not: batch norm has a bias and sign(0) is +1.
         nothing: the output is identically zero whatever the input (Zeroise).
+        grouped: its channels are convolved in groups that do not see each other (`groups`).
+        separable: a convolution of each channel by itself and a 1x1 convolution of all of them follow each other.
+        factorised: nothing but its input at stride 1; at stride 2 two binary 1x1 convolutions, the second of the input
+            shifted by one pixel, each to half of the channels.
         summary: for people.
     """
 
@@ -49,6 +53,9 @@ class OpSpec:
     binary: bool = False
     zero_preserving: bool = True
     nothing: bool = False
+    grouped: bool = False
+    separable: bool = False
+    factorised: bool = False
 
     def taps_inside(self, size: int) -> float:
         """Return the mean share, in [0, 1], of the window's taps that lie inside a map of size x size pixels."""
@@ -58,6 +65,38 @@ class OpSpec:
         offsets = [abs(i - half) * self.dilation for i in range(self.kernel)]
         line = sum(max(size - offset, 0) / size for offset in offsets) / self.kernel
         return line * line
+
+    def binary_at(self, stride: int) -> bool:
+        """Tell whether an edge of this stride computes with 1-bit weights, and so has sites."""
+        return self.binary or (self.factorised and stride > 1)
+
+    def macs(self, channels: int, stride: int = 1) -> int:
+        """Return the binary multiply-accumulates for one pixel of the output, all channels of it."""
+        if self.factorised and stride > 1:
+            return channels * channels
+        if not self.binary:
+            return 0
+        taps = self.kernel**2
+        if self.separable:
+            return taps * channels + channels * channels
+        return taps * channels * channels // (groups(channels) if self.grouped else 1)
+
+
+def groups(channels: int, most: int = 12) -> int:
+    """Return into how many groups a grouped convolution parts its channels: their largest divisor up to `most`.
+
+    Twelve is BATS's default (Bulat et al. 2020, section 3.1 of the fact sheet); a width that twelve does not divide is
+    met by the nearest number below that does.
+    """
+    return max(n for n in range(1, most + 1) if channels % n == 0)
+
+
+def _grouped(name: str, kernel: int, summary: str, dilation: int = 1) -> OpSpec:
+    return OpSpec(name, kernel, summary, dilation, binary=True, zero_preserving=False, grouped=True)
+
+
+def _separable(name: str, kernel: int, summary: str) -> OpSpec:
+    return OpSpec(name, kernel, summary, binary=True, zero_preserving=False, separable=True)
 
 
 def _forms(*specs: FormSpec) -> dict[str, FormSpec]:
@@ -117,6 +156,25 @@ OPERATIONS: dict[str, OpSpec] = {
         OpSpec("conv5", 5, "binary convolution 5x5", binary=True, zero_preserving=False),
         OpSpec("dil3", 3, "binary convolution 3x3, dilation 2", dilation=2, binary=True, zero_preserving=False),
         OpSpec("dil5", 5, "binary convolution 5x5, dilation 2", dilation=2, binary=True, zero_preserving=False),
+        OpSpec("skip", 0, "its input; at stride 2 two binary 1x1 convolutions side by side", factorised=True),
+        _grouped("gconv3", 3, "grouped binary convolution 3x3, shuffled, around it its input"),
+        _grouped("gconv5", 5, "grouped binary convolution 5x5, shuffled, around it its input"),
+        _grouped("gdil3", 3, "grouped binary convolution 3x3, dilation 2, shuffled, around it its input", dilation=2),
+        _grouped("gdil5", 5, "grouped binary convolution 5x5, dilation 2, shuffled, around it its input", dilation=2),
+        OpSpec("identity", 0, "its input; at stride 2 two binary 1x1 convolutions side by side", factorised=True),
+        OpSpec("cdil3", 3, "binary convolution 3x3, dilation 2, then batch norm", dilation=2, binary=True,
+               zero_preserving=False),
+        OpSpec("cdil5", 5, "binary convolution 5x5, dilation 2, then batch norm", dilation=2, binary=True,
+               zero_preserving=False),
+        _separable("sep3", 3, "binary convolution 3x3 of each channel, then of all 1x1"),
+        _separable("sep5", 5, "binary convolution 5x5 of each channel, then of all 1x1"),
     )
-}
-"""BNAS's seven layer types (Kim et al., ECCV 2020; section 2.1 of the fact sheet)."""
+}  # fmt: skip
+"""Everything that may stand on an edge. Which of it a space offers is the space's own tuple, below."""
+
+BNAS_OPERATIONS = ("zero", "max3", "avg3", "conv3", "conv5", "dil3", "dil5")
+"""The seven layer types of BNAS (Kim et al., ECCV 2020; section 2.1 of the fact sheet)."""
+BATS_OPERATIONS = ("zero", "max3", "avg3", "skip", "gconv3", "gconv5", "gdil3", "gdil5")
+"""The eight candidates of BATS (Bulat et al., ECCV 2020; section 3.1 of the fact sheet)."""
+CPNAS_OPERATIONS = ("zero", "identity", "max3", "avg3", "cdil3", "cdil5", "sep3", "sep5")
+"""The eight candidates of CP-NAS (Zhuo et al., IJCAI 2020; section 4.1 of the fact sheet)."""

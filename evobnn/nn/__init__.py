@@ -7,6 +7,7 @@ from evobnn.nn.activations import FORMS, Form, TreeActivation, behaviour, consta
 from evobnn.nn.binarize import SURROGATES, binary_weight, sign
 from evobnn.nn.blocks import SKIPS, CellBlock
 from evobnn.nn.cost import LayerCost, NetworkCost, profile
+from evobnn.nn.grouped import largest_divisor
 from evobnn.nn.layers import (
     PRECISIONS,
     BinaryConv2d,
@@ -18,11 +19,14 @@ from evobnn.nn.layers import (
     latent_weights,
     watch,
 )
+from evobnn.nn.macros import MACROS, Macro
 from evobnn.nn.network import Head, Network, stem
 from evobnn.nn.ops import OPS, OpBuilder, preprocess
+from evobnn.nn.resnet import ResNet, resnet
 
 __all__ = [
     "FORMS",
+    "MACROS",
     "OPS",
     "PRECISIONS",
     "SKIPS",
@@ -33,10 +37,12 @@ __all__ = [
     "Form",
     "Head",
     "LayerCost",
+    "Macro",
     "Network",
     "NetworkCost",
     "OpBuilder",
     "RealConv2d",
+    "ResNet",
     "Site",
     "TreeActivation",
     "all_finite",
@@ -45,9 +51,11 @@ __all__ = [
     "clip_latent_",
     "constant_sign",
     "expression_parameters",
+    "largest_divisor",
     "latent_weights",
     "preprocess",
     "profile",
+    "resnet",
     "sampled",
     "sign",
     "stem",

@@ -67,11 +67,12 @@ class CellBlock(nn.Module):
     pre0, pre1   bring s0 and s1 to `channels` and to one size, which is that of s1; None for an input no edge reads
     wiring       (source, target, operation), operations reading 0 or 1 built with the cell's stride, others with 1
     nodes        how many; node k is number k + 2; one without edges is zeros
-    skip         module from s1 to the output's shape, whose result is added; None for none (cell 0)
+    skip         module from s1 to the output's shape, whose result is added; None for none
     stride       1 for a normal cell, 2 for a reduction
 
     Zeroise edges are left out at the start, preprocessing that no edge reads is not run, and zeros are made
-    at most once in a pass. `reads` says which of s0 and s1 the output depends on.
+    at most once in a pass. `reads` says which of s0 and s1 the output depends on; if on neither, it is
+    s1 all the same, as the size comes from it.
 
     Raises NetworkError for an edge that does not lead from a lower number to a node, or reads an input without `pre`.
     """
@@ -112,7 +113,7 @@ class CellBlock(nn.Module):
                     message(f"preprocessing of input {source}", "None", "Give a module: an edge reads that input.")
                 )
         self._used = (0 in used, 1 in used)
-        self.reads = (0 in used, 1 in used or skip is not None or not used)
+        self.reads = (0 in used, 1 in used or skip is not None or 0 not in used)
 
     def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
         """Return the cell's output for the outputs of the two cells before it."""
@@ -122,7 +123,8 @@ class CellBlock(nn.Module):
             self.pre0(s0) if self.pre0 is not None and self._used[0] else s0,
             self.pre1(s1) if self.pre1 is not None and self._used[1] else s1,
         ]
-        zeros = None if all(self._edges) else self._zeros(s1, self.channels)
+        sized = values[1] if self.reads[1] else values[0]  # an s1 that is not read may be of any size
+        zeros = None if all(self._edges) else self._zeros(sized, self.channels)
         for edges in self._edges:
             total = zeros
             for n, (source, index) in enumerate(edges):

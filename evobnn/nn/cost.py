@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 from evobnn.errors import NetworkError, message
 from evobnn.nn.activations import TreeActivation
-from evobnn.nn.blocks import CellBlock, FreeSkip
+from evobnn.nn.blocks import CellBlock, FreeSkip, PublishedSkip
+from evobnn.nn.grouped import ChannelShuffle, ResidualLayer
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.network import Head
 from evobnn.nn.ops import MeanPool, Zero
+from evobnn.nn.resnet import ResidualBlock
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,19 @@ class LayerCost:
     """The cost of one module for one image.
 
     name            path in the network, as `named_modules` gives it
-    kind            binary_conv, real_conv, linear, norm, activation, sign, relu, pool, skip, sum, other; unused: never
+    kind            binary_conv, real_conv, skip_conv (the real-valued convolution of a published skip), linear, norm,
+                    activation, sign, relu (PReLU too), pool, skip, shuffle, sum, other; unused: never run
     output_shape    without the batch: (C, H, W) or (features,)
     binary_macs     multiply-accumulates of two-valued inputs and weights
     real_macs       all others
     other           elementwise operations, one per element of the output: norm (multiply-add), ReLU, sign, pool, mean
-                    of skip and head, every form of an expression but its leaves, every addition in a cell
+                    of skip and head, every form of an expression but its leaves, every addition in a cell, an
+                    operation or a block; a shuffle moves numbers and costs none
     binary_weights  numbers kept for inference in 1 bit
     real_numbers    numbers kept for inference in 32 bit: BatchNorm 2 per channel, scale per filter, weights, biases,
-                    parameters of expressions
+                    slopes of PReLU, parameters of expressions
     parameters      trainable numbers allocated
+    groups          of a convolution; 1 for everything else
     """
 
     name: str
@@ -51,6 +56,7 @@ class LayerCost:
     binary_weights: int = 0
     real_numbers: int = 0
     parameters: int = 0
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,16 @@ class NetworkCost:
     def ops(self) -> float:
         """Operations of one image: real_macs + binary_macs / 64, convolutions and linear layers only."""
         return self.real_macs + self.binary_macs / 64
+
+    @property
+    def skip_macs(self) -> int:
+        """Those of `real_macs` that the convolutions of published skips, around reduction cells, account for."""
+        return sum(layer.real_macs for layer in self.layers if layer.kind == "skip_conv")
+
+    @property
+    def ops_without_skips(self) -> float:
+        """`ops` less `skip_macs`: what BNAS's published operations appear to count."""
+        return self.ops - self.skip_macs
 
     @property
     def binary_share(self) -> float:
@@ -106,15 +122,15 @@ def _size(module: nn.Module) -> int:
 
 def _binary_conv(m: Any, out: int) -> tuple[str, dict[str, int]]:
     macs, size = out * m.weight[0].numel(), m.weight.numel()
+    numbers = {"other": out if m.rectify else 0, "groups": m.groups}
     if m.real:
-        return "real_conv", {"real_macs": macs, "real_numbers": size, "other": out if m.rectify else 0}
+        return "real_conv", {"real_macs": macs, "real_numbers": size, **numbers}
     scales = m.out_channels if m.scale == "mean" else 0
-    other = out if m.rectify else 0
-    return "binary_conv", {"binary_macs": macs, "binary_weights": size, "real_numbers": scales, "other": other}
+    return "binary_conv", {"binary_macs": macs, "binary_weights": size, "real_numbers": scales, **numbers}
 
 
 def _real_conv(m: Any, out: int) -> tuple[str, dict[str, int]]:
-    return "real_conv", {"real_macs": out * m.weight[0].numel(), "real_numbers": _size(m)}
+    return "real_conv", {"real_macs": out * m.weight[0].numel(), "real_numbers": _size(m), "groups": m.groups}
 
 
 def _linear(m: Any, out: int) -> tuple[str, dict[str, int]]:
@@ -125,12 +141,20 @@ def _norm(m: Any, out: int) -> tuple[str, dict[str, int]]:
     return "norm", {"other": out, "real_numbers": 2 * m.num_features}
 
 
+def _prelu(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "relu", {"other": out, "real_numbers": _size(m)}
+
+
 def _expression(m: Any, out: int) -> tuple[str, dict[str, int]]:
     return "activation", {"other": out * m.steps, "real_numbers": _size(m)}
 
 
 def _cell(m: Any, out: int) -> tuple[str, dict[str, int]]:
     return "sum", {"other": out // m.nodes * m.additions()}
+
+
+def _residual(m: Any, out: int) -> tuple[str, dict[str, int]]:
+    return "sum", {"other": out if m.residual else 0}
 
 
 def _head(m: Any, out: int) -> tuple[str, dict[str, int]]:
@@ -153,10 +177,14 @@ COUNTERS: dict[type[nn.Module], Counter] = {
     TreeActivation: _expression,
     Site: _each("sign"),
     nn.ReLU: _each("relu"),
+    nn.PReLU: _prelu,
     nn.MaxPool2d: _each("pool"),
     nn.AvgPool2d: _each("pool"),
     MeanPool: _each("pool"),
     FreeSkip: _each("skip"),
+    ChannelShuffle: _free("shuffle"),
+    ResidualLayer: _residual,
+    ResidualBlock: _each("sum"),
     CellBlock: _cell,
     Head: _head,
     nn.Identity: _free("other"),
@@ -181,10 +209,12 @@ def profile(
         raise NetworkError(message("an input shape (C, H, W)", repr(input_shape), "Leave the batch out."))
     twin = _meta_twin(network)
     layers: dict[nn.Module, list[LayerCost]] = {}
+    around = {module.conv for module in twin.modules() if isinstance(module, PublishedSkip)}
     for name, module in twin.named_modules():
         count = _counter(module, name, counters)
         if count is not None:
-            module.register_forward_hook(_counting_hook(name, count, layers))
+            kind = "skip_conv" if module in around else None
+            module.register_forward_hook(_counting_hook(name, count, layers, kind))
     dtype = next((p.dtype for p in twin.parameters()), torch.get_default_dtype())
     with torch.no_grad():
         twin(torch.empty((1, *input_shape), dtype=dtype, device="meta"))
@@ -227,9 +257,11 @@ def _counter(module: nn.Module, name: str, counters: Mapping[type[nn.Module], Co
 
 
 def _counting_hook(
-    name: str, count: Counter, layers: dict[nn.Module, list[LayerCost]]
+    name: str, count: Counter, layers: dict[nn.Module, list[LayerCost]], special: str | None
 ) -> Callable[[nn.Module, Any, Tensor], None]:
-    """Return a forward hook that notes the cost; a module that runs twice costs twice but is stored once."""
+    """Return a forward hook that notes the cost, under a special kind if there is one; a module that runs twice costs
+    twice but is stored once.
+    """
 
     def hook(module: nn.Module, _: Any, output: Tensor) -> None:
         shape = tuple(output.shape[1:])
@@ -237,6 +269,6 @@ def _counting_hook(
         numbers["parameters"] = _size(module)
         if module in layers:
             numbers |= dict.fromkeys(("binary_weights", "real_numbers", "parameters"), 0)
-        layers.setdefault(module, []).append(LayerCost(name, kind, shape, **numbers))
+        layers.setdefault(module, []).append(LayerCost(name, special or kind, shape, **numbers))
 
     return hook

@@ -23,6 +23,11 @@ from evobnn.nn.binarize import SCALES, SURROGATES, Surrogate, binary_weight, sig
 PADDINGS = ("zero", "minus_one")
 PRECISIONS = ("fp32", "bf16")
 
+DENSE = 48
+"""Up to this many channels a grouped convolution in bfloat16 runs, on a CPU, as an ungrouped one with zeros between the
+groups: the matrix units take 32 channels at a time, and a group has few. The sums are the same.
+"""
+
 SiteBuilder = Callable[[int], nn.Module]
 """Makes the site for a number of channels."""
 
@@ -63,7 +68,8 @@ class BinaryConv2d(nn.Module):
     With precision "bf16" the two sides of the product are sent through a bfloat16 convolution, which processors with
     bfloat16 units do faster. ±1 is exact there and so is every sum of at most 256 terms, or of at most 512 where their
     number is even; above that a forward sum may be rounded. Gradients are rounded to 8 bits of mantissa in
-    any case, so this precision is approximate. The real twin stays in fp32.
+    any case, so this precision is approximate. The real twin stays in fp32, and so does a convolution with one channel
+    per group, for which bfloat16 units have no use.
 
     Raises NetworkError for an even kernel, channels that groups do not divide, or an unknown padding or scale.
     """
@@ -106,12 +112,13 @@ class BinaryConv2d(nn.Module):
         self.padding, self.scale, self.real, self.rectify = padding, scale, real, rectify
         border = dilation * (kernel - 1) // 2
         self._zeros, self._ones = (border, 0) if padding == "zero" else (0, border)
+        self._short = precision == "bf16" and not real and not 1 < groups == in_channels
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ±1 values x (real ones in the twin)."""
-        if self.precision == "bf16" and not self.real:
+        if self._short:
             out: Tensor = _short_convolution(
                 x,
                 self.weight,
@@ -121,6 +128,7 @@ class BinaryConv2d(nn.Module):
                 self.rectify,
             )
             return out
+        x = x.to(self.weight.dtype)
         weight = self.weight if self.real else binary_weight(self.weight, self.scale)
         if self._ones:
             x = F.pad(x, (self._ones,) * 4, value=-1.0)
@@ -134,6 +142,33 @@ class BinaryConv2d(nn.Module):
         return text + ", relu" * self.rectify + ", real" * self.real
 
 
+def binary_conv(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    style: ConvStyle,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    rectify: bool = False,
+) -> BinaryConv2d:
+    """Return a BinaryConv2d in the style of its network."""
+    return BinaryConv2d(
+        in_channels,
+        out_channels,
+        kernel,
+        stride=stride,
+        dilation=dilation,
+        groups=groups,
+        padding=style.padding,
+        scale=style.scale,
+        real=style.real,
+        precision=style.precision,
+        rectify=rectify,
+    )
+
+
 class _ShortConvolution(torch.autograd.Function):
     """The binary convolution in bfloat16: forward alpha * conv(x, sign(w)), backward as `binary_weight` says.
 
@@ -145,17 +180,20 @@ class _ShortConvolution(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, w: Tensor, scale: str, how: tuple[int, int, int, int], ones: int, rectify: bool
     ) -> Tensor:
+        stride, zeros, dilation, groups = how
         signs = sign(w).to(torch.bfloat16)
+        dense = groups > 1 and x.shape[1] <= DENSE and x.device.type == "cpu"
+        if dense:
+            signs, groups = _spread(signs, groups), 1
         short = x.to(torch.bfloat16)
         if ones:
             short = F.pad(short, (ones,) * 4, value=-1.0)
         alpha = w.abs().mean((1, 2, 3)).view(1, -1, 1, 1) if scale == "mean" else None
-        stride, zeros, dilation, groups = how
         out = F.conv2d(short, signs, None, stride, zeros, dilation, groups)
         if rectify:
             out.relu_()
         ctx.save_for_backward(short, signs, alpha, out if rectify else None)
-        ctx.how, ctx.ones = how, ones
+        ctx.how, ctx.ones, ctx.dense = how, ones, dense
         return out.float() if alpha is None else torch.mul(out, alpha)
 
     @staticmethod
@@ -169,11 +207,43 @@ class _ShortConvolution(torch.autograd.Function):
             grad = torch.ops.aten.threshold_backward(grad, rectified, 0)
         mask = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
         gx, gw, _ = torch.ops.aten.convolution_backward(
-            grad, short, signs, None, [stride] * 2, [zeros] * 2, [dilation] * 2, False, [0, 0], groups, mask
+            grad,
+            short,
+            signs,
+            None,
+            [stride] * 2,
+            [zeros] * 2,
+            [dilation] * 2,
+            False,
+            [0, 0],
+            1 if ctx.dense else groups,
+            mask,
         )
+        if gw is not None and ctx.dense:
+            gw = _gathered(gw, groups)
         if gx is not None and ctx.ones:
             gx = gx[:, :, ctx.ones : -ctx.ones, ctx.ones : -ctx.ones]
         return gx, None if gw is None else gw.float(), None, None, None, None
+
+
+def _blocks(dense: Tensor, groups: int) -> Tensor:
+    """Return a view (outputs per group, inputs per group, height, width, groups) of the blocks on the diagonal."""
+    out, inputs, h, w = dense.shape
+    return dense.view(groups, out // groups, groups, inputs // groups, h, w).diagonal(0, 0, 2)
+
+
+def _spread(weight: Tensor, groups: int) -> Tensor:
+    """Return the weights of a grouped convolution as those of an ungrouped one, zeros between the groups."""
+    out, inputs, h, w = weight.shape
+    dense = weight.new_zeros((out, inputs * groups, h, w))
+    _blocks(dense, groups).copy_(weight.view(groups, out // groups, inputs, h, w).permute(1, 2, 3, 4, 0))
+    return dense
+
+
+def _gathered(dense: Tensor, groups: int) -> Tensor:
+    """Return, the other way round, what `_spread` had put there."""
+    out, inputs, h, w = dense.shape
+    return _blocks(dense.contiguous(), groups).permute(4, 0, 1, 2, 3).reshape(out, inputs // groups, h, w)
 
 
 _short_convolution: Callable[..., Tensor] = _ShortConvolution.apply

@@ -50,22 +50,28 @@ class Head(nn.Module):
 class Network(nn.Module):
     """Images (N, C, H, W) -> logits (N, classes): each cell sees the outputs of the two modules before it.
 
-    The first cell sees the stem's output twice, the second the stem's and the first cell's. A cell on which the logits
-    do not depend, because no later cell reads it, is not run; `live` says which are.
+    The first cell sees the stem's output twice, the second the stem's and the first cell's. With `second`, a module
+    that is applied to the stem's output (for large images), the first cell sees the stem's and that one's. What the
+    logits do not depend on, because no later cell reads it, is not run; `live` says which cells are.
     """
 
-    def __init__(self, stem: nn.Module, cells: Sequence[CellBlock], head: nn.Module) -> None:
+    def __init__(
+        self, stem: nn.Module, cells: Sequence[CellBlock], head: nn.Module, second: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.stem, self.cells, self.head = stem, nn.ModuleList(cells), head
+        self.stem, self.second, self.cells, self.head = stem, second, nn.ModuleList(cells), head
         wanted = {len(cells) - 1}
         for k in range(len(cells) - 1, -1, -1):
             if k in wanted:
                 wanted |= {k - 2 + n for n, reads in enumerate(cells[k].reads) if reads}
         self.live = tuple(k in wanted for k in range(len(cells)))
+        self._reads_second = -1 in wanted
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, classes)."""
         s0 = s1 = self.stem(x)
+        if self.second is not None and self._reads_second:
+            s1 = self.second(s0)
         for cell, live in zip(self.cells, self.live, strict=True):
             s0, s1 = s1, cell(s0, s1) if live else s1
         logits: Tensor = self.head(s1)

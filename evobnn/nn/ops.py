@@ -1,4 +1,4 @@
-"""What may stand on an edge of a cell: the seven operations of BNAS, and the preprocessing of a cell's inputs.
+"""What may stand on an edge of a cell: BNAS's seven operations, its preprocessing, and the table of all.
 
 An operation keeps the number of channels: (N, channels, H, W) -> (N, channels, ceil(H/stride), ceil(W/stride)).
 Source: Kim, Singh, Choi 2020 (BNAS, ECCV), section 3.2, and the networks of its code, gistvision/bnas.
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, SiteBuilder, batch_norm
+from evobnn.nn import grouped, separable
+from evobnn.nn.layers import ConvStyle, SiteBuilder, batch_norm, binary_conv
 
 OpBuilder = Callable[[int, int, SiteBuilder, ConvStyle], nn.Module]
 """`build(channels, stride, site, conv)` makes the module of one edge."""
@@ -99,23 +100,11 @@ def binary_layer(
     affine: bool = True,
 ) -> nn.Sequential:
     """Return BatchNorm -> site -> binary convolution with ReLU, as modules `norm`, `site`, `conv`."""
-    convolution = BinaryConv2d(
-        in_channels,
-        out_channels,
-        kernel,
-        stride=stride,
-        dilation=dilation,
-        padding=conv.padding,
-        scale=conv.scale,
-        real=conv.real,
-        precision=conv.precision,
-        rectify=True,
-    )
     return nn.Sequential(
         OrderedDict(
             norm=batch_norm(in_channels, affine=affine),
             site=site(in_channels),
-            conv=convolution,
+            conv=binary_conv(in_channels, out_channels, kernel, conv, stride=stride, dilation=dilation, rectify=True),
         )
     )
 
@@ -181,5 +170,15 @@ OPS: dict[str, OpBuilder] = {
     "conv5": conv5,
     "dil3": dil3,
     "dil5": dil5,
+    "skip": grouped.skip,
+    "gconv3": grouped.gconv3,
+    "gconv5": grouped.gconv5,
+    "gdil3": grouped.gdil3,
+    "gdil5": grouped.gdil5,
+    "identity": separable.identity,
+    "cdil3": separable.cdil3,
+    "cdil5": separable.cdil5,
+    "sep3": separable.sep3,
+    "sep5": separable.sep5,
 }
-"""All operations by name. Names are stored in files and so permanent."""
+"""All operations by name: BNAS's, then what BATS and CP-NAS add. Names are stored in files and so permanent."""

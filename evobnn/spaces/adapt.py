@@ -25,29 +25,36 @@ def adapt(space: Space, genome: Genome, rng: Generator) -> Genome:
     expressions = space.frozen.expression_by_site
     for site in space.free_sites:
         own = _spoken_for(genome, site, rng)
-        fitting = None if own is None else embed(space.shape, space.alphabet, own)
+        fitting = None if own is None else embed(space.shape, space.alphabet, own, space.forms)
         expressions[site] = space.sample_expression(rng) if fitting is None else fitting
     return Genome.of({kind: cells[kind] for kind in space.kinds}, expressions)
 
 
 def _spoken_for(genome: Genome, site: str, rng: Generator) -> Expression | None:
-    """Return the expression of these sites in the genome; for `net` one of all it has; None where it says nothing."""
+    """Return the expression of these sites in the genome; one of all it has for `net`, and one of those of its nodes
+    for a kind of cell of which it says no more; None where it says nothing.
+    """
     known = genome.expression_by_site
-    if site == "net" and known and "net" not in known:
-        return pick(rng, list(known.values()))
-    said = any(name in known for name in (site, site.split("/")[0], "net"))
-    return genome.expression_at(site, site.split("/")[0]) if said else None
+    if any(name in known for name in (site, site.split("/")[0], "net")):
+        return genome.expression_at(site, site.split("/")[0])
+    below = [tree for name, tree in known.items() if site == "net" or name.startswith(f"{site}/")]
+    return pick(rng, below) if below else None
 
 
 def _filled(space: Space, kind: str, node: int, edges: tuple[Edge, ...]) -> tuple[Edge, ...] | None:
-    """Return the edges into a node with idle ones added up to the in-degree, or None where they are not allowed."""
-    sources = {edge.source for edge in edges}
-    allowed = all(edge.operation in space.offered[kind] for edge in edges)
-    if not allowed or len(sources) != len(edges) or len(edges) > space.inputs:
-        return None
-    missing = space.inputs - len(edges)
+    """Return the edges into a node with idle ones added or dropped until the in-degree is right, or None where they
+    are not allowed.
+    """
     idle = [name for name in space.offered[kind] if space.operations[name].nothing]
+    kept, surplus = list(edges), max(len(edges) - space.degree(node), 0)
+    for edge in [edge for edge in edges if edge.operation in idle][:surplus]:
+        kept.remove(edge)
+    sources = {edge.source for edge in kept}
+    allowed = all(edge.operation in space.offered[kind] for edge in kept)
+    missing = space.degree(node) - len(kept)
+    if not allowed or len(sources) != len(kept) or missing < 0:
+        return None
     if missing and not idle:
         return None
     unused = [number for number in range(node) if number not in sources]
-    return tuple(sorted((*edges, *(Edge(source, node, idle[0]) for source in unused[:missing]))))
+    return tuple(sorted((*kept, *(Edge(source, node, idle[0]) for source in unused[:missing]))))

@@ -1,75 +1,19 @@
-"""What may be chosen: the template (how cells are stacked) and the space (which genomes exist)."""
+"""The space: which genomes exist."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 
-from evobnn._checks import check_at_least, check_between, check_name
 from evobnn._seeding import Generator, pick
 from evobnn.errors import GenomeError, message, unknown_name
-from evobnn.genome import FORMS, OPERATIONS, Cell, Edge, Expression, FormSpec, Genome, OpSpec, parse_genome
-from evobnn.spaces.shapes import ENCODING_1, Alphabet, Shape, express, genes_of, sample_genes
+from evobnn.genome import FORMS, OPERATIONS, Cell, Edge, Expression, FormSpec, Genome, OpSpec, X, parse_genome
+from evobnn.spaces.shapes import ENCODING_1, Alphabet, Genes, Shape, embed, express, genes_of, sample_genes
+from evobnn.spaces.template import NORMAL, REDUCTION
 
-NORMAL, REDUCTION = "normal", "reduction"
-
-
-@dataclass(frozen=True)
-class Template:
-    """How cells become a network: fields of the protocol.
-
-    Attributes:
-        cells: number of cells in the stack.
-        width: channels of each node of the first cells; a reduction cell doubles it.
-        reductions: number of reduction cells, at floor(i * cells / (reductions + 1)), i = 1, 2, ...
-        skip: of reduction cells: `published` (batch norm and a real 2x2 convolution of stride 2 with bias) or `free`
-            (average pooling and channel repeat, no parameters). Normal cells add the previous cell's output.
-        padding: of binary convolutions: `zero` (a third value at the borders) or `minus_one`.
-        scale: of binary weights: `none` or `mean` (|w| averaged per filter).
-        stem: channels behind the real-valued stem, in multiples of `width`, rounded to a whole number of them.
-        head: the last map is averaged to head x head values per channel before the real-valued linear layer; 1 is the
-            published global average. On small centred images, where a stroke is says much, and 1 forgets it.
-    """
-
-    cells: int = 20
-    width: int = 36
-    reductions: int = 2
-    skip: str = "published"
-    padding: str = "zero"
-    scale: str = "mean"
-    stem: float = 3.0
-    head: int = 1
-
-    def __post_init__(self) -> None:
-        check_at_least("network.cells", self.cells, 1)
-        check_at_least("network.width", self.width, 1)
-        check_between("network.stem", self.stem, 1.0 / self.width, 100.0)
-        check_at_least("network.head", self.head, 1)
-        check_at_least("network.reductions", self.reductions, 0)
-        if self.cells <= self.reductions:
-            check_at_least("network.cells", self.cells, self.reductions + 1)
-        check_name("network.skip", self.skip, ("published", "free"))
-        check_name("network.padding", self.padding, ("zero", "minus_one"))
-        check_name("network.scale", self.scale, ("none", "mean"))
-
-    @property
-    def stem_channels(self) -> int:
-        """Channels behind the stem."""
-        return max(1, round(self.width * self.stem))
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kind of every cell in the stack, in order."""
-        at = {i * self.cells // (self.reductions + 1) for i in range(1, self.reductions + 1)}
-        return tuple(REDUCTION if i in at else NORMAL for i in range(self.cells))
-
-    def smallest_maps(self, size: int) -> dict[str, int]:
-        """Return, by kind, the side in pixels of the smallest map a cell of it works on, for images of this side."""
-        found: dict[str, int] = {}
-        for kind in self.kinds:
-            size = -(-size // 2) if kind == REDUCTION else size
-            found[kind] = min(size, found.get(kind, size))
-        return found
+Choose = Callable[[str, int, int, Sequence[str], Generator], str]
+"""`choose(kind, source, target, names, rng)` picks the operation of an edge out of `names`."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +23,23 @@ class Space:
     Attributes:
         name: permanent; stored in files.
         reference: paper and section that it follows.
-        kinds: kinds of cell a genome has.
+        kinds: kinds of cell a genome has; none where only expressions are searched in a given network.
         offered: operations that may be chosen, by kind.
         nodes: own nodes of each cell.
-        inputs: edges into each node, from different earlier nodes.
+        inputs: edges into each node, from different earlier nodes; 0 for one from every earlier node.
         sites: classes of sites with an expression of their own.
         shape: of every expression.
         alphabet: forms that may fill its slots.
         frozen: cells and expressions that are given and neither drawn nor varied.
         operations: what the names of operations mean.
         forms: what the names of forms mean.
+        gamma: divides the probability of Zeroise in every draw of an operation (BNAS, section 2.4 of the fact sheet:
+            there it divides the weight of Zeroise when edges are chosen).
+        blocks: kinds of residual block with sites, in a space without cells.
+        carried: cells add the output of the cell before, so that one of zeros alone passes it on.
+        maps: (kind, channels, side in pixels) of every cell of the stack; what `extremes` weighs work by. Without them
+            a cell of 64 channels stands for each kind.
+        candidates: operations offered before those were left out whose window is too large for a kind's maps.
     """
 
     name: str
@@ -103,15 +54,27 @@ class Space:
     frozen: Genome = Genome()
     operations: Mapping[str, OpSpec] = field(default_factory=lambda: OPERATIONS)
     forms: Mapping[str, FormSpec] = field(default_factory=lambda: FORMS)
+    gamma: float = 1.0
+    blocks: tuple[str, ...] = ()
+    carried: bool = True
+    maps: tuple[tuple[str, int, int], ...] = ()
+    candidates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, cell in self.frozen.cells:
+            if not self.kinds:
+                raise GenomeError(message(f"no cells in the space {self.name}", f"{kind}[...]", "Leave it out."))
             self._check_nodes(kind, cell)
+        self._check_sites(self.frozen)
 
     @property
     def own_nodes(self) -> range:
         """Numbers of the nodes behind the two inputs."""
         return range(2, 2 + self.nodes)
+
+    def degree(self, node: int) -> int:
+        """Return the number of edges into a node."""
+        return self.inputs or node
 
     @property
     def free_kinds(self) -> tuple[str, ...]:
@@ -148,8 +111,12 @@ class Space:
             if kind not in cells:
                 raise GenomeError(message(f"a cell '{kind}'", f"cells {list(cells) or 'none'}", f"Add {kind}[...]."))
             self._check_nodes(kind, cells[kind])
+        self._check_sites(genome)
+
+    def _check_sites(self, genome: Genome) -> None:
         known = ["net", NORMAL, REDUCTION]
-        known += [f"{kind}/{node}" for kind in (NORMAL, REDUCTION) for node in self.own_nodes]
+        if self.kinds:
+            known += [f"{kind}/{node}" for kind in (NORMAL, REDUCTION) for node in range(2 + self.nodes)]
         for site in genome.expression_by_site:
             if site not in known:
                 raise GenomeError(unknown_name("class of sites", site, known))
@@ -190,10 +157,10 @@ class Space:
 
     def _check_node(self, kind: str, node: int, edges: tuple[Edge, ...]) -> None:
         sources = [edge.source for edge in edges]
-        if len(edges) != self.inputs or len(set(sources)) != len(sources):
+        if len(edges) != self.degree(node) or len(set(sources)) != len(sources):
             got = f"{len(edges)} from {sorted(sources)}"
             raise GenomeError(
-                message(f"{self.inputs} inputs from different nodes at {kind} node {node}", got, "Rewire it.")
+                message(f"{self.degree(node)} inputs from different nodes at {kind} node {node}", got, "Rewire it.")
             )
         for edge in edges:
             if edge.operation not in self.offered[kind]:
@@ -202,10 +169,29 @@ class Space:
                     message(f"one of {offered} at {kind} node {node}", edge.operation, "Choose one of these.")
                 )
 
-    def sample_node(self, kind: str, node: int, rng: Generator) -> tuple[Edge, ...]:
-        """Return uniformly drawn edges into one node: different sources, any offered operation."""
-        sources = sorted(int(s) for s in rng.choice(node, size=self.inputs, replace=False))
-        return tuple(Edge(source, node, pick(rng, self.offered[kind])) for source in sources)
+    def pick_operation(self, names: Sequence[str], rng: Generator) -> str:
+        """Return one of these operations: all equally probable, but Zeroise `gamma` times less than another."""
+        if self.gamma == 1.0:
+            return pick(rng, names)
+        weights = [1.0 / self.gamma if self.operations[name].nothing else 1.0 for name in names]
+        at = rng.random() * sum(weights)
+        for name, weight in zip(names, weights, strict=True):
+            at -= weight
+            if at < 0.0:
+                return name
+        return names[-1]
+
+    def sample_node(self, kind: str, node: int, rng: Generator, choose: Choose | None = None) -> tuple[Edge, ...]:
+        """Return drawn edges into one node: different sources, all sets equally probable, any offered operation.
+
+        The operations are drawn by `pick_operation`, or by `choose` edge by edge.
+        """
+        drawn = rng.choice(node, size=self.inputs, replace=False) if self.inputs else range(node)
+        offered, edges = self.offered[kind], []
+        for source in sorted(int(s) for s in drawn):
+            name = choose(kind, source, node, offered, rng) if choose else self.pick_operation(offered, rng)
+            edges.append(Edge(source, node, name))
+        return tuple(edges)
 
     def sample_expression(self, rng: Generator) -> Expression:
         """Return an expression with uniformly drawn genes."""
@@ -221,51 +207,82 @@ class Space:
             expressions[site] = self.sample_expression(rng)
         return Genome.of({kind: cells[kind] for kind in self.kinds}, expressions)
 
-    def extremes(self, source: int = 1) -> tuple[Genome, Genome]:
-        """Return the genomes with the least and the most work: as few live edges as still carry the image, and the
-        largest binary window on every edge with both inputs in use. Frozen parts stay.
+    def work(self, kind: str, operation: str, source: int) -> int:
+        """Return the binary multiply-accumulates of an edge from this source, summed over all cells of the kind."""
+        stride = 2 if kind == REDUCTION and source < 2 else 1
+        cells = [(channels, side) for at, channels, side in self.maps if at == kind] or [(64, 1)]
+        return sum(side * side * self.operations[operation].macs(channels, stride) for channels, side in cells)
 
-        Which input is cheaper to read, 0 or 1, is the template's affair; `source` says from which the least one does.
-        """
-
-        def taps(kind: str, name: str) -> int:
-            spec = self.operations[name]
-            return spec.kernel**2 if spec.binary else 0
-
-        least, most = self.frozen.cell_by_kind, self.frozen.cell_by_kind
-        for kind in self.free_kinds:
-            by_work = sorted(self.offered[kind], key=lambda name: (taps(kind, name), name))
-            nothing = [n for n in by_work if self.operations[n].nothing]
-            carrier = next((n for n in by_work if n not in nothing), by_work[0])
-            idle = nothing[0] if nothing else by_work[0]
-            sources = range(self.inputs)
-            edges = [Edge(s, node, idle) for node in self.own_nodes for s in sources]
-            if kind == NORMAL:
-                edges[source] = Edge(source, 2, carrier)
-            least[kind] = Cell(tuple(edges))
-            most[kind] = Cell(tuple(Edge(s, node, by_work[-1]) for node in self.own_nodes for s in sources))
-        plain = genes_or_frozen(self, self.alphabet.unary[0])
-        learnable = [n for n in self.alphabet.unary if self.forms[n].learnable]
-        heavy = genes_or_frozen(self, learnable[0] if learnable else self.alphabet.unary[0])
-        return (
-            Genome.of({k: least[k] for k in self.kinds}, plain),
-            Genome.of({k: most[k] for k in self.kinds}, heavy),
+    def _by_work(self, kind: str, source: int) -> list[str]:
+        """Return the operations offered to an edge from this source, those with the least work first."""
+        return sorted(
+            self.offered[kind],
+            key=lambda name: (self.work(kind, name, source), self.operations[name].kernel, name),
         )
 
+    def extremes(self, source: int = 1, reducing: int | None = None) -> tuple[Genome, Genome]:
+        """Return the genomes with the least and the most work: as few live edges as still carry the image, and the
+        operation with the most multiply-accumulates on every edge with both inputs in use. Frozen parts stay.
 
-def genes_or_frozen(space: Space, unary: str) -> dict[str, Expression]:
-    """Return an expression by site: the frozen one, else the shape filled with `unary` and a binary form, one with
-    learnable parts where `unary` has some.
-    """
-    rich = bool(space.forms[unary].learnable)
-    binary = next(
-        (n for n in space.alphabet.binary if bool(space.forms[n].learnable) == rich), (*space.alphabet.binary, "")[0]
-    )
-    genes = tuple(unary if role == "unary" else binary for role in space.shape.roles())
-    drawn = express(space.shape, genes, space.forms)
-    return {site: space.frozen.expression_by_site.get(site, drawn) for site in space.sites}
+        Which input is cheaper to read, 0 or 1, is the template's affair (`evobnn.spaces.cheapest` knows it): `source`
+        says from which the normal cell of the least one does, and `reducing` from which the reduction cell, if that is
+        another and cells have no skip.
+        """
+        other = source if reducing is None else reducing
+        least = self.least({NORMAL: source, REDUCTION: None if self.carried else other})
+        most = self.frozen.cell_by_kind
+        for kind in self.free_kinds:
+            most[kind] = Cell(
+                tuple(Edge(s, n, self._by_work(kind, s)[-1]) for n in self.own_nodes for s in range(self.degree(n)))
+            )
+        return least, self._with(most, self._richest())
 
+    def least(self, sources: Mapping[str, int | None]) -> Genome:
+        """Return the genome with the least work in which a cell of each kind reads this input, or none at all.
 
-def offered_at(names: tuple[str, ...], operations: Mapping[str, OpSpec], size: int) -> tuple[str, ...]:
-    """Return the operations whose window lies at least half inside a map of size x size pixels, in mean."""
-    return tuple(name for name in names if operations[name].taps_inside(size) >= 0.5)
+        Such a cell is Zeroise but for one edge. Where Zeroise is not offered it has the cheapest operations, as few of
+        them as can be on edges from the inputs.
+        """
+        cells = self.frozen.cell_by_kind
+        for kind in self.free_kinds:
+            nothing = [name for name in self.offered[kind] if self.operations[name].nothing]
+            edges = {
+                (s, n): nothing[0] if nothing else self._by_work(kind, s)[0]
+                for n in self.own_nodes
+                for s in (range(self.degree(n)) if nothing else range(n - self.degree(n), n))
+            }
+            source = sources[kind]
+            if nothing and source is not None:
+                carriers = [name for name in self._by_work(kind, source) if name not in nothing] or nothing
+                edges[source, 2] = carriers[0]
+            cells[kind] = Cell(tuple(Edge(s, n, name) for (s, n), name in edges.items()))
+        return self._with(cells, self._plainest())
+
+    def _with(self, cells: Mapping[str, Cell], expression: Expression) -> Genome:
+        """Return the genome with these cells and this expression at every free site."""
+        frozen = self.frozen.expression_by_site
+        return Genome.of(
+            {kind: cells[kind] for kind in self.kinds}, {site: frozen.get(site, expression) for site in self.sites}
+        )
+
+    def _plainest(self) -> Expression:
+        """Return an expression of the space that is x, or else one without learnable parts if there is one."""
+        names = (
+            next((n for n in self.alphabet.names(role) if not self.forms[n].learnable), self.alphabet.names(role)[0])
+            for role in self.shape.roles()
+        )
+        return embed(self.shape, self.alphabet, X, self.forms) or express(self.shape, tuple(names), self.forms)
+
+    def _richest(self) -> Expression:
+        """Return an expression with the most steps and learnable parts; different forms side by side where they have
+        none, so that no rule makes them fewer.
+        """
+
+        def best(role: str) -> list[str]:
+            worth = {n: (bool(self.forms[n].learnable), self.forms[n].arity) for n in self.alphabet.names(role)}
+            found = [n for n in worth if worth[n] == max(worth.values())]
+            return found[:1] if self.forms[found[0]].learnable else found
+
+        names = {role: cycle(best(role)) for role in set(self.shape.roles())}
+        genes: Genes = tuple(next(names[role]) for role in self.shape.roles())
+        return express(self.shape, genes, self.forms)

@@ -6,12 +6,24 @@ the plain sign before every binary convolution.
 
 from __future__ import annotations
 
-from evobnn.genome import OPERATIONS, Genome, X, parse_genome
-from evobnn.spaces.base import Space, Template, offered_at
+from collections.abc import Mapping
+
+from evobnn.genome import BNAS_OPERATIONS, FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
+from evobnn.spaces.base import Space
+from evobnn.spaces.choice import DEFAULTS, Choice, cell_space
+from evobnn.spaces.template import Template
 
 REFERENCE = "Kim, Singh, Choi: Learning Architectures for Binary Networks. ECCV 2020, arXiv 2002.06963, section 3"
+INPUTS = 2
+"""Edges into each node: two stay of the 14 of a cell (section 2.1)."""
 CIFAR = Template(cells=20, width=36, reductions=2, skip="published", padding="zero", scale="mean", stem=3)
 """BNAS-A on CIFAR-10: 5,578,252 parameters as published."""
+IMAGENET = Template(
+    cells=15, width=68, reductions=2, skip="published", padding="zero", scale="mean", stem=1, style="imagenet"
+)
+"""BNAS-F on ImageNet: 39,781,442 parameters as published."""
+GAMMA_IMAGENET = 3.0
+"""What divided the weight of Zeroise when edges were chosen for the ImageNet genotype; 1 for CIFAR-10 (section 2.4)."""
 
 PUBLISHED: dict[str, Genome] = {
     "bnas-cifar10": parse_genome(
@@ -24,22 +36,36 @@ PUBLISHED: dict[str, Genome] = {
         "reduction[2 = max3(0) + max3(1); 3 = max3(0) + conv3(2); 4 = max3(0) + dil3(3); 5 = max3(0) + dil3(4)] "
         "@net = x"
     ),
+    "ebnas": parse_genome(
+        "normal[2 = conv3(0) + max3(1); 3 = max3(0) + max3(1); 4 = conv3(1) + conv5(0); 5 = max3(0) + dil3(1)] "
+        "reduction[2 = conv5(0) + conv5(1); 3 = conv3(1) + dil5(2); 4 = dil5(2) + conv3(1); 5 = max3(0) + conv3(1)] "
+        "@net = x"
+    ),
 }
-"""The cells that the authors' code publishes (section 2.6 of the fact sheet), with the plain sign."""
+"""Cells that authors' code publishes, with the plain sign: BNAS's own (section 2.6 of the fact sheet), and the wiring
+of EBNAS (Eng. Appl. of AI 2023, section 5.2), whose convolutions are grouped and have an input added: here they are
+BNAS's.
+"""
 
 
-def bnas(template: Template, size: int, frozen: Genome | None = None) -> Space:
-    """Return the published space for images of size x size pixels: cells searched, the sign fixed to @net = x."""
-    kinds = tuple(sorted(set(template.kinds)))
-    smallest = template.smallest_maps(size)
-    fixed = frozen or Genome()
-    if not fixed.expressions:
-        fixed = Genome.of(fixed.cell_by_kind, {"net": X})
-    return Space(
-        name="bnas",
-        reference=REFERENCE,
-        kinds=kinds,
-        offered={kind: offered_at(tuple(OPERATIONS), OPERATIONS, smallest[kind]) for kind in kinds},
-        sites=("net",),
-        frozen=fixed,
-    )
+def bnas(
+    template: Template,
+    size: int,
+    frozen: Genome | None = None,
+    choice: Choice = DEFAULTS,
+    operations: Mapping[str, OpSpec] = OPERATIONS,
+    forms: Mapping[str, FormSpec] = FORMS,
+) -> Space:
+    """Return the space of BNAS for images of size x size pixels: cells searched, the sign fixed to @net = x.
+
+    Arguments:
+        template: how cells are stacked; decides which kinds exist and on which maps they work.
+        size: side of the images in pixels. An operation with fewer than half of its taps inside the smallest map of
+            a kind, in mean over positions, is not offered there.
+        frozen: cells that are given; expressions in place of the plain sign.
+        choice: `gamma`, `nodes` and `offered` may be chosen.
+        operations: what the names of operations mean; those that are not built in are offered as well.
+        forms: what the names of forms mean.
+    """
+    choice.check_for("bnas", "gamma", "nodes", "offered", sites=("kind", "net"), topology=("bnas",))
+    return cell_space("bnas", REFERENCE, BNAS_OPERATIONS, INPUTS, template, size, frozen, choice, operations, forms)

@@ -24,8 +24,9 @@ Cells:
 
 Site classes:
 
-    K  an expression is kept only for sites that exist (inputs in use and binary edges), and said for the widest
-       class that gives every site its own: `net` if all agree, else the cell kind, else `kind/node`.
+    K  an expression is kept only for sites that exist (inputs in use and binary edges; every kind of residual block),
+       and said for the widest class that gives every site its own: `net` if all agree, else the cell kind, else
+       `kind/node`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ import hashlib
 from collections.abc import Mapping
 
 from evobnn.genome import FORMS, Cell, Edge, Expression, FormSpec, Genome, OpSpec
-from evobnn.spaces.base import NORMAL, Space, Template
+from evobnn.spaces.base import Space
+from evobnn.spaces.template import NORMAL, REDUCTION, Template
 
 _ZERO = Expression("zero")
 _EVEN = frozenset({"square", "cos", "expabs", "gauss", "abs", "ln"})
@@ -110,17 +112,18 @@ def prune(cell: Cell, operations: Mapping[str, OpSpec]) -> Cell:
 
 def sites_of(kind: str, cell: Cell, operations: Mapping[str, OpSpec]) -> list[str]:
     """Return the classes of the sites of a pruned cell: `kind/0`, `kind/1` for the inputs in use and `kind/node` for
-    each node with a binary edge.
+    each node with a binary edge. Edges from the inputs of a reduction cell have stride 2.
     """
     inputs = sorted({edge.source for edge in cell.edges if edge.source < 2})
-    nodes = sorted({edge.target for edge in cell.edges if operations[edge.operation].binary})
+    strides = {edge: 2 if kind == REDUCTION and edge.source < 2 else 1 for edge in cell.edges}
+    nodes = sorted({edge.target for edge in cell.edges if operations[edge.operation].binary_at(strides[edge])})
     return [f"{kind}/{number}" for number in (*inputs, *nodes)]
 
 
 def canonical(space: Space, genome: Genome) -> Genome:
     """Return the one genome that stands for all that are the same network in this space; idempotent."""
     cells = {kind: prune(genome.cell_by_kind[kind], space.operations) for kind in space.kinds}
-    at: dict[str, Expression] = {}
+    at = {kind: simplify(genome.expression_at(kind), space.forms) for kind in space.blocks}
     for kind, cell in cells.items():
         for site in sites_of(kind, cell, space.operations):
             at[site] = simplify(genome.expression_at(site, kind), space.forms)
@@ -150,8 +153,11 @@ def lost_signal(space: Space, template: Template, genome: Genome) -> str:
     """Return why no path leads from the image to the logits, or an empty text where one does.
 
     A convolution of a constant is a constant, so a path follows edges of any kind but those that rule J drops. A
-    normal cell passes the previous cell's output on (not cell 0), a reduction cell as well.
+    normal cell passes the previous cell's output on (not cell 0), a reduction cell as well, unless the template has
+    no skips. Residual blocks always pass theirs on.
     """
+    if template.macro == "resnet":
+        return ""
     cells = {kind: prune(genome.cell_by_kind[kind], space.operations) for kind in space.kinds}
     older = previous = True
     for index, kind in enumerate(template.kinds):
@@ -159,6 +165,6 @@ def lost_signal(space: Space, template: Template, genome: Genome) -> str:
         for edge in cells[kind].edges:
             reached[edge.target] = reached.get(edge.target, False) or reached.get(edge.source, False)
         alive = any(reached.get(node, False) for node in space.own_nodes)
-        skipped = previous and not (kind == NORMAL and index == 0)
+        skipped = previous and template.skip != "none" and not (kind == NORMAL and index == 0)
         older, previous = previous, alive or skipped
     return "" if previous else "no path leads from the image to the logits: every edge of a cell without skip is zero"

@@ -117,12 +117,35 @@ def genes_of(shape: Shape, alphabet: Alphabet, expression: Expression) -> Genes 
     return None if left is None or right is None else (expression.form, *left, *right)
 
 
-def embed(shape: Shape, alphabet: Alphabet, expression: Expression) -> Expression | None:
+def embed(
+    shape: Shape, alphabet: Alphabet, expression: Expression, forms: Mapping[str, FormSpec] = {**UNARY, **BINARY}
+) -> Expression | None:
     """Return an expression of the shape that computes the same function, or None where none is known.
 
-    What fits is returned as it is; for a binary shape e becomes `add(e, zero)`, which is e exactly.
+    What fits is returned as it is. In a binary slot e becomes `add(e, zero)`, `sub(e, zero)` or, without learnable
+    part, `max(e, e)` or `min(e, e)`, all of which are e exactly; or its own arguments are embedded, exchanged where
+    its form commutes.
     """
     if genes_of(shape, alphabet, expression) is not None:
         return expression
-    padded = Expression("add", (expression, Expression("zero")))
-    return padded if genes_of(shape, alphabet, padded) is not None else None
+    if shape.role == "leaf":
+        return None
+    if shape.role == "unary":
+        if expression.form in alphabet.unary and expression.args:
+            below = embed(shape.children[0], alphabet, expression.args[0], forms)
+            return None if below is None else Expression(expression.form, (below,))
+        return embed(shape.children[0], alphabet, expression, forms) if "x" in alphabet.unary else None
+    left, right = shape.children
+    zero = Expression("zero")
+    plain = all(node.form in forms and not forms[node.form].learnable for node in expression.nodes())
+    tries: list[tuple[str, Expression, Expression]]
+    tries = [(form, expression, zero) for form in ("add", "sub") if form in alphabet.binary]
+    tries += [(form, expression, expression) for form in ("max", "min") if form in alphabet.binary and plain]
+    if expression.form in alphabet.binary and len(expression.args) == 2:
+        p, q = expression.args
+        tries += [(expression.form, p, q), *([(expression.form, q, p)] if forms[expression.form].commutes else [])]
+    for form, p, q in tries:
+        args = (embed(left, alphabet, p, forms), embed(right, alphabet, q, forms))
+        if None not in args:
+            return Expression(form, args)  # type: ignore[arg-type]
+    return None

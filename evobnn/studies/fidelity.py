@@ -94,7 +94,8 @@ def heritability(
 ) -> list[Heritability]:
     """Measure four samples of feasible random genomes under the experiment's protocol.
 
-    The rows: the whole space; expressions fixed to x, so that only topology varies; the cells of one random genome
+    The rows: the whole space; and, where cells are searched, expressions fixed to x, so that only topology varies;
+    the cells of one random genome
     fixed, so that only expressions vary; and cells without any binary convolution, the sign plain.
 
     Arguments:
@@ -109,7 +110,7 @@ def heritability(
     found: list[Heritability] = []
     with Workers(options.jobs or default_jobs(), options.backend) as workers:
         for name, bench, draw in _samples(experiment, options):
-            drawn = _distinct(bench, draw, generator(experiment.seed, "fidelity", name), genomes)
+            drawn = distinct(bench, draw, generator(experiment.seed, "fidelity", name), genomes)
             jobs = [Job(bench, str(g), bench.seed(experiment.seed, g, seed)) for g in drawn for seed in range(seeds)]
             scores: dict[int, Evaluation] = {}
             for outcome in workers.run(run_job, jobs):
@@ -150,9 +151,11 @@ Draw = Callable[[Generator], Genome]
 def _samples(experiment: Experiment, options: Options) -> list[tuple[str, Bench, Draw]]:
     """Return the name, the bench and the way to draw a genome for each row."""
     whole = make_bench(experiment, options)
+    if not whole.space.free_kinds:
+        return [("random genomes", whole, whole.space.sample)]
     plain = make_bench(_frozen(experiment, " ".join(f"@{site} = x" for site in whole.space.sites)), options)
     rng = generator(experiment.seed, "fidelity", "cells")
-    cells = _distinct(whole, whole.space.sample, rng, 1)[0]
+    cells = distinct(whole, whole.space.sample, rng, 1)[0]
     fixed = make_bench(_frozen(experiment, " ".join(f"{kind}[{cell}]" for kind, cell in cells.cells)), options)
     idle = tuple(name for name, spec in plain.space.operations.items() if not spec.binary)
     offered = {kind: tuple(name for name in plain.space.offered[kind] if name in idle) for kind in plain.space.kinds}
@@ -169,7 +172,7 @@ def _frozen(experiment: Experiment, text: str) -> Experiment:
     return replace(experiment, space=replace(experiment.space, freeze=text))
 
 
-def _distinct(bench: Bench, draw: Draw, rng: Generator, count: int) -> list[Genome]:
+def distinct(bench: Bench, draw: Draw, rng: Generator, count: int) -> list[Genome]:
     """Return feasible genomes with different keys."""
     found: dict[str, Genome] = {}
     for _ in range(count * RANDOM_TRIES):
@@ -181,4 +184,4 @@ def _distinct(bench: Bench, draw: Draw, rng: Generator, count: int) -> list[Geno
     raise SearchError(message(f"{count} different feasible genomes", str(len(found)), "Ask for fewer."))
 
 
-__all__ = ["Heritability", "heritability", "intraclass", "mean_squares"]
+__all__ = ["Heritability", "distinct", "heritability", "intraclass", "mean_squares"]

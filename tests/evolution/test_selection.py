@@ -6,9 +6,20 @@ import math
 
 import numpy as np
 import pytest
+from deap import tools
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evobnn.errors import EvobnnError, SearchError
-from evobnn.evolution.selection import Candidate, candidate, fronts, minimising, ranks, tournament
+from evobnn.evolution.selection import (
+    Candidate,
+    candidate,
+    fronts,
+    minimising,
+    ranks,
+    select_nsga2,
+    tournament,
+)
 from evobnn.genome import Genome
 from evobnn.records import Evaluation, Status
 
@@ -60,8 +71,29 @@ def test_equal_points_are_told_apart_by_their_keys() -> None:
     assert len(set(order.values())) == 6
 
 
+@st.composite
+def few_values(draw: st.DrawFn) -> list[tuple[float, ...]]:
+    """Points of which many share a value, many are equal, and most are on several fronts."""
+    count, high = draw(st.integers(1, 4)), draw(st.sampled_from([1, 3, 9]))
+    return draw(st.lists(st.tuples(*[st.integers(-high, high).map(float)] * count), min_size=1, max_size=40))
+
+
+@settings(deadline=None, max_examples=150)
+@given(few_values(), st.integers(0, 45))
+def test_fronts_and_selection_are_those_of_deap_to_the_last_place(points: list[tuple[float, ...]], k: int) -> None:
+    ours, theirs = made(*points), made(*points)
+    assert [[one.id for one in front] for front in fronts(ours)] == [
+        [one.id for one in front] for front in tools.sortNondominated(theirs, len(theirs))
+    ]
+    chosen, wanted = select_nsga2(ours, k), tools.selNSGA2(theirs, min(k, len(theirs)))
+    assert [one.id for one in chosen] == [one.id for one in wanted]
+    distances = [[one.fitness.crowding_dist for one in found] for found in (chosen, wanted)]
+    assert distances[0] == distances[1]
+
+
 def test_nobody_has_no_front() -> None:
     assert fronts([]) == []
+    assert select_nsga2([], 3) == []
     assert ranks([]) == {}
 
 

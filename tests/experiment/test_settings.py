@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError
 from evobnn.experiment.settings import (
     Experiment,
@@ -25,7 +26,12 @@ from evobnn.experiment.settings import (
     preset_table,
     to_text,
 )
-from evobnn.spaces import Template
+from evobnn.genome import FORMS, OPERATIONS, FormSpec, OpSpec, groups
+from evobnn.spaces import ENCODING_2, Choice, Template, joint
+from evobnn.spaces.bats import CIFAR as BATS
+from evobnn.spaces.bnas import CIFAR as BNAS
+from evobnn.spaces.cpnas import CIFAR as CPNAS
+from evobnn.spaces.gaaf import CLIP, RESNET18
 
 
 def read(table: dict[str, Any]) -> Experiment:
@@ -90,7 +96,7 @@ def test_two_settings_have_two_fingerprints() -> None:
         ({"network": {"widht": 3}}, "Did you mean 'network.width'"),
         ({"dataset": {"trainlimit": 3}}, "Did you mean 'dataset.train_limit'"),
         ({"strategy": {"populaton": 3}}, "Did you mean 'strategy.population'"),
-        ({"strategy": {"name": "nsga3"}}, "Did you mean 'nsga2'"),
+        ({"strategy": {"name": "nsgaa2"}}, "Did you mean 'nsga2'"),
         ({"strategy": {"name": "random", "mutation": 0.5}}, "strategy.mutation"),
         ({"space": {"name": "join"}}, "Did you mean 'joint'"),
         ({"objectives": ["eror"]}, "Did you mean 'error'"),
@@ -214,8 +220,74 @@ def test_topology_alone_expressions_alone_and_one_expression_in_all() -> None:
         ({"freeze": "nomal[2 = conv3(0)]"}, "Did you mean 'normal'"),
         ({"freeze": "@normal = sn(x)"}, "Did you mean 'sin'"),
         ({"sites": "cell"}, "space.sites"),
+        ({"sites": "node", "freeze": "@normal = x"}, "class of sites in space.freeze"),
+        ({"name": "bnas", "encoding": 2}, "space.encoding = 1 in the space bnas, got 2"),
+        ({"name": "gaaf"}, "residual blocks for the space gaaf, got macro = bnas. Set network.macro = resnet"),
+        ({"encoding": 3}, "space.encoding 1 or 2, got 3"),
+        ({"offered": ("conv33",)}, "Did you mean 'conv3'"),
+        ({"unary": ("cos", "cos")}, "different names in space.unary"),
     ],
 )
-def test_a_freeze_that_cannot_be_is_refused(settings: dict[str, str], words: str) -> None:
+def test_a_freeze_or_a_choice_that_cannot_be_is_refused(settings: dict[str, str], words: str) -> None:
     with pytest.raises(EvobnnError, match=words):
         SpaceSettings(**settings).build(NETWORK, 8)
+
+
+def test_the_settings_of_a_space_are_its_name_what_is_frozen_and_every_choice() -> None:
+    names = [one.name for one in dataclasses.fields(SpaceSettings)]
+    assert names[:3] == ["name", "sites", "freeze"]
+    assert set(names) == {"name", "freeze"} | {one.name for one in dataclasses.fields(Choice)}
+    assert SpaceSettings().choice == Choice()
+
+
+def test_choices_survive_the_way_to_text_and_shape_the_space() -> None:
+    table = {"space": {"topology": "cpnas", "encoding": 2, "gamma": 3, "sites": "node", "nodes": 2,
+                       "offered": ["sep3", "zero"], "unary": ["x", "sin"], "binary": ["mul"]}}  # fmt: skip
+    experiment = read(table)
+    assert from_text(to_text(experiment), "text") == experiment
+    space = experiment.space.build(NETWORK, 8)
+    assert (space.inputs, space.shape, space.gamma, len(space.sites), space.nodes) == (0, ENCODING_2, 3.0, 8, 2)
+    assert space.offered["normal"] == ("zero", "sep3")
+    assert (space.alphabet.unary, space.alphabet.binary) == (("x", "sin"), ("mul",))
+
+
+def test_a_space_takes_operations_and_forms_of_ones_own() -> None:
+    operations = {**OPERATIONS, "conv1": OpSpec("conv1", 1, "own", binary=True, zero_preserving=False)}
+    forms = {**FORMS, "tanh": FormSpec("tanh", 1, "tanh p")}
+    space = SpaceSettings(freeze="@normal = tanh(x)").build(NETWORK, 8, operations, forms)
+    assert (space.offered["reduction"][-1], space.alphabet.unary[-1]) == ("conv1", "tanh")
+    assert str(space.frozen) == "@normal = tanh(x)"
+    with pytest.raises(EvobnnError, match="form"):
+        SpaceSettings(freeze="@normal = tanh(x)").build(NETWORK, 8)
+
+
+PUBLISHED_NETWORKS = {"bnas": BNAS, "bnas-cifar10": BNAS, "bats": BATS, "cpnas": CPNAS,
+                      "gaaf": RESNET18}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_has_a_space_that_its_network_can_be_built_from(name: str) -> None:
+    experiment = read(preset_table(name))
+    size = experiment.dataset.size or {"cifar10": 32, "npz": 16}.get(experiment.dataset.name, 8)
+    space = experiment.space.build(experiment.network, size)
+    space.check(space.sample(generator(0)))
+    if name not in PUBLISHED_NETWORKS:
+        assert space == joint(experiment.network, size)
+        return
+    published = PUBLISHED_NETWORKS[name]
+    kept = ("skip", "padding", "scale", "stem", "macro", "style", "head")
+    assert {one: getattr(experiment.network, one) for one in kept} == {one: getattr(published, one) for one in kept}
+    assert (experiment.network == published) is (name == "bnas-cifar10")
+    assert space.name == name.split("-")[0]
+
+
+def test_the_preset_of_gaaf_has_its_clips_and_one_function_for_all() -> None:
+    experiment = read(preset_table("gaaf"))
+    assert (experiment.recipe.clip, experiment.recipe.latent_clip) == (CLIP, CLIP) == (1.3, 1.3)
+    assert experiment.space.build(experiment.network, 8).sites == ("net",)
+    assert experiment.objectives == ("error", "elementwise")
+
+
+def test_the_groups_of_the_bats_preset_hold_more_than_one_channel() -> None:
+    width = read(preset_table("bats")).network.width
+    assert (groups(width), width // groups(width)) == (12, 2)

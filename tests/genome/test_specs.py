@@ -7,9 +7,19 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from evobnn.genome import BINARY, FORMS, OPERATIONS, UNARY, OpSpec
+from evobnn.genome import (
+    BATS_OPERATIONS,
+    BINARY,
+    BNAS_OPERATIONS,
+    CPNAS_OPERATIONS,
+    FORMS,
+    OPERATIONS,
+    UNARY,
+    OpSpec,
+    groups,
+)
 from evobnn.nn import FORMS as COMPUTED
-from evobnn.nn import OPS, BinaryConv2d, ConvStyle, Site
+from evobnn.nn import OPS, BinaryConv2d, ConvStyle, Site, largest_divisor, profile
 
 POINTS = torch.tensor([-2.3, -1.1, -0.4, 0.3, 0.9, 1.7], dtype=torch.float64)
 
@@ -70,7 +80,52 @@ def test_exactly_zeroise_gives_zeros_for_every_input(name):
 def test_binary_kernel_and_dilation_are_those_of_the_module(name):
     spec = OPERATIONS[name]
     convs = [module for module in built(name).modules() if isinstance(module, BinaryConv2d)]
-    assert [(conv.kernel, conv.dilation) for conv in convs] == [(spec.kernel, spec.dilation)] * spec.binary
+    found = [(conv.kernel, conv.dilation) for conv in convs]
+    assert found == [(spec.kernel, spec.dilation)] * spec.binary + [(1, 1)] * spec.separable
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_multiply_accumulates_are_those_that_are_counted(name, stride):
+    spec = OPERATIONS[name]
+    checked = 0
+    for channels in (1, 2, 3, 4, 7, 12, 14, 25, 36, 60):
+        with torch.device("meta"):
+            module = OPS[name](channels, stride, lambda _: Site(), ConvStyle("zero", "none"))
+        found = profile(module, (channels, 6, 6))
+        assert (found.binary_macs, found.real_macs) == (spec.macs(channels, stride) * (6 // stride) ** 2, 0)
+        assert spec.binary_at(stride) is any(isinstance(one, Site) for one in module.modules())
+        checked += 1
+    assert checked == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "macs"),
+    [
+        ("zero", 1, 0),
+        ("max3", 2, 0),
+        ("conv3", 1, 9 * 6 * 6),
+        ("dil5", 2, 25 * 6 * 6),
+        ("gconv3", 1, 9 * 6),  # six groups of one channel
+        ("sep5", 1, 25 * 6 + 6 * 6),
+        ("skip", 1, 0),
+        ("identity", 2, 6 * 3 + 6 * 3),  # twice 6 channels to 3
+    ],
+)
+def test_multiply_accumulates_of_six_channels_by_hand(name, stride, macs):
+    assert OPERATIONS[name].macs(6, stride) == macs
+
+
+def test_groups_are_the_largest_divisor_up_to_twelve():
+    by_hand = {1: 1, 6: 6, 7: 7, 8: 8, 12: 12, 13: 1, 14: 7, 16: 8, 24: 12, 26: 2, 36: 12, 72: 12, 100: 10}
+    assert {channels: groups(channels) for channels in by_hand} == by_hand
+    assert all(groups(channels) == largest_divisor(channels, 12) for channels in range(1, 300))
+
+
+def test_each_published_system_has_its_operations():
+    assert (len(BNAS_OPERATIONS), len(BATS_OPERATIONS), len(CPNAS_OPERATIONS)) == (7, 8, 8)
+    assert {*BNAS_OPERATIONS, *BATS_OPERATIONS, *CPNAS_OPERATIONS} == set(OPERATIONS)
+    assert set(BNAS_OPERATIONS) & set(BATS_OPERATIONS) & set(CPNAS_OPERATIONS) == {"zero", "max3", "avg3"}
 
 
 @pytest.mark.parametrize(

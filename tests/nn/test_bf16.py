@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from evobnn.errors import NetworkError
+from evobnn.nn import layers
 from evobnn.nn.binarize import SURROGATES, sign
 from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
 from evobnn.nn.ops import OPS
@@ -124,6 +125,56 @@ def test_scale_relu_and_groups_come_after_exact_sums(groups, scale, rectify):
     assert torch.equal(conv(x.to(torch.bfloat16, memory_format=torch.channels_last)), expected)
 
 
+@pytest.mark.parametrize("scale", ["none", "mean"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", ["zero", "minus_one"])
+@pytest.mark.parametrize(("channels", "groups"), [(24, 12), (10, 5), (48, 12), (52, 13)])
+def test_groups_with_zeros_between_them_give_the_same(channels, groups, padding, stride, scale, monkeypatch):
+    """Up to DENSE channels a grouped convolution is computed as an ungrouped one: same sums, gradients within their
+    rounding, 2^-7 of the sum of absolute values.
+    """
+    assert (channels <= layers.DENSE) is (channels != 52)
+    how = {"groups": groups, "padding": padding, "stride": stride, "scale": scale, "precision": "bf16"}
+    conv = conv_of(channels, 3, out=2 * channels, **how)
+    x = mostly_plus(3, channels, 7, 6)
+    incoming = torch.randn(conv(x).shape, generator=torch.Generator().manual_seed(2))
+    found = []
+    for most in (layers.DENSE, 0):
+        monkeypatch.setattr(layers, "DENSE", most)
+        own = x.clone().requires_grad_()
+        out = conv(own)
+        conv.weight.grad = None
+        out.backward(incoming)
+        assert conv.weight.grad.shape == conv.weight.shape
+        found.append((out, own.grad, conv.weight.grad))
+    exact = integer_conv(x, sign(conv.weight), padding, stride, 1, groups).float()
+    if scale == "mean":
+        exact = exact * conv.weight.detach().abs().mean((1, 2, 3)).view(1, -1, 1, 1)
+    assert torch.equal(found[0][0], exact)
+    assert torch.equal(found[1][0], exact)
+    for ours, theirs in zip(found[0][1:], found[1][1:], strict=True):
+        assert ours.any()
+        torch.testing.assert_close(ours, theirs, rtol=2**-7, atol=2**-7 * float(theirs.abs().max()))
+
+
+def test_one_channel_per_group_stays_in_32_bit():
+    short, full = (
+        conv_of(6, 5, groups=6, padding="minus_one", precision=precision, scale="mean")
+        for precision in ("bf16", "fp32")
+    )
+    full.load_state_dict(short.state_dict())
+    x = mostly_plus(2, 6, 7, 7)
+    ours, theirs = x.to(torch.bfloat16).requires_grad_(), x.clone().requires_grad_()
+    out, expected = short(ours), full(theirs)
+    assert out.dtype == torch.float32
+    assert torch.equal(out, expected)
+    incoming = torch.randn(out.shape)
+    out.backward(incoming)
+    expected.backward(incoming)
+    assert torch.equal(short.weight.grad, full.weight.grad)
+    assert torch.equal(ours.grad, theirs.grad.to(torch.bfloat16))
+
+
 def test_wider_sums_are_rounded_and_no_more():
     conv = conv_of(144, 3, precision="bf16")  # 1296 terms
     x = mostly_plus(4, 144, 8, 8)
@@ -213,13 +264,13 @@ def test_a_short_site_gives_the_same_signs_and_gradients(surrogate):
 def test_whole_layers_agree_where_sums_are_exact():
     compared = 0
     for name in ("conv3", "conv5", "dil3", "dil5"):
-        layers = []
+        pair = []
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)
             style = ConvStyle("minus_one", "none", precision=precision)
-            layers.append(OPS[name](10, 1, lambda _, p=precision: Site(nn.Identity(), precision=p), style))
+            pair.append(OPS[name](10, 1, lambda _, p=precision: Site(nn.Identity(), precision=p), style))
         x = torch.randn(2, 10, 8, 8)
-        assert torch.equal(layers[0](x), layers[1](x))
+        assert torch.equal(pair[0](x), pair[1](x))
         compared += 1
     assert compared == 4
 

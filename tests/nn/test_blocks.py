@@ -93,6 +93,23 @@ def test_all_zero_cell(wiring, size):
     assert around.additions() == 0
 
 
+def test_without_a_skip_only_what_is_read_decides():
+    """An input that is not read may be of any size: it comes from a cell that was not run."""
+    stale = torch.randn(2, 7, 9, 9)
+    older = CellBlock(Times(2), None, [(0, 3, Times(3))], 2, None, channels=1)
+    assert older.reads == (True, False)
+    assert per_channel(older(ones(), stale)) == [0, 6]
+    newer = CellBlock(None, Times(2), [(1, 2, Times(5))], 2, None, channels=1)
+    assert newer.reads == (False, True)
+    assert per_channel(newer(stale, ones())) == [10, 0]
+
+
+def test_a_cell_that_reads_no_input_takes_its_size_from_the_previous_one():
+    cell = CellBlock(None, None, [(2, 3, nn.Sigmoid())], 2, None, channels=1)
+    assert cell.reads == (False, True)
+    assert per_channel(cell(torch.randn(2, 7, 9, 9), ones(3))) == [0, 0.5]
+
+
 def test_zeros_follow_memory_format_and_dtype():
     x = torch.randn(2, 4, 6, 6, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
     cell = CellBlock(nn.Identity(), None, [(0, 3, Times(1))], 2, None, channels=4)

@@ -19,6 +19,14 @@ from evobnn.nn.ops import OPS, preprocess
 X = ("x",)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def example(scale="none", real=False, skip=PublishedSkip):
     """Return stem 2 -> 6, one reduction cell of width 4 and two nodes, head 8 -> 3; made for (2, 8, 8)."""
 
@@ -92,6 +100,81 @@ def test_free_skip_is_free_of_macs_and_bits():
     assert cost.real_macs == REAL_MACS - (4 * 4 * 8) * (6 * 4)
     skips = [layer for layer in cost.layers if layer.kind == "skip"]
     assert skips == [LayerCost("cells.0.skip", "skip", (8, 4, 4), other=8 * 4 * 4)]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_published_skips_are_told_apart(real):
+    cost = profile(example(real=real), (2, 8, 8))
+    macs = (4 * 4 * 8) * (6 * 4)
+    assert cost.skip_macs == macs
+    assert cost.ops_without_skips == cost.ops - macs
+    assert [layer.name for layer in cost.layers if layer.kind == "skip_conv"] == ["cells.0.skip.conv"]
+    free = profile(example(real=real, skip=FreeSkip), (2, 8, 8))
+    assert free.skip_macs == 0
+    assert free.ops_without_skips == free.ops == cost.ops_without_skips
+
+
+def counted(name, stride, channels=8, scale="mean", size=8):
+    """Return the cost of one operation with an expression of one form and one vector at each site."""
+
+    def site(channels):
+        return Site(TreeActivation(("scale", X), channels))
+
+    return profile(OPS[name](channels, stride, site, ConvStyle("minus_one", scale)), (channels, size, size))
+
+
+@pytest.mark.parametrize(("stride", "pixels"), [(1, 64), (2, 16)])
+def test_a_grouped_operation_by_hand(stride, pixels):
+    cost = counted("gconv5", stride, channels=8)  # 8 groups of one channel
+    assert cost.binary_macs == pixels * 8 * 25
+    assert cost.real_macs == 0
+    assert cost.bits == 8 * 25 + 32 * (2 * 8 + 8 + 8 + 8)  # norm, expression, scale per filter, slope per channel
+    assert cost.parameters == 8 * 25 + 2 * 8 + 8 + 8
+    residual = pixels * 8 if stride == 1 else 0
+    assert cost.other == 64 * 8 * (1 + 1 + 1) + pixels * 8 + residual  # norm, form, sign; PReLU; input added
+    assert {layer.kind for layer in cost.layers} == {
+        "norm",
+        "activation",
+        "sign",
+        "binary_conv",
+        "relu",
+        "shuffle",
+        "sum",
+    }
+
+
+def test_the_number_of_groups_divides_the_work_and_is_reported():
+    cost = counted("gconv3", 1, channels=36)  # 12 groups of three
+    conv = next(layer for layer in cost.layers if layer.kind == "binary_conv")
+    assert conv.groups == 12
+    assert cost.binary_macs == 64 * 36 * 3 * 9
+    assert {layer.groups for layer in cost.layers if layer is not conv} == {1}
+
+
+@pytest.mark.parametrize(("stride", "pixels"), [(1, 64), (2, 16)])
+def test_a_separable_operation_by_hand(stride, pixels):
+    cost = counted("sep3", stride, channels=8)
+    assert cost.binary_macs == pixels * (8 * 9 + 8 * 8)
+    assert cost.bits == 8 * 9 + 8 * 8 + 32 * 2 * (8 + 8 + 2 * 8)
+    assert cost.other == 64 * 8 * 2 + pixels * 8 * (1 + 2 + 1)  # form, sign; norm, form, sign; norm
+    assert [layer.groups for layer in cost.layers if layer.kind == "binary_conv"] == [8, 1]
+
+
+@pytest.mark.parametrize("name", ["skip", "identity"])
+@pytest.mark.parametrize("channels", [8, 5])
+def test_a_factorised_reduction_by_hand(name, channels):
+    cost = counted(name, 2, channels, size=7)
+    assert cost.binary_macs == 16 * channels**2
+    ends = channels if name == "skip" else 0  # slopes
+    assert cost.bits == channels**2 + 32 * (2 * channels + channels + channels + ends)
+    pixels = {"skip": 49 * 3 + 16, "identity": 49 * 2 + 16}[name]  # norm, form, sign; PReLU | form, sign; norm
+    assert cost.other == pixels * channels
+    plain = counted(name, 1, channels)
+    assert (plain.ops, plain.other, plain.bits, plain.parameters) == (0.0, 0, 0, 0)
+
+
+def test_average_pooling_is_counted_by_its_output():
+    assert profile(nn.AvgPool2d(2), (3, 8, 8)).other == 3 * 4 * 4
 
 
 def test_layers_have_names_shapes_and_kinds():

@@ -9,7 +9,9 @@ from torch.nn import functional as F
 
 from evobnn.nn.activations import TreeActivation
 from evobnn.nn.blocks import SKIPS, CellBlock
+from evobnn.nn.cost import profile
 from evobnn.nn.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, all_finite, clip_latent_, watch
+from evobnn.nn.macros import MACROS
 from evobnn.nn.network import Head, Network, stem
 from evobnn.nn.ops import OPS, preprocess
 
@@ -123,6 +125,72 @@ def test_same_seed_same_weights():
     first, second = (net.state_dict() for net in nets)
     assert first
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_for_large_images_the_first_cell_sees_both_starts():
+    """s0 is one size larger than s1: its preprocessing halves it."""
+    seen = []
+
+    class Pre(nn.Module):
+        def __init__(self, stride):
+            super().__init__()
+            self.stride = stride
+
+        def forward(self, x):
+            seen.append(tuple(x.shape[1:]))
+            return x[:, :3, :: self.stride, :: self.stride]
+
+    def cell(larger):
+        wiring = [(0, 2, nn.ReLU()), (1, 2, nn.ReLU())]
+        return CellBlock(Pre(2 if larger else 1), Pre(1), wiring, 1, None, channels=3)
+
+    first, second = nn.Conv2d(3, 5, 1, stride=4), nn.Conv2d(5, 4, 1, stride=2)
+    net = Network(first, [cell(True), cell(False), cell(False)], Head(3, 2), second)
+    assert net(torch.randn(2, 3, 32, 32)).shape == (2, 2)
+    assert seen == [(5, 8, 8), (4, 4, 4), (4, 4, 4), (3, 4, 4), (3, 4, 4), (3, 4, 4)]
+
+
+@pytest.mark.parametrize(("source", "runs"), [(0, False), (1, True)])
+def test_a_second_start_that_no_cell_reads_is_not_run(source, runs):
+    def cell(source):
+        return CellBlock(nn.Identity(), nn.Identity(), [(source, 2, nn.ReLU())], 1, None, channels=3)
+
+    net = Network(nn.Identity(), [cell(source), cell(1)], Head(3, 2), Fails())
+    if runs:
+        with pytest.raises(RuntimeError, match="dead"):
+            net(torch.randn(2, 3, 4, 4))
+    else:
+        assert net(torch.randn(2, 3, 4, 4)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("macro", list(MACROS))
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("dead", [0, 1, 2, 3])
+def test_without_skips_dead_cells_leave_no_trace(macro, size, large, dead):
+    """normal, reduction, normal, reduction, normal: one cell that nobody reads, of any kind, node 2 often empty."""
+    made, kinds, width, size = MACROS[macro], (1, 2, 1, 2, 1), 4, 4 * size if large else size
+    first, second = made.large_stem(1, 6) if large else (made.stem(1, 6), None)
+    older = previous = 6
+    larger, cells = large, []
+    for k, stride in enumerate(kinds):
+        width *= stride
+        before = [
+            made.preprocess(older, width, lambda _: Site(), STYLE, larger=larger, affine=True),
+            made.preprocess(previous, width, lambda _: Site(), STYLE, larger=False, affine=True),
+        ]
+        sources = [1] if k == dead + 2 else [0] if k == dead + 1 else [0, 1]
+        if k == len(kinds) - 1 and dead == k - 1:
+            sources = [0]
+        wiring = [(s, 3, OPS["sep3"](width, stride, lambda _: Site(), STYLE)) for s in sources]
+        cells.append(CellBlock(*before, wiring, 2, None, channels=width, stride=stride))
+        older, previous, larger = previous, 2 * width, stride == 2
+    net = Network(first, cells, Head(previous, 3), second)
+    assert net.live == tuple(k != dead for k in range(5))
+    assert net(torch.randn(2, 1, size, size)).shape == (2, 3)
+    layers = [layer for layer in profile(net, (1, size, size)).layers if layer.name.startswith(f"cells.{dead}.")]
+    assert layers
+    assert {layer.kind for layer in layers} == {"unused"}
 
 
 class Fails(nn.Module):

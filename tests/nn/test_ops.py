@@ -1,4 +1,4 @@
-"""The seven operations: shapes at both strides, pools against NumPy, zeros, and no third value inside."""
+"""All operations: shapes at both strides, no third value inside, the twin; BNAS's seven: pools against NumPy, zeros."""
 
 from __future__ import annotations
 
@@ -12,14 +12,26 @@ from evobnn.nn.ops import OPS, MeanPool, Zero, preprocess
 
 POOLS = {"max3": np.max, "avg3": np.mean}
 CONVS = {"conv3": (3, 1), "conv5": (5, 1), "dil3": (3, 2), "dil5": (5, 2)}
+BATS = ["skip", "gconv3", "gconv5", "gdil3", "gdil5"]
+CPNAS = ["identity", "cdil3", "cdil5", "sep3", "sep5"]
+BINARY = {**dict.fromkeys(CONVS, 1), **dict.fromkeys(BATS, 1), **dict.fromkeys(CPNAS, 1), "sep3": 2, "sep5": 2}
+HALVES = ("skip", "identity")  # nothing at stride 1, two convolutions at stride 2
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def site(channels):
     return Site()
 
 
-def test_names_are_those_of_bnas():
-    assert list(OPS) == ["zero", *POOLS, *CONVS]
+def test_names_are_those_of_bnas_and_what_bats_and_cpnas_add():
+    assert list(OPS) == ["zero", *POOLS, *CONVS, *BATS, *CPNAS]
 
 
 @pytest.mark.parametrize("name", list(OPS))
@@ -38,6 +50,85 @@ def test_shapes_forward_and_backward(name, stride, size, conv):
     y.sum().backward()
     assert x.grad.shape == x.shape
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in op.parameters())
+
+
+@pytest.mark.parametrize("name", list(BINARY))
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [8, 5, 1])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("padding", ["zero", "minus_one"])
+def test_every_binary_convolution_sees_two_values_and_learns(name, stride, channels, precision, padding):
+    torch.manual_seed(4)
+    op = OPS[name](channels, stride, lambda _: Site(precision=precision), ConvStyle(padding, precision=precision))
+    op = op.to(memory_format=torch.channels_last)
+    convs = [module for module in op.modules() if isinstance(module, BinaryConv2d)]
+    halved = (0 if stride == 1 else min(channels, 2)) if name in HALVES else None
+    assert len(convs) == (BINARY[name] if halved is None else halved)
+    assert not any(isinstance(module, nn.Conv2d) for module in op.modules())
+    seen = []
+    for conv in convs:
+        conv.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().unique().tolist()))
+    x = torch.randn(8, channels, 9, 7).to(memory_format=torch.channels_last).requires_grad_()
+    out = op(x)
+    assert seen == [[-1.0, 1.0]] * len(convs)
+    assert out.dtype == torch.float32
+    if channels > 1:
+        assert out.is_contiguous(memory_format=torch.channels_last)
+    (out * torch.randn(out.shape)).sum().backward()
+    gradients = {key: p.grad for key, p in op.named_parameters()}
+    assert all(g is not None and torch.isfinite(g).all() and g.any() for g in gradients.values())
+    assert x.grad.any()
+    assert bool(gradients) is (halved != 0)
+
+
+@pytest.mark.parametrize("name", list(BINARY))
+@pytest.mark.parametrize("stride", [1, 2])
+def test_twin_and_meta_have_the_same_parameters_and_the_twin_no_signs(name, stride):
+    def built(real, device):
+        with torch.device(device):
+            return OPS[name](6, stride, lambda _: Site(real=real), ConvStyle(real=real))
+
+    binary, twin, meta = built(False, "cpu"), built(True, "cpu"), built(False, "meta")
+    shapes = [{key: p.shape for key, p in op.named_parameters()} for op in (binary, twin, meta)]
+    assert shapes[0] == shapes[1] == shapes[2]
+    x = torch.randn(2, 6, 7, 7)
+    assert meta(x.to("meta")).shape == binary(x).shape == twin(x).shape
+    twin.load_state_dict(binary.state_dict())
+    assert all(conv.real for conv in twin.modules() if isinstance(conv, BinaryConv2d))
+    if shapes[0]:
+        assert not torch.equal(twin(x), binary(x))
+
+
+@pytest.mark.parametrize("name", list(BINARY))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_real_weights_behind_binary_activations(name, precision):
+    op = OPS[name](6, 2, lambda _: Site(precision=precision), ConvStyle(real=True, precision=precision))
+    seen = []
+    for module in op.modules():
+        if isinstance(module, BinaryConv2d):
+            module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().unique().tolist()))
+    out = op(torch.randn(4, 6, 7, 7))
+    out.mul(torch.randn(out.shape)).sum().backward()
+    assert seen
+    assert all(values == [-1.0, 1.0] for values in seen)
+    assert out.dtype == torch.float32
+    assert all(p.grad.any() for p in op.parameters())
+
+
+@pytest.mark.parametrize("name", [*BATS, *CPNAS])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_memory_format_changes_nothing_but_the_last_bits(name, stride):
+    torch.manual_seed(2)
+    op = OPS[name](8, stride, site, ConvStyle("minus_one", "mean"))
+    x = torch.randn(4, 8, 7, 9)
+    weights, found = torch.randn(op(x).shape), []
+    for form in (torch.contiguous_format, torch.channels_last):
+        own = x.clone(memory_format=form).requires_grad_()
+        out = op(own)
+        (out * weights).sum().backward()
+        found.append((out, own.grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", list(POOLS))

@@ -8,8 +8,9 @@ import pytest
 
 from evobnn._seeding import generator
 from evobnn.genome import OPERATIONS, OpSpec, parse_genome
-from evobnn.spaces import PUBLISHED, Template, canonical, joint, key, lost_signal, prune
+from evobnn.spaces import PUBLISHED, Choice, Template, canonical, gaaf, joint, key, lost_signal, prune
 from evobnn.spaces.canonical import sites_of
+from evobnn.spaces.gaaf import RESNET18
 
 TEMPLATE = Template(cells=2, width=16, reductions=1, skip="free", padding="minus_one")
 SPACE = joint(TEMPLATE, 8)
@@ -48,6 +49,19 @@ def test_pruning_asks_the_table_what_an_operation_does_with_zeros():
     assert str(prune(cell, table)) == "2 = id(0); 4 = one(3)"
 
 
+def test_skip_and_identity_of_an_empty_node_are_dropped_and_convolutions_are_not():
+    assert pruned("2 = zero(0); 3 = skip(2) + identity(2); 4 = identity(3) + gconv3(1)") == "4 = gconv3(1)"
+    names = ("gconv3", "gconv5", "gdil3", "gdil5", "cdil3", "cdil5", "sep3", "sep5")
+    for name in names:
+        assert pruned(f"2 = zero(0); 3 = {name}(2)") == f"3 = {name}(2)"
+
+
+def test_skip_and_identity_have_sites_where_they_halve_the_map():
+    cell = parse_genome("c[2 = skip(1) + max3(0); 3 = identity(0); 4 = skip(2); 5 = identity(3)]").cell_by_kind["c"]
+    assert sites_of("normal", cell, OPERATIONS) == ["normal/0", "normal/1"]
+    assert sites_of("reduction", cell, OPERATIONS) == ["reduction/0", "reduction/1", "reduction/2", "reduction/3"]
+
+
 def test_sites_are_inputs_in_use_and_nodes_with_binary_edges():
     cell = parse_genome("c[2 = conv3(1) + max3(1); 3 = avg3(2); 4 = dil3(2) + conv3(3)]").cell_by_kind["c"]
     assert sites_of("c", cell, OPERATIONS) == ["c/1", "c/2", "c/4"]
@@ -77,6 +91,37 @@ def test_rule_k_says_an_expression_for_the_widest_class(said, kept):
     found = canonical(SPACE, parse_genome(f"{CELLS} {said}"))
     assert str(found) == f"{CELLS} {kept}"
     assert canonical(SPACE, found) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("@normal/0 = sin(x) @normal/1 = sin(x) @normal/2 = sin(x) @normal/3 = sin(x)",
+         "@normal = sin(x) @reduction = x"),
+        ("@normal/0 = sin(x) @normal/1 = x @normal/2 = sin(x) @normal/3 = sin(x)",
+         "@normal = sin(x) @normal/1 = x @reduction = x"),
+        ("@normal/0 = x @normal/5 = sin(x) @reduction/0 = sin(x)", "@net = x"),  # nobody is there
+    ],
+)  # fmt: skip
+def test_rule_k_widens_what_is_said_per_node(said, kept):
+    space = joint(TEMPLATE, 8, choice=Choice("node"))
+    found = canonical(space, parse_genome(f"{CELLS} {said}"))
+    assert str(found) == f"{CELLS} {kept}"
+    assert canonical(space, found) == found
+    assert canonical(space, space.parse(str(found))) == found
+
+
+def test_every_kind_of_residual_block_has_sites():
+    space = gaaf(RESNET18, 32)
+    for said, kept in (
+        ("@net = add(x, zero)", "@net = x"),
+        ("@normal = sin(x)", "@normal = sin(x) @reduction = x"),
+        ("@normal = sin(x) @reduction = add(zero, sin(x))", "@net = sin(x)"),
+        ("normal[2 = conv3(0)] @net = sin(x)", "@net = sin(x)"),  # a cell has no place
+    ):
+        assert str(canonical(space, parse_genome(said))) == kept
+    one = gaaf(replace(RESNET18, reductions=0), 32)
+    assert str(canonical(one, parse_genome("@normal = sin(x) @reduction = x"))) == "@net = sin(x)"
 
 
 def test_a_network_without_any_site_has_no_expression():
@@ -151,6 +196,26 @@ def test_the_published_cells_prune_to_two_and_six_edges():
 def test_a_path_leads_from_the_image_to_the_logits_or_not(normal, reduction, lost):
     genome = parse_genome(f"normal[{normal}] reduction[{reduction}] @net = x")
     assert bool(lost_signal(SPACE, TEMPLATE, genome)) is lost
+
+
+@pytest.mark.parametrize(
+    ("normal", "reduction", "lost"),
+    [
+        ("2 = conv3(0)", "2 = conv3(1)", False),
+        ("2 = conv3(0)", "", True),  # nothing leads around the reduction
+        ("", "2 = conv3(0)", False),  # its older input is the stem
+        ("", "2 = conv3(1)", True),
+        ("2 = skip(0)", "2 = identity(1)", False),
+    ],
+)
+def test_without_skips_every_cell_on_the_way_must_pass_something_on(normal, reduction, lost):
+    genome = parse_genome(f"normal[{normal}] reduction[{reduction}] @net = x")
+    assert bool(lost_signal(SPACE, replace(TEMPLATE, skip="none"), genome)) is lost
+
+
+def test_residual_blocks_lose_nothing():
+    space = gaaf(RESNET18, 32)
+    assert lost_signal(space, RESNET18, parse_genome("@net = zero")) == ""
 
 
 def test_deeper_stacks_lose_the_signal_in_cell_0_only():

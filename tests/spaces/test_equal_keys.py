@@ -106,6 +106,8 @@ CELLS = [
     "3 = conv3(0) + avg3(0); 5 = dil3(3) + max3(1)",
     "2 = conv3(1) + conv3(1); 3 = max3(2)",
     "2 = avg3(1)",
+    "2 = gconv3(0) + skip(1); 3 = sep3(2) + identity(0); 4 = skip(2) + gdil3(3); 5 = cdil3(1) + identity(4)",
+    "3 = sep5(2) + identity(1); 4 = gconv5(0) + skip(3)",  # node 2 is zeros
 ]
 
 
@@ -117,7 +119,9 @@ def with_idle_edges(draw, cell):
         node = draw(st.sampled_from(list(PLAIN.own_nodes)))
         dead = [source for source in empty if source < node]
         if dead and draw(st.booleans()):
-            edges.append(Edge(draw(st.sampled_from(dead)), node, draw(st.sampled_from(["max3", "avg3"]))))
+            edges.append(
+                Edge(draw(st.sampled_from(dead)), node, draw(st.sampled_from(["max3", "avg3", "skip", "identity"])))
+            )
         else:
             edges.append(Edge(draw(st.integers(0, node - 1)), node, "zero"))
     return Cell(tuple(draw(st.permutations(edges))))

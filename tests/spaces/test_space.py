@@ -5,28 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evobnn._seeding import generator
-from evobnn.decode import Surround, decode
 from evobnn.errors import GenomeError
-from evobnn.evolution.variation import mate, mutate
-from evobnn.genome import OPERATIONS, Edge, Genome, OpSpec, X, parse_genome
-from evobnn.nn import profile
+from evobnn.evolution.variation import mate, mutate, mutate_one
+from evobnn.genome import OPERATIONS, Edge, X, parse_genome
 from evobnn.spaces import (
     ENCODING_2,
     PUBLISHED,
-    SPACES,
     Alphabet,
-    Space,
+    Choice,
     Template,
+    bats,
     bnas,
     canonical,
+    cpnas,
+    gaaf,
     joint,
     key,
-    lost_signal,
 )
-from evobnn.spaces.base import offered_at
+from evobnn.spaces.choice import offered_at
+from evobnn.spaces.gaaf import RESNET18
 
 DIGITS = Template(cells=2, width=16, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
 CIFAR = Template()
@@ -36,7 +37,7 @@ CELLS = parse_genome(f"{NORMAL_CELL} {REDUCTION_CELL}")
 
 VARIANTS = {
     "joint": joint(DIGITS, 8),
-    "one expression": joint(DIGITS, 8, sites="net"),
+    "one expression": joint(DIGITS, 8, choice=Choice(sites="net")),
     "large maps": joint(CIFAR, 32),
     "expressions frozen": joint(DIGITS, 8, parse_genome("@normal = x @reduction = mul(sin(x), x)")),
     "one expression frozen": joint(DIGITS, 8, parse_genome("@normal = sin(cos(x))")),
@@ -46,7 +47,19 @@ VARIANTS = {
     "bnas": bnas(CIFAR, 32),
     "one kind": joint(Template(cells=3, reductions=0), 16),
     "encoding 2": replace(joint(CIFAR, 32), shape=ENCODING_2),
-    "three inputs": replace(joint(CIFAR, 32), nodes=3, inputs=2, alphabet=Alphabet(("x", "sin"), ("add", "mix"))),
+    "three nodes": replace(joint(CIFAR, 32), nodes=3, inputs=2, alphabet=Alphabet(("x", "sin"), ("add", "mix"))),
+    "bats": bats(CIFAR, 32),
+    "cpnas": cpnas(CIFAR, 32),
+    "cpnas, one cell frozen": cpnas(DIGITS, 8, parse_genome(NORMAL_CELL)),
+    "gamma": bnas(CIFAR, 32, choice=Choice(gamma=3.0)),
+    "gaaf": gaaf(RESNET18, 32, choice=Choice(sites="net")),
+    "gaaf per kind, encoding 2": gaaf(RESNET18, 32, choice=Choice(encoding=2)),
+    "gaaf frozen": gaaf(RESNET18, 32, parse_genome("@normal = sin(x)")),
+    "joint bats per node": joint(DIGITS, 8, choice=Choice("node", "bats")),
+    "joint cpnas, encoding 2": joint(DIGITS, 8, choice=Choice("net", "cpnas", encoding=2, gamma=2.0)),
+    "joint bnas narrowed": joint(
+        DIGITS, 8, choice=Choice("node", nodes=2, offered=("conv3", "avg3"), unary=("x", "sin"), binary=("add", "mul"))
+    ),
 }
 
 
@@ -62,7 +75,7 @@ def assert_inside(space, genome):
     assert set(genome.expression_by_site) == {*space.sites, *space.frozen.expression_by_site}
     for kind in space.free_kinds:
         edges = genome.cell_by_kind[kind].edges
-        assert len(edges) == space.nodes * space.inputs
+        assert len(edges) == (space.nodes * space.inputs or sum(2 + n for n in range(space.nodes)))
         assert len({(edge.source, edge.target) for edge in edges}) == len(edges)
         assert all(0 <= edge.source < edge.target < 2 + space.nodes for edge in edges)
         assert all(edge.operation in space.offered[kind] for edge in edges)
@@ -79,14 +92,27 @@ def test_samples_are_inside_and_come_back_from_their_text(space):
         assert_inside(space, genome)
         assert space.parse(str(genome)) == genome
         seen.add(genome)
-    assert len(seen) == 60 or not (space.free_kinds or space.free_sites)
+    assert len(seen) >= 50 or not (space.free_kinds or space.free_sites)
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 2**63 - 1))
+def test_canonical_forms_stay_and_keys_survive_text(name, seed):
+    space = VARIANTS[name]
+    genome = space.sample(generator(seed))
+    once = canonical(space, genome)
+    assert canonical(space, once) == once
+    assert space.parse(str(once)).cells == once.cells
+    assert canonical(space, space.parse(str(once))) == once
+    assert key(space, genome) == key(space, space.parse(str(genome))) == key(space, once)
 
 
 def test_mutants_and_children_are_inside(space):
     rng, steps = generator(2), 0
     a, b = space.sample(rng), space.sample(rng)
-    while steps < 170:  # of each, in each of the 12 spaces: 2,040 and 2,040
-        a = mutate(a, space, rng)
+    while steps < 100:  # of each, in each of the 21 spaces: 2,100 and 2,100
+        a = mutate_one(mutate(a, space, rng), space, rng)
         assert_inside(space, a)
         a, b = mate(a, b, space, rng)
         assert_inside(space, a)
@@ -228,16 +254,6 @@ def test_a_frozen_cell_that_does_not_fit_is_refused_at_once():
         joint(DIGITS, 8, parse_genome("normal[6 = conv3(0)]"))
 
 
-def test_published_cells_are_genomes_of_the_published_space():
-    space = bnas(CIFAR, 32)
-    assert list(PUBLISHED) == ["bnas-cifar10", "bnas-imagenet"]
-    for genome in PUBLISHED.values():
-        space.check(genome)
-        assert space.parse(str(genome)) == genome
-    assert set(SPACES) == {"bnas", "joint"}
-    assert all(SPACES[name](CIFAR, 32, Genome()).name == name for name in SPACES)
-
-
 def test_sampling_is_uniform_over_the_operations_of_an_edge():
     space, rng = VARIANTS["joint"], generator(6)
     counts = dict.fromkeys(space.offered["normal"], 0)
@@ -248,76 +264,6 @@ def test_sampling_is_uniform_over_the_operations_of_an_edge():
     assert all(320 < count < 480 for count in counts.values()), counts  # 400 expected, standard deviation 18
 
 
-SURROUND = Surround(DIGITS, (1, 8, 8), 10)
-
-
-def cost(space, genome, surround=SURROUND):
-    with torch.device("meta"):
-        return profile(decode(space, genome, surround), surround.shape)
-
-
-def ops_by_hand(space, genome):
-    """Return OPs on 8x8x1 digits: stem and head real; per cell a 1x1 for every input in use, then the binary edges."""
-    cells = canonical(space, genome).cell_by_kind
-    binary = 0
-    for kind, inside, pixels_in, pixels_out, widths in (
-        ("normal", 16, 64, 64, (16, 16)),  # both inputs are the stem's 16 channels
-        ("reduction", 32, 64, 16, (16, 4 * 16)),  # the stem, and four nodes of 16
-    ):
-        used = {edge.source for edge in cells[kind].edges}
-        binary += sum(pixels_in * inside * width for number, width in enumerate(widths) if number in used)
-        for edge in cells[kind].edges:
-            spec = space.operations[edge.operation]
-            binary += spec.binary * pixels_out * inside * inside * spec.kernel**2
-    return 64 * 16 * 9 + 4 * 32 * 10 + binary / 64
-
-
-def test_all_genomes_cost_between_the_extremes():
-    space, rng = VARIANTS["joint"], generator(7)
-    low, high = (cost(space, genome) for genome in space.extremes())
-    assert high.ops / low.ops >= 4
-    checked = measured = 0
-    while checked < 300:
-        genome = space.sample(rng)
-        if lost_signal(space, DIGITS, genome):
-            continue  # never measured, and may be cheaper
-        ops = ops_by_hand(space, genome)
-        assert low.ops <= ops <= high.ops
-        if checked % 10 == 0:
-            found = cost(space, genome)
-            assert found.ops == ops
-            assert low.bits <= found.bits <= high.bits
-            assert low.parameters <= found.parameters <= high.parameters
-            measured += 1
-        checked += 1
-    assert measured == 30
-
-
-def test_the_extremes_of_the_joint_space():
-    space = VARIANTS["joint"]
-    least, most = space.extremes()
-    space.check(least)
-    space.check(most)
-    assert str(least.cell_by_kind["normal"]).startswith("2 = zero(0) + avg3(1); 3 = zero(0) + zero(1);")
-    assert {edge.operation for edge in least.cell_by_kind["reduction"].edges} == {"zero"}
-    assert {edge.operation for edge in most.cell_by_kind["normal"].edges} == {"conv5"}
-    assert {edge.operation for edge in most.cell_by_kind["reduction"].edges} == {"conv3"}
-    assert str(most.expression_by_site["normal"]) == "mix(scale(x), scale(x))"  # three numbers per channel
-    assert lost_signal(space, DIGITS, least) == lost_signal(space, DIGITS, most) == ""
-
-
 def test_extremes_are_inside_every_space(space):
     for genome in space.extremes():
         assert_inside(space, genome)
-
-
-def test_an_operation_without_kernel_need_not_be_zeroise():
-    """A later space's identity looks at one pixel, has no work, and is not nothing."""
-    operations = {**OPERATIONS, "id": OpSpec("id", 0, "identity")}
-    space = Space(
-        "toy", "none", ("normal",), {"normal": ("id", "zero", "conv3")}, operations=operations, sites=("net",)
-    )
-    least = space.extremes()[0]
-    assert str(least.cell_by_kind["normal"]).startswith("2 = zero(0) + id(1); 3 = zero(0) + zero(1)")
-    assert lost_signal(space, Template(cells=1, reductions=0), least) == ""
-    assert key(space, least) != key(space, least.with_cell("normal", CELLS.cell_by_kind["normal"]))

@@ -4,36 +4,38 @@ keeps the archive, refuses duplicates, measures the front again and counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
-
-from evobnn._seeding import Generator
-from evobnn.evolution.selection import Candidate
+from evobnn.evolution.strategies.aging import Aging
+from evobnn.evolution.strategies.base import Proposal, Strategy
+from evobnn.evolution.strategies.gaaf import GAAF
+from evobnn.evolution.strategies.local import LocalSearch
 from evobnn.evolution.strategies.nsga2 import NSGA2
+from evobnn.evolution.strategies.nsga3 import NSGA3
+from evobnn.evolution.strategies.opsbins import OpsBins
 from evobnn.evolution.strategies.random import RandomSampling
-from evobnn.genome import Genome
+from evobnn.evolution.strategies.surrogate import Surrogate
 
-
-class Strategy(Protocol):
-    """What the search asks of an algorithm."""
-
-    @property
-    def population(self) -> int:
-        """Survivors of a generation, and evaluations asked for in one."""
-
-    def prepare(self, population: Sequence[Candidate]) -> Any:
-        """Return what proposals of one generation have in common, such as ranks."""
-
-    def propose(
-        self, population: Sequence[Candidate], prepared: Any, toolbox: Any, rng: Generator
-    ) -> tuple[Genome, str, tuple[int, ...]]:
-        """Return (genome, origin, ids of the parents)."""
-
-    def survive(self, candidates: Sequence[Candidate], toolbox: Any) -> list[Candidate]:
-        """Return at most `population` of the candidates, best first where there is an order."""
-
-
-STRATEGIES: dict[str, Callable[..., Strategy]] = {"nsga2": NSGA2, "random": RandomSampling}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "nsga2": NSGA2,
+    "nsga3": NSGA3,
+    "gaaf": GAAF,
+    "aging": Aging,
+    "opsbins": OpsBins,
+    "random": RandomSampling,
+    "local": LocalSearch,
+    "surrogate": Surrogate,
+}
 """Strategy by name; each takes its settings as keyword arguments."""
 
-__all__ = ["NSGA2", "STRATEGIES", "RandomSampling", "Strategy"]
+__all__ = [
+    "GAAF",
+    "NSGA2",
+    "NSGA3",
+    "STRATEGIES",
+    "Aging",
+    "LocalSearch",
+    "OpsBins",
+    "Proposal",
+    "RandomSampling",
+    "Strategy",
+    "Surrogate",
+]

@@ -1,0 +1,104 @@
+"""`evobnn tabulate` and `evobnn table`: make a table of recorded trainings, and see what is in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from evobnn._checks import check_name
+from evobnn.cli.console import console, table
+from evobnn.cli.words import duration, percent
+from evobnn.experiment import Options
+from evobnn.experiment.tabled import ROOT, load_table
+from evobnn.genome import parse_genome
+from evobnn.spaces import simplify
+from evobnn.studies.ranking import Ranking, agreement, ranking
+from evobnn.studies.tabulate import TABLE, TABLES, tabulate
+from evobnn.tables import Table
+
+
+def list_all() -> None:
+    """Print the tables that evobnn knows how to make, and which of them are there."""
+    shown = table("table", "here", "what", left=3)
+    for name, spec in TABLES.items():
+        shown.add_row(name, "yes" if (ROOT / name / TABLE).is_file() else "no", spec.summary)
+    console().print(shown)
+
+
+def make(name: str, options: Options, out: Path | None) -> None:
+    """Make a table, or go on with it, and print what it holds."""
+    spec = TABLES[check_name("table", name, TABLES)]
+    folder = out or ROOT / name
+    err = console(stderr=True)
+    with err.status("starting") as status:
+        made = tabulate(
+            spec,
+            options,
+            folder,
+            lambda done, planned, left: status.update(f"{name}: {done}/{planned} trainings, {duration(left)} left"),
+        )
+    trained = [row for row in made.rows.values() if row.errors]
+    print(f"table     {folder / TABLE}")
+    print(
+        f"rows      {len(made.rows):,}, {len(trained):,} trained, {sum(len(row.errors) for row in trained):,} trainings"
+    )
+    if made.intraclass:
+        value, low, high = made.intraclass
+        print(f"ICC       {value:.2f} ({low:.2f} to {high:.2f})")
+
+
+def show(name: str, count: int, baseline: str, other: str | None, *, as_json: bool) -> None:
+    """Print the best of a table, which of them the baseline cannot be told from, and the agreement with another."""
+    found = load_table(name)
+    ranked = ranking(found, baseline)
+    agreed = agreement(found, load_table(other)) if other else None
+    if as_json:
+        head = {"table": ranked.table, "rows": ranked.rows, "invalid": ranked.invalid, "failed": ranked.failed}
+        best = [asdict(one) for one in ranked.contenders[:count]]
+        counts = {"indistinguishable": ranked.indistinguishable, "better": ranked.better}
+        print(json.dumps({**head, **counts, "best": best, "agreement": asdict(agreed) if agreed else None}, indent=1))
+        return
+    _print(found, ranked, count)
+    if agreed is not None:
+        tau, half = agreed.kendall, agreed.better_half
+        print(
+            f"with {other}: {agreed.n:,} genomes in both, Spearman {agreed.spearman:.2f}, "
+            f"Kendall tau {tau.estimate:.2f} ({tau.low:.2f} to {tau.high:.2f}); "
+            f"within the better half {half.estimate:.2f} ({half.low:.2f} to {half.high:.2f})"
+        )
+
+
+def _print(found: Table, ranked: Ranking, count: int) -> None:
+    shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2)
+    for place, one in enumerate(ranked.contenders[:count], 1):
+        against = one.against
+        shown.add_row(
+            str(place),
+            _function(one.row.genome),
+            percent(one.mean),
+            percent(one.deviation),
+            str(one.n),
+            f"{100 * against.difference:+.1f}",
+            f"{100 * against.low:+.1f} to {100 * against.high:+.1f}",
+            "yes" if one.may_be_best else "no",
+        )
+    out = console()
+    out.print(shown)
+    best = sum(one.may_be_best for one in ranked.contenders)
+    out.print(
+        f"{ranked.table}: {ranked.rows:,} rows, {ranked.invalid:,} never trained (their sign is constant), "
+        f"{ranked.failed:,} failed; {len(ranked.contenders)} contenders, chosen by their first {ranked.first} "
+        f"trainings and compared on the others. Baseline {_function(ranked.baseline.genome)}: "
+        f"{percent(ranked.baseline_mean)}; "
+        f"{ranked.better} are better, {ranked.indistinguishable} cannot be told from it; {best} may be the best.",
+        soft_wrap=True,
+    )
+
+
+def _function(genome: str) -> str:
+    """Return a genome without cells in the shortest way."""
+    head, _, expression = genome.partition("@net = ")
+    if head.strip() or not expression:
+        return genome
+    return str(simplify(parse_genome(genome).expression_by_site["net"]))

@@ -1,0 +1,117 @@
+"""NSGA-II behind a surrogate: a random forest (Breiman, "Random forests", Machine Learning 45, 2001; scikit-learn's) on
+one-hot genomes looks at ten children for each that is trained. Sun et al., "Surrogate-assisted evolutionary deep
+learning using an end-to-end random forest-based performance predictor", IEEE Transactions on Evolutionary Computation
+24(2), 2020, put one before a search of networks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evobnn._checks import check_at_least
+from evobnn._seeding import Generator, child_seed
+from evobnn.evolution.selection import Order
+from evobnn.evolution.strategies.base import Proposal
+from evobnn.evolution.strategies.nsga2 import NSGA2
+from evobnn.evolution.view import View
+from evobnn.genome import Genome
+from evobnn.spaces.loci import Locus, loci
+
+
+@dataclass
+class Screening:
+    """What the proposals of one generation have in common.
+
+    Attributes:
+        order: of the population, for tournaments.
+        columns: of the one-hot encoding, by locus.
+        forest: from rows of shape (n, columns) to unit objectives; None before there is enough to learn from.
+        known: genomes with a recorded outcome.
+        waiting: children that were the best of their tens.
+        drawn: number of tens so far.
+    """
+
+    order: Order
+    columns: dict[Locus, int]
+    forest: Any
+    known: frozenset[Genome]
+    waiting: deque[Proposal] = field(default_factory=deque)
+    drawn: int = 0
+
+
+@dataclass(frozen=True)
+class Surrogate(NSGA2):
+    """Settings of the pre-screened search; children are bred and survive as in NSGA-II.
+
+    Attributes:
+        screen: children that are bred for each that is evaluated: the one with the best predicted scalarisation, under
+            weights drawn for it alone.
+        least: evaluations that ended well before there is a forest; until then genomes are drawn at random.
+        trees: of the forest.
+    """
+
+    screen: int = 10
+    least: int = 20
+    trees: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least("strategy.screen", self.screen, 1)
+        check_at_least("strategy.least", self.least, 2)
+        check_at_least("strategy.trees", self.trees, 1)
+
+    def prepare(self, view: View) -> Screening:
+        """Return the forest, learnt from the whole archive."""
+        chosen = [loci(view.space, one.genome) for one in view.archive]
+        columns = {pair: at for at, pair in enumerate(sorted({pair for pairs in chosen for pair in pairs}))}
+        forest = None
+        if len(chosen) >= self.least and columns:
+            targets = view.unit(np.array([one.values for one in view.archive]))
+            forest = self._grown(encoded(chosen, columns), targets, child_seed(view.seed, "forest", view.generation))
+        known = frozenset(one.genome for one in view.archive)
+        return Screening(view.order(view.population), columns, forest, known)
+
+    def _grown(self, rows: NDArray[np.float32], targets: NDArray[np.float64], seed: int) -> Any:
+        from sklearn.ensemble import RandomForestRegressor  # a second: only where it is asked for
+
+        forest = RandomForestRegressor(
+            self.trees, max_features=1.0 / 3.0, min_samples_leaf=2, n_jobs=1, random_state=seed % 2**32
+        )
+        return forest.fit(rows, targets if targets.shape[1] > 1 else targets[:, 0])
+
+    def propose(self, view: View, prepared: Screening, toolbox: Any, rng: Generator) -> Proposal:
+        """Return the next of the children that were the best of their tens; all tens of a generation are bred and
+        predicted together, as every call of the forest costs milliseconds.
+        """
+        if prepared.forest is None:
+            return toolbox.sample(rng), "sample", ()
+        if not prepared.waiting:
+            self._screened(view, prepared, toolbox, rng)
+        return prepared.waiting.popleft()
+
+    def _screened(self, view: View, prepared: Screening, toolbox: Any, rng: Generator) -> None:
+        count = self.batch * self.screen
+        bred = [super(Surrogate, self).propose(view, prepared.order, toolbox, rng) for _ in range(count)]
+        rows = encoded([loci(view.space, genome) for genome, _, _ in bred], prepared.columns)
+        predicted = np.asarray(prepared.forest.predict(rows)).reshape(count, -1)
+        known = np.array([genome in prepared.known for genome, _, _ in bred])
+        for start in range(0, count, self.screen):
+            weights = np.array(view.weights("strategy", view.generation, prepared.drawn))
+            weighted = predicted[start : start + self.screen] * weights
+            scores = weighted.max(axis=1) + 0.01 * weighted.sum(axis=1) + 1e9 * known[start : start + self.screen]
+            prepared.waiting.append(bred[start + int(np.argmin(scores))])
+            prepared.drawn += 1
+
+
+def encoded(chosen: Sequence[Sequence[Locus]], columns: dict[Locus, int]) -> NDArray[np.float32]:
+    """Return one-hot rows of shape (n, columns); a locus that no column knows leaves no mark."""
+    rows = np.zeros((len(chosen), len(columns)), dtype=np.float32)
+    for row, pairs in zip(rows, chosen, strict=True):
+        row[[columns[pair] for pair in pairs if pair in columns]] = 1.0
+    return rows

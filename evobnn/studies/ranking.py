@@ -1,0 +1,157 @@
+"""What a table of recorded trainings says about its genomes: the best, how sure that is, and how well a second table
+agrees.
+
+The contenders are the rows with more trainings than the others; they were chosen by the first trainings, so only the
+later ones, which had no part in the choice, are looked at here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evobnn._seeding import generator
+from evobnn.errors import ExperimentError, message
+from evobnn.experiment.tabled import recorded
+from evobnn.spaces import key
+from evobnn.studies.statistics import Comparison, Interval, against_baseline, candidates_for_best, kendall, spearman
+from evobnn.tables import Row, Table
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One contender.
+
+    Attributes:
+        row: of the table.
+        mean, deviation: of its error over the later trainings, `n` of them.
+        against: its comparison with the baseline.
+        may_be_best: it belongs to the set that holds the truly best contender in 95 % of all experiments.
+    """
+
+    row: Row
+    mean: float
+    deviation: float
+    n: int
+    against: Comparison
+    may_be_best: bool
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The contenders of a table, best first.
+
+    Attributes:
+        table: its name.
+        rows: all rows, `invalid` and otherwise failed ones among them by number.
+        invalid, failed: how many rows were never trained, or failed in training.
+        first: trainings of every row, by which the contenders were chosen.
+        contenders: see `Ranked`.
+        baseline: the row compared with, and its mean.
+        indistinguishable: contenders that do not differ from the baseline after Holm's correction.
+        better: contenders that are better than the baseline after it.
+    """
+
+    table: str
+    rows: int
+    invalid: int
+    failed: int
+    first: int
+    contenders: tuple[Ranked, ...]
+    baseline: Row
+    baseline_mean: float
+    indistinguishable: int
+    better: int
+
+
+def ranking(table: Table, baseline: str) -> Ranking:
+    """Return the contenders of a table and how they compare with a baseline.
+
+    Arguments:
+        table: with rows of more trainings than the others.
+        baseline: genome as text; has to be a contender or to have as many trainings.
+
+    Raises:
+        ExperimentError: the table has no contenders, or the baseline is not among its rows.
+    """
+    experiment = recorded(table)
+    shape = table.data["shape"]
+    space = experiment.space.build(experiment.network, min(shape[1:]))
+    trained = [row for row in table.rows.values() if row.errors]
+    first = min((len(row.errors) for row in trained), default=0)
+    contenders = [row for row in trained if len(row.errors) >= first + 2]
+    if not contenders:
+        raise ExperimentError(
+            message("rows with more trainings than the others", f"{first} of every row in {table.name}",
+                    "Go on with 'evobnn tabulate', or take a table that trains its best more often.")
+        )  # fmt: skip
+    name = key(space, space.parse(baseline))
+    plain = table.rows.get(name)
+    if plain is None or len(plain.errors) < first + 2:
+        raise ExperimentError(
+            message(f"a baseline with more than {first} trainings in {table.name}", baseline, "Name another.")
+        )
+    scores = {row.key: np.array(row.errors[first:]) / table.images for row in contenders if row.key != plain.key}
+    own = np.array(plain.errors[first:]) / table.images
+    compared = {one.name: one for one in against_baseline(scores, own)}
+    itself = Comparison(plain.key, len(own), 0.0, 0.0, 0.0, 1.0, 1.0, False)
+    compared[plain.key] = itself
+    scores[plain.key] = own
+    best = set(candidates_for_best(scores))
+    ranked = [
+        Ranked(
+            table.rows[name],
+            float(values.mean()),
+            float(values.std(ddof=1)),
+            len(values),
+            compared[name],
+            name in best,
+        )
+        for name, values in scores.items()
+    ]
+    statuses = [str(row.status) for row in table.rows.values()]
+    return Ranking(
+        table.name,
+        len(table.rows),
+        statuses.count("invalid"),
+        sum(status not in ("ok", "invalid") for status in statuses),
+        first,
+        tuple(sorted(ranked, key=lambda one: (one.mean, one.row.key))),
+        plain,
+        float(own.mean()),
+        sum(not one.differs for one in compared.values()) - 1,
+        sum(one.differs and one.difference < 0 for one in compared.values()),
+    )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two tables order the genomes that both hold: `n` of them, and those in the better half of the first."""
+
+    n: int
+    spearman: float
+    kendall: Interval
+    better_half: Interval
+
+
+def agreement(one: Table, other: Table) -> Agreement:
+    """Return the rank correlations of the mean errors over the genomes that both tables trained.
+
+    Genomes that do not learn at all make a correlation large; the better half says whether the good are told apart.
+
+    Raises:
+        ExperimentError: fewer than 4 genomes in common.
+    """
+    shared = [name for name, row in one.rows.items() if row.errors and (found := other.rows.get(name)) and found.errors]
+    if len(shared) < 4:
+        raise ExperimentError(
+            message(
+                f"at least 4 genomes in both {one.name} and {other.name}", str(len(shared)), "Take tables of one space."
+            )
+        )
+    x = np.array([np.mean(one.rows[name].errors) / one.images for name in shared])
+    y = np.array([np.mean(other.rows[name].errors) / other.images for name in shared])
+    half = x <= np.median(x)
+    rng = generator(0, "agreement")
+    return Agreement(len(shared), spearman(x, y), kendall(x, y, rng), kendall(x[half], y[half], rng))

@@ -1,0 +1,179 @@
+"""Searches on a table in memory: milliseconds each, so that a claim about searches rests on hundreds of them.
+
+A search is shown single columns of the table, those of its own seed; what it found is scored on the columns that it was
+not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from evobnn.analysis import Axis
+from evobnn.errors import SearchError
+from evobnn.evolution import Search
+from evobnn.evolution.search import SpaceExhausted
+from evobnn.experiment.settings import Experiment, SpaceSettings
+from evobnn.experiment.setup import make_search
+from evobnn.experiment.tabled import HELD_OUT, check_same, load_table, look_up, on_table, recorded, table_bench
+from evobnn.fitness import Bench
+from evobnn.studies.arms import Arm, assigned
+from evobnn.studies.phases import Start, run_phases, shared_start
+from evobnn.studies.traces import Ledger, Trace
+from evobnn.tables import Table
+
+_BENCHES = 32
+
+
+@dataclass(frozen=True)
+class TableJob:
+    """Searches of one arm as they travel to a worker.
+
+    Attributes:
+        experiment: the base of all arms; `table` names the table.
+        arm: what to run.
+        seeds: one search for each.
+        budget: trained epochs of each.
+        starters: genomes of the shared start.
+    """
+
+    experiment: Experiment
+    arm: Arm
+    seeds: tuple[int, ...]
+    budget: int
+    starters: int
+
+
+def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
+    """Return each seed with its trace, or with why there is none; the function that workers import."""
+    found: list[tuple[int, Trace | str]] = []
+    for seed in job.seeds:
+        try:
+            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.starters)))
+        except SearchError as error:
+            found.append((seed, str(error)))
+    return found
+
+
+def search_on_table(experiment: Experiment, seed: int, budget: int) -> Trace:
+    """Search the experiment's table once, as the experiment says, and return the account.
+
+    Arguments:
+        experiment: with a table of its protocol; what is measured again is measured as often as leaves a column unseen.
+        seed: root of all randomness.
+        budget: trained epochs; the last generation that fits is the last.
+
+    Raises:
+        ExperimentError: a table of another protocol, or a budget below one start population.
+        SearchError: nothing of the first generation ended well, or the strategy cannot honour the experiment.
+    """
+    return arm_on_table(experiment, Arm("search"), seed, budget, experiment.make_strategy().first)
+
+
+def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, starters: int) -> Trace:
+    """Run an arm with a seed on the experiment's table; arguments as in `TableJob`, raises as `search_on_table` does."""
+    base = replace(experiment, seed=seed)
+    table, whole = load_table(base.table), _bench(base)
+    ledger = Ledger(base.objectives, _axes(whole), base.recipe.epochs, _Unseen(table, seed))
+
+    def run(searched: Experiment, limit: int, part: str) -> None:
+        _search(searched, table, limit, ledger)
+
+    run_phases(arm, seen_in_part(assigned(base, arm)), _bench, start_on_table(base, starters), budget, ledger, run)
+    return _with_regret(ledger.trace(), best_known(base.table))
+
+
+def seen_in_part(experiment: Experiment) -> Experiment:
+    """Return the experiment with as few repeats as leave a column of every row of its table unseen.
+
+    Raises:
+        ExperimentError: a table of another protocol, or with a row of too few columns.
+    """
+    table = load_table(experiment.table)
+    check_same(experiment, table)
+    on_table(table, experiment.table)  # raises for too few columns
+    most = _least_columns(experiment.table) - HELD_OUT
+    return replace(experiment, noise=replace(experiment.noise, repeats=min(experiment.noise.repeats, most)))
+
+
+@lru_cache(maxsize=4)
+def _least_columns(name: str) -> int:
+    return min(len(row.errors) for row in load_table(name).rows.values() if row.errors)
+
+
+def start_on_table(experiment: Experiment, count: int) -> Start:
+    """Return the shared start of the experiment's seed."""
+    bench = _bench(experiment)
+    return shared_start(experiment, bench, make_search(experiment, bench).feasible, count)
+
+
+def _search(experiment: Experiment, table: Table, limit: int, ledger: Ledger) -> None:
+    """Search until the next generation would exceed the limit of epochs, or nothing is left."""
+    search: Search = make_search(experiment, _bench(experiment))
+    answer = look_up(experiment, table)
+    strategy = search.strategy
+    while True:
+        try:
+            results = answer(search.ask())
+        except SpaceExhausted:
+            if search.generation < 0:
+                raise
+            return
+        if ledger.epochs + ledger.cost(results, strategy) > limit:
+            return
+        ledger.take(results, strategy)
+        search.tell(results)
+
+
+def _bench(experiment: Experiment) -> Bench:
+    """Return the bench of an experiment on its table, kept for the next search of the same space."""
+    return _kept_bench(experiment.table, experiment.space, experiment.objectives)
+
+
+@lru_cache(maxsize=_BENCHES)
+def _kept_bench(name: str, space: SpaceSettings, objectives: tuple[str, ...]) -> Bench:
+    table = load_table(name)
+    return table_bench(replace(recorded(table), space=space, objectives=objectives), table)
+
+
+def _axes(bench: Bench) -> tuple[Axis, ...]:
+    return tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
+
+
+class _Unseen:
+    """The mean error of a key over the columns that a search with this seed was not shown."""
+
+    def __init__(self, table: Table, seed: int) -> None:
+        self._table, self._seed = table, seed
+        self._known: dict[tuple[str, int], float] = {}
+
+    def __call__(self, key: str, count: int) -> float:
+        shown = min(count, len(self._table.row(key).errors) - HELD_OUT)
+        if (key, shown) not in self._known:
+            seen = self._table.seen(self._seed, key, shown)
+            self._known[key, shown] = self._table.unseen_mean(key, seen)
+        return self._known[key, shown]
+
+
+@lru_cache(maxsize=4)
+def best_known(name: str) -> float:
+    """Return the mean error, in [0, 1], of a table's best genome among those with the most columns."""
+    table = load_table(name)
+    return table.best_mean(max((len(row.errors) for row in table.rows.values()), default=1))
+
+
+def _with_regret(trace: Trace, best: float) -> Trace:
+    """Return the trace with the regret in place of the error: the error less that of the table's best genome."""
+
+    def changed(values: Mapping[str, float]) -> dict[str, float]:
+        regret = {"regret": values["error"] - best}
+        return {**regret, **{name: value for name, value in values.items() if name != "error"}}
+
+    curves = {name: values for name, values in trace.curves.items() if name != "error"}
+    regret = tuple(value - best for value in trace.curves["error"])
+    return replace(trace, curves={"regret": regret, **curves}, start=changed(trace.start), final=changed(trace.final))
+
+
+__all__ = ["TableJob", "arm_on_table", "best_known", "run_table_job", "search_on_table", "seen_in_part",
+           "start_on_table"]  # fmt: skip

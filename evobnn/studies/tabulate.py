@@ -1,0 +1,352 @@
+"""`evobnn tabulate`: train every network of a small space with several seeds, once and for all.
+
+A search on such a table takes milliseconds, so that a claim about searches rests on hundreds of them. The trainings go
+into a journal as they come in; after a stop the next call goes on where this one ended, and the table holds what was
+trained so far.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from evobnn import __version__
+from evobnn._checks import check_at_least
+from evobnn.errors import ExperimentError, message
+from evobnn.experiment.settings import Experiment, from_table, preset_table, to_text
+from evobnn.experiment.setup import Options, make_bench
+from evobnn.fitness import Bench, Job, run_job
+from evobnn.genome import Genome, parse_genome
+from evobnn.parallel import Workers, default_jobs
+from evobnn.records import Evaluation, Status
+from evobnn.snapshot import Journal, JournalEntry, lock, read_journal
+from evobnn.spaces import key
+from evobnn.spaces.enumeration import every
+from evobnn.studies.fidelity import intraclass
+from evobnn.tables import Row, Table, write_table, wrong_images
+
+TABLE, JOURNAL = "table.jsonl", "journal.jsonl"
+CHUNK = 200
+"""Trainings that are handed to the workers at once; the budget is looked at after each."""
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What to tabulate.
+
+    Attributes:
+        name: of the table and its folder.
+        summary: for people.
+        preset: with which the settings begin.
+        settings: laid over the preset, section by section.
+        seeds: trainings of every genome.
+        best: so many of the best by their mean, and the baselines, are trained with `more` seeds.
+        more: seeds of those.
+        baselines: genomes as text that get `more` seeds whatever their rank.
+        twins: seeds with which the real-valued twin is trained as well.
+    """
+
+    name: str
+    summary: str
+    preset: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seeds: int = 3
+    best: int = 0
+    more: int = 0
+    baselines: tuple[str, ...] = ()
+    twins: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least("seeds", self.seeds, 1)
+        check_at_least("twins", self.twins, 0)
+
+    def experiment(self) -> Experiment:
+        """Return the experiment whose space and protocol are tabulated."""
+        table = preset_table(self.preset)
+        for name, value in self.settings.items():
+            merged = isinstance(value, Mapping) and isinstance(table.get(name), Mapping)
+            table[name] = {**table[name], **value} if merged else value
+        return from_table({**table, "preset": self.name}, f"the table {self.name}")
+
+
+_PLAIN = ("@net = add(x, zero)", "@net = add(sin(x), zero)", "@net = add(shift(x), zero)")
+_RESNET = {
+    "macro": "resnet", "cells": 2, "reductions": 1, "width": 8, "stem": 1.0, "head": 2, "skip": "none",
+    "padding": "zero", "scale": "none",
+}  # fmt: skip
+_GAAF_RECIPE = {"clip": 1.3, "latent_clip": 1.3, "learning_rate": 0.02, "batch": 64}
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec
+    for spec in (
+        TableSpec(
+            "gaaf1-digits",
+            "every function of GAAF's encoding 1 on a binary ResNet of 5 sites, width 8; digits",
+            "digits",
+            {
+                "objectives": ["error"],
+                "space": {"name": "gaaf", "sites": "net"},
+                "network": _RESNET,
+                "recipe": {**_GAAF_RECIPE, "epochs": 3},
+            },
+            best=150,
+            more=15,
+            baselines=_PLAIN,
+        ),
+        TableSpec(
+            "gaaf1-mnist14",
+            "the same on MNIST at 14x14 pixels, 2,000 images to learn from and 10,000 to validate",
+            "mnist",
+            {
+                "objectives": ["error"],
+                "space": {"name": "gaaf", "sites": "net"},
+                "dataset": {"size": 14, "validation": 1 / 6, "train_limit": 2000, "validation_limit": 10000},
+                "network": _RESNET,
+                "recipe": {**_GAAF_RECIPE, "epochs": 2, "batch": 32},
+            },
+            best=150,
+            more=15,
+            baselines=_PLAIN,
+        ),
+        TableSpec(
+            "joint-digits",
+            "16 expressions on 164 topologies: cells of two nodes with zero, max3 and conv3; digits",
+            "digits",
+            {
+                "objectives": ["error", "ops"],
+                "space": {
+                    "sites": "net",
+                    "nodes": 2,
+                    "offered": ["zero", "max3", "conv3"],
+                    "unary": ["x", "zero", "sin", "tan", "shift", "abs"],
+                    "binary": ["add"],
+                },
+                "network": {"cells": 1, "reductions": 0, "width": 8},
+                "recipe": {"epochs": 3, "batch": 64, "learning_rate": 0.02},
+            },
+            twins=1,
+        ),
+    )
+}
+"""The tables that come with evobnn, by name."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a table consists of.
+
+    Attributes:
+        bench: where trainings happen.
+        genomes: by key, in the order of the table.
+        refused: why a genome is not trained, by key.
+    """
+
+    bench: Bench
+    genomes: Mapping[str, Genome]
+    refused: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: which genome, with which seed, with its real-valued twin or without."""
+
+    key: str
+    seed: int
+    twin: bool
+
+
+def plan(experiment: Experiment, options: Options) -> Plan:
+    """Return every genome of the experiment's space with the reason why it is not trained, if there is one."""
+    bench = make_bench(experiment, options)
+    genomes = dict(every(bench.space))
+    refused = {name: reason for name, genome in genomes.items() if (reason := bench.infeasible(genome))}
+    return Plan(bench, genomes, refused)
+
+
+def missing(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> list[Task]:
+    """Return the trainings to be done next: first `seeds` of all, then `more` of the best; empty when all is done."""
+    trained = [name for name in plan.genomes if name not in plan.refused]
+    first = [Task(name, seed, seed < spec.twins) for seed in range(spec.seeds) for name in trained]
+    left = [task for task in first if (task.key, task.seed) not in known]
+    if left or spec.more <= spec.seeds:
+        return left
+    chosen = _best(spec, plan, known)
+    more = [Task(name, seed, False) for seed in range(spec.seeds, spec.more) for name in chosen]
+    return [task for task in more if (task.key, task.seed) not in known]
+
+
+def _best(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> list[str]:
+    """Return the keys that get more seeds: the best by mean over the first ones, and the baselines."""
+    means: dict[str, float] = {}
+    for name in plan.genomes:
+        found = [known[name, seed] for seed in range(spec.seeds) if (name, seed) in known]
+        if found and all(one.status is Status.OK for one in found):
+            means[name] = math.fsum(one.objectives["error"] for one in found) / len(found)
+    ranked = sorted(means, key=lambda name: (means[name], name))[: spec.best]
+    space = plan.bench.space
+    plain = [key(space, space.parse(str(parse_genome(text)))) for text in spec.baselines]
+    return list(dict.fromkeys([*ranked, *(name for name in plain if name in means)]))
+
+
+def tabulate(
+    spec: TableSpec,
+    options: Options,
+    folder: Path,
+    report: Callable[[int, int, float], None] = lambda done, planned, seconds_left: None,
+) -> Table:
+    """Train what is missing, until all is done or the budget is used, and return the table as it is then.
+
+    Arguments:
+        spec: what to tabulate.
+        options: jobs, backend, device, data folder; `budget` stops between trainings.
+        folder: of the table; holds `table.jsonl` and the journal.
+        report: called with (trainings done, planned in this stage, seconds left) after each.
+
+    Raises:
+        ExperimentError: the folder holds trainings of another protocol.
+    """
+    experiment = spec.experiment()
+    bench_plan = plan(experiment, options)
+    protocol = bench_plan.bench.protocol.fingerprint()
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with lock(folder), Workers(options.jobs or default_jobs(), options.backend) as workers:
+        known = _known(folder, protocol)
+        journal = Journal(folder / JOURNAL)
+        while todo := missing(spec, bench_plan, known):
+            stage = len(todo)
+            for chunk in (todo[start : start + CHUNK] for start in range(0, stage, CHUNK)):
+                jobs = [_job(bench_plan, experiment, task) for task in chunk]
+                for outcome in workers.run(run_job, jobs):
+                    task = chunk[outcome.index]
+                    lost = Evaluation(Status.ERROR, message=outcome.lost)
+                    found = outcome.value if outcome.value is not None else lost
+                    journal.append(_entry(task, protocol, found))
+                    known[task.key, task.seed] = found
+                    stage -= 1
+                    pace = (time.monotonic() - started) / max(1, len(todo) - stage)
+                    report(len(todo) - stage, len(todo), pace * stage)
+                if out_of_time := options.budget is not None and time.monotonic() - started >= options.budget:
+                    break
+            if out_of_time:
+                break
+        table = as_table(spec, experiment, bench_plan, known)
+        write_table(folder / TABLE, table)
+    return table
+
+
+def _known(folder: Path, protocol: str) -> dict[tuple[str, int], Evaluation]:
+    entries, _ = read_journal(folder / JOURNAL)
+    strange = next((entry for entry in entries if entry.protocol != protocol), None)
+    if strange is not None:
+        raise ExperimentError(
+            message(
+                f"trainings of the protocol {protocol} in {folder}",
+                f"some of {strange.protocol}",
+                "Data, settings or versions have changed: tabulate into another folder.",
+            )
+        )
+    return {(entry.key, entry.repeat): entry.evaluation for entry in entries}
+
+
+def _job(plan: Plan, experiment: Experiment, task: Task) -> Job:
+    genome = plan.genomes[task.key]
+    return Job(plan.bench, str(genome), plan.bench.seed(experiment.seed, genome, task.seed), twin=task.twin)
+
+
+def _entry(task: Task, protocol: str, evaluation: Evaluation) -> JournalEntry:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return JournalEntry(task.key, protocol, task.seed, "table", 0, 0, 1, evaluation, now)
+
+
+def as_table(spec: TableSpec, experiment: Experiment, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> Table:
+    """Return the table of what is known; genomes without any training yet are left out."""
+    images = plan.bench.prepared.validation_count
+    rows: dict[str, Row] = {}
+    for name, genome in plan.genomes.items():
+        row = _row(plan, name, genome, known, images, max(spec.seeds, spec.more))
+        if row is not None:
+            rows[name] = row
+    complete = [row.errors[: spec.seeds] for row in rows.values() if len(row.errors) >= spec.seeds]
+    return Table(
+        name=spec.name,
+        experiment=to_text(experiment),
+        protocol=plan.bench.protocol.fingerprint(),
+        images=images,
+        seeds=tuple(range(max(spec.seeds, spec.more))),
+        rows=rows,
+        versions={"evobnn": __version__, **{name: version(name) for name in ("torch", "numpy", "scikit-learn")}},
+        machine={
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+        },
+        data={
+            "fingerprint": plan.bench.prepared.fingerprint,
+            "shape": list(plan.bench.prepared.shape),
+            "classes": plan.bench.prepared.classes,
+            "train": plan.bench.prepared.train_count,
+        },
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        intraclass=_correlation(complete),
+    )
+
+
+def _correlation(rows: Sequence[Sequence[int]]) -> tuple[float, ...]:
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return ()
+    found = intraclass([[float(value) for value in row] for row in rows])
+    return tuple(round(value, 4) for value in found) if all(map(math.isfinite, found)) else ()
+
+
+def _row(
+    plan: Plan, name: str, genome: Genome, known: Mapping[tuple[str, int], Evaluation], images: int, most: int
+) -> Row | None:
+    """Return the row of a genome; one training that failed makes the genome fail, as in a search."""
+    if name in plan.refused:
+        cost = plan.bench.cost(genome)
+        counted = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "other": cost.other}
+        return Row(name, str(genome), Status.INVALID, **_counts(counted), message=plan.refused[name])
+    found = _until_gap(known.get((name, seed)) for seed in range(most))
+    if not found:
+        return None
+    counts = _counts(found[0].measures)
+    failed = next((one for one in found if one.status is not Status.OK), None)
+    if failed is not None:
+        return Row(name, str(genome), failed.status, **counts, message=failed.message)
+    errors = tuple(wrong_images(one.objectives["error"], images) for one in found)
+    parents = [one.measures.get("parent_error") for one in found]
+    parent = tuple(None if value is None else wrong_images(value, images) for value in parents)
+    return Row(
+        name,
+        str(genome),
+        Status.OK,
+        **counts,
+        errors=errors,
+        parent=parent if any(v is not None for v in parent) else (),
+    )
+
+
+def _counts(measures: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a row says of costs from the measures of an evaluation."""
+    whole = {name: int(measures[name]) for name in ("bits", "parameters")}
+    return {"ops": measures["ops"], **whole, "elementwise": float(measures["other"])}
+
+
+def _until_gap(evaluations: Iterable[Evaluation | None]) -> list[Evaluation]:
+    """Return the evaluations up to the first that is missing."""
+    found = []
+    for one in evaluations:
+        if one is None:
+            break
+        found.append(one)
+    return found
