@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC: dict[str, str] = {
+    "Additions": "evobnn.fitness",
     "Cell": "evobnn.genome",
     "Experiment": "evobnn.experiment",
     "Expression": "evobnn.genome",

@@ -231,7 +231,7 @@ def build(
             head=template.head,
         )
     check_size(template, surround.shape)
-    return _stack(space, genome, surround, style, site, ops, keep_unused=published)
+    return _stack(space, genome, surround, style, site, ops, keep_unused=published and template.skip != "none")
 
 
 def check_size(template: Template, shape: tuple[int, int, int]) -> None:
@@ -285,7 +285,7 @@ def _stack(
                 nodes=space.nodes,
                 stride=2 if reduces else 1,
                 older_is_larger=older_is_larger,
-                affine=large,
+                affine=large or template.macro != "bnas",
                 keep_unused=keep_unused,
             )
         )

@@ -464,8 +464,10 @@ def _result_row(result: Result) -> Row:
 
 
 def _result(row: Row) -> Result:
-    take(row, **_INDIVIDUAL, repeat=int, **_OUTCOME)
-    return Result(Request(_individual(row), row["repeat"], bool(row.get("twin", False))), _evaluation(row))
+    take({name: value for name, value in row.items() if name != "twin"}, **_INDIVIDUAL, repeat=int, **_OUTCOME)
+    if row.get("twin", True) is not True:
+        raise ValueError("'twin' that is not true")
+    return Result(Request(_individual(row), row["repeat"], "twin" in row), _evaluation(row))
 
 
 def _entry(row: Row, path: Path) -> JournalEntry:

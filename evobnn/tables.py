@@ -15,10 +15,13 @@ it found is scored on the columns that it was not shown.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,7 @@ class Table:
         seeds: by column, which repeat of the experiment it is.
         rows: by key, in the order of the file.
         versions, machine: what it was trained with, and on.
+        data: the prepared images: `fingerprint`, `shape` (C, H, W), `classes`, number to `train` on; a search needs it.
         created: ISO 8601 time.
         intraclass: intraclass correlation of a single training's error over the table, and its 95 % interval; or empty.
     """
@@ -121,6 +125,17 @@ class Table:
         if any(not 0 <= count <= self.images for count in counts):
             return f"wrong images of {key} outside 0 to {self.images}"
         return None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits over what a search can be shown: protocol, images, and all rows."""
+        said = [self.protocol, self.images, [_to_json(row) for row in self.rows.values()]]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+    @cached_property
+    def has_twins(self) -> bool:
+        """Whether real-valued twins were trained as well."""
+        return any(row.parent for row in self.rows.values())
 
     def row(self, key: str) -> Row:
         """Return the row of a key; raise RunError where there is none."""
@@ -318,7 +333,11 @@ class TableEvaluator:
         return [Result(request, self.evaluation(request)) for request in requests]
 
     def evaluation(self, request: Request) -> Evaluation:
-        """Return what the table says; `invalid` for a key it lacks, `error` for a column or twin it lacks."""
+        """Return what the table says; `invalid` for a key it lacks, `error` for a column or the twins it lacks.
+
+        Where the twin was not trained in the column that is shown, that of another column stands in; where it failed
+        in all of them there is no `parent_error`, as after a training.
+        """
         key = request.individual.key
         row = self.table.rows.get(key)
         if row is None:
@@ -336,11 +355,11 @@ class TableEvaluator:
         values = {**costs, "error": row.errors[column] / self.table.images}
         measures = {**costs, "loss": row.losses[column]} if row.losses else costs
         if request.twin:
-            if not row.parent:
+            if not self.table.has_twins:
                 return _failed(Status.ERROR, f"the real-valued twin of {key}", f"a table {self.table.name} without it",
                                "Tabulate it with twins, or search without.")  # fmt: skip
-            known = (row.parent[at] for at in (column, *self.table.order(self.root, key)) if row.parent[at] is not None)
-            wrong = next(known, None)
+            places = (column, *self.table.order(self.root, key)) if row.parent else ()
+            wrong = next((row.parent[at] for at in places if row.parent[at] is not None), None)
             measures = measures if wrong is None else {**measures, "parent_error": wrong / self.table.images}
         return Evaluation(Status.OK, {name: float(values[name]) for name in self.objectives}, "", measures)
 

@@ -69,3 +69,13 @@ def tiny_space() -> Any:
     from evobnn.spaces import Template, joint
 
     return joint(Template(**TINY["network"]), 8)
+
+
+@pytest.fixture(scope="session")
+def miniature(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the really trained table of `tests/miniature.py`. Not to be written to."""
+    from tests.miniature import made
+
+    folder = tmp_path_factory.mktemp("tables") / "mini"
+    made(folder)
+    return folder

@@ -144,7 +144,7 @@ def test_what_has_no_half_is_skipped_and_the_rest_kept() -> None:
 
 def test_nothing_to_keep_is_an_error() -> None:
     said: list[str] = []
-    with pytest.raises(RunError, match=r"^Expected .* the space bnas can keep something, got none in published:sine "):
+    with pytest.raises(RunError, match=r"^Expected .* a search in the space bnas, got none in published:sine "):
         starters(BNAS, ["published:sine"], 5, 0, said.append)
     assert said == [
         "published:sine is skipped, nothing of it can be kept: @net = add(sin(x), zero) (@net = x is given here)."

@@ -1,11 +1,20 @@
 """What README promises: its public names, its commands, its genome."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 import evobnn
+from evobnn._seeding import generator
 from evobnn.cli.app import app
+from evobnn.experiment import Options, preset_table
+from evobnn.experiment.settings import from_table
+from evobnn.experiment.setup import make_bench
+from evobnn.fitness import evaluate
+from evobnn.records import Status
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -29,6 +38,24 @@ def test_the_genome_shown_is_read():
     (command,) = re.findall(r"^evobnn show (\".+\")$", README, re.MULTILINE)
     (text,) = shlex.split(command)
     assert str(evobnn.parse_genome(text)) == text
+
+
+def test_the_additions_shown_can_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    after = README.split("Operations and forms of your own")[1]
+    code = re.findall(r"^```python$\n(.+?)^```$", after, re.DOTALL | re.MULTILINE)[0]
+    (tmp_path / "readme_additions.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = importlib.import_module("readme_additions").mine
+    table = {**preset_table("digits"), "recipe": {"epochs": 1, "batch": 64}, "dataset": {"train_limit": 64}}
+    bench = make_bench(from_table(table, "test"), Options(jobs=1, additions=mine))
+    genome = bench.space.sample(generator(1, "readme"))
+    cell = evobnn.parse_genome("normal[2 = max3(0) + max3(1)]").cell_by_kind["normal"]
+    nodes = [edge._replace(operation="conv7") if edge == cell.edges[0] else edge for edge in cell.edges]
+    genome = genome.with_cell("normal", genome.cell_by_kind["normal"].with_node(2, tuple(nodes)))
+    genome = genome.with_expression("normal", evobnn.parse_expression("add(x, x)"))
+    text = str(genome).replace("@normal = add(x, x)", "@normal = add(softsign(x), x)")
+    found = evaluate(bench, bench.space.parse(text), 1)
+    assert found.status is Status.OK, found.message
 
 
 def test_no_place_left_open():

@@ -58,6 +58,36 @@ def test_reading_and_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     assert read.state["huge"] == 2**200
 
 
+def with_twins(number: int = 0) -> Generation:
+    """Return the generation with its second result, and the state's memory, as a pressure leaves them."""
+    plain = generation(number)
+    first, second = plain.results
+    twin = replace(second, request=replace(second.request, twin=True))
+    memory = {"strategy": {"age": [4, 2]}, "abandonment": {"alive": {"normal/0>2": ["zero", "conv3"]}, "rounds": 1}}
+    return replace(plain, state={**plain.state, "memory": memory}, results=(first, twin))
+
+
+def test_twins_and_memory_come_back_and_a_file_without_them_names_neither(tmp_path: Path) -> None:
+    path = write_generation(tmp_path, with_twins(3))
+    read = read_generation(path)
+    assert [result.request.twin for result in read.results] == [False, True]
+    assert read.state["memory"] == with_twins().state["memory"]
+    (tmp_path / "again").mkdir()
+    assert write_generation(tmp_path / "again", read).read_bytes() == path.read_bytes()
+    (tmp_path / "plain").mkdir()
+    plain = write_generation(tmp_path / "plain", generation(3)).read_bytes()
+    assert path.read_bytes().count(b'"twin": true') == 1
+    assert b"twin" not in plain and b"memory" not in plain
+
+
+def test_the_committed_run_is_read_and_written_byte_for_byte(tmp_path: Path) -> None:
+    """Files of the version before name no twin and no memory."""
+    paths = sorted((Path(__file__).parents[1] / "populations" / "digits").glob("generation-*.jsonl"))
+    for path in paths:
+        assert write_generation(tmp_path, read_generation(path)).read_bytes() == path.read_bytes()
+    assert len(paths) == 8
+
+
 def test_clock_times_and_tracebacks_stay_out(tmp_path: Path) -> None:
     plain = generation()
     timed = replace(
@@ -84,7 +114,7 @@ def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
 
 
 def test_a_cut_at_every_byte_is_reported_with_file_and_line(tmp_path: Path) -> None:
-    path = write_generation(tmp_path, generation())
+    path = write_generation(tmp_path, with_twins())
     data = path.read_bytes()
     lines = data.count(b"\n")
     seen = set()
@@ -114,6 +144,8 @@ def test_a_cut_at_every_byte_is_reported_with_file_and_line(tmp_path: Path) -> N
         (4, lambda row: row["result"].update(colour=1), "unknown field 'colour'"),
         (4, lambda row: row["result"].update(objectives={}), "objectives exactly where"),
         (4, lambda row: row["result"]["objectives"].update(error="low"), "in place of a number"),
+        (4, lambda row: row["result"].update(twin=False), "'twin' that is not true"),
+        (4, lambda row: row["result"].update(twin=1), "'twin' that is not true"),
         (5, lambda row: row["result"].pop("key"), "without 'key'"),
     ],
 )

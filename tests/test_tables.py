@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evobnn.errors import EvobnnError, ExperimentError, RunError
-from evobnn.records import Evaluation, Individual, Request, Status, mean_objectives
+from evobnn.records import FRESH, Evaluation, Individual, Request, Status, mean_objectives
 from evobnn.tables import Row, Table, TableEvaluator, check_protocol, read_table, write_table, wrong_images
 
 ROWS = (
@@ -286,18 +286,70 @@ def test_columns_held_out_are_never_shown():
 
 
 def test_twins():
-    by_column = {column: (repeat, ROWS[0].parent[column]) for repeat, column in enumerate(table().order(1, "aa"))}
-    assert len(by_column) == 3
-    for column, (repeat, wrong) in by_column.items():
-        found = answer("aa", repeat, twin=True)
-        assert found.objectives["error"] == table().value("aa", column)
-        assert found.measures.get("parent_error") == (None if wrong is None else wrong / 40)
-        assert "parent_error" not in answer("aa", repeat).measures
-    without = answer("bb", twin=True)
-    assert (without.status, without.message.split(".")[0]) == (
+    """Of the column that is shown; where it has none, of the first column in order that has one."""
+    looped = set()
+    for root in range(12):
+        order = table().order(root, "aa")
+        for repeat, column in enumerate(order):
+            evaluate = TableEvaluator(table(), root)
+            found = evaluate.evaluation(request("aa", repeat, twin=True))
+            stand_in = next(at for at in order if ROWS[0].parent[at] is not None)
+            wrong = ROWS[0].parent[column if ROWS[0].parent[column] is not None else stand_in]
+            assert found.objectives["error"] == table().value("aa", column)
+            assert found.measures["parent_error"] == wrong / 40
+            assert "parent_error" not in evaluate.evaluation(request("aa", repeat)).measures
+            looped.add((column, stand_in))
+    assert looped == {(column, at) for column in range(3) for at in (0, 2)}
+
+
+def test_a_twin_that_failed_is_no_failure_and_a_table_without_any_is():
+    found = answer("bb", twin=True)
+    assert (found.status, "parent_error" in found.measures) == (Status.OK, False)
+    toy = table(*(replace(row, parent=()) for row in ROWS))
+    assert (toy.has_twins, table().has_twins) == (False, True)
+    found = TableEvaluator(toy, 1).evaluation(request("aa", twin=True))
+    assert (found.status, found.message.split(".")[0]) == (
         Status.ERROR,
-        "Expected the real-valued twin of bb, got a table toy without it",
+        "Expected the real-valued twin of aa, got a table toy without it",
     )
+
+
+def test_fresh_repeats_show_the_held_out_column_and_no_other():
+    toy, looped = table(), 0
+    for root, key in itertools.product(range(10), ("aa", "bb", "ee")):
+        count = len(toy.row(key).errors)
+        for held_out in range(1, count + 1):
+            evaluate = TableEvaluator(toy, root, held_out=held_out)
+            fresh = [evaluate.evaluation(request(key, FRESH + n)) for n in range(held_out + 1)]
+            hidden = toy.order(root, key)[::-1][:held_out]
+            assert [one.objectives["error"] for one in fresh[:-1]] == [toy.value(key, column) for column in hidden]
+            assert fresh[-1].status is Status.ERROR
+            assert not toy.seen(root, key, count - held_out) & set(hidden)
+            looped += 1
+    assert looped == 10 * 8
+    assert answer("aa", FRESH).status is Status.ERROR  # nothing is held out
+
+
+def test_repeats_begin_again_only_where_they_may():
+    errors = [answer("aa", repeat, held_out=1, cycle=True).objectives["error"] for repeat in range(7)]
+    first, second = (table().value("aa", column) for column in table().order(1, "aa")[:2])
+    assert errors == [first, second, first, second, first, second, first]
+    assert answer("aa", 2, held_out=1).status is Status.ERROR
+    assert answer("bb", 5, held_out=2, cycle=True).status is Status.ERROR  # no column may be shown at all
+
+
+def test_the_fingerprint_is_of_what_a_search_can_see():
+    same = [table(), table(created="later", machine={}, versions={})]
+    others = [table(protocol="fedcba9876543210"), table(images=41), table(*ROWS[:4]),
+              table(replace(ROWS[0], errors=(30, 28, 36)), *ROWS[1:])]  # fmt: skip
+    assert len({one.fingerprint for one in same}) == 1
+    assert len({one.fingerprint for one in same + others}) == 5
+
+
+def test_what_the_images_are_comes_back(tmp_path: Path):
+    data = {"fingerprint": "f", "shape": [1, 8, 8], "classes": 10, "train": 100}
+    write_table(tmp_path / "table.jsonl", table(data=data))
+    assert read_table(tmp_path / "table.jsonl").data == data
 
 
 def test_the_noise_is_real_and_the_score_is_not_what_was_seen():

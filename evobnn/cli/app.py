@@ -221,6 +221,65 @@ def table(
 
 
 @app.command()
+def compare(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PRESET | FILE.toml]", help="What all arms share. (default: digits, or what the table holds)"
+        ),
+    ] = None,
+    recorded: Annotated[
+        str | None,
+        typer.Option("--table", metavar="TABLE", help="Look evaluations up in a table: milliseconds a search."),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Space to search.")] = None,
+    strategies: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Strategies; gaaf-published and gaaf-archive are GAAF's own code.")
+    ] = "",
+    pressures: Annotated[
+        str, typer.Option(metavar="A,B,…", help="Pressures: each strategy without any, and with each.")
+    ] = "",
+    arms: Annotated[
+        str,
+        typer.Option(metavar="A,B,…", help="joint, topology, expressions, topology-then-expressions, random."),
+    ] = "",
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arm", metavar="'NAME SECTION.KEY=VALUE …'", help="An arm with settings of its own. Repeatable."
+        ),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Paired searches of each arm. (default: 5; on a table 200)")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Of every search: trained epochs, or '300 trainings'. (default: to the preset's horizon)"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder; goes on with what is there. (default: populations/compare-PRESET-NUMBER)"),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change any setting for all arms. Repeatable."),
+    ] = None,
+    jobs: Jobs = None,
+    backend: Backend = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare searches at equal cost, seed by seed; the first arm is the reference."""
+    from evobnn.cli import compare, search
+
+    options = search.options(
+        generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
+    )
+    asked = compare.Asked(
+        what, recorded, space, strategies, pressures, arms, own or [], seeds, budget, assignments or []
+    )
+    compare.show(asked, options, out)
+
+
+@app.command()
 def fidelity(
     what: Annotated[
         str | None, typer.Argument(metavar="[PRESET | FILE.toml]", help="Whose protocol to judge. (default: digits)")

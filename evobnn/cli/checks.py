@@ -6,7 +6,6 @@ because the images are not at hand or versions differ, raises `CannotTellError` 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -122,9 +121,7 @@ def show(folder: Path) -> bool:
 
 
 def _experiment(run: Folder) -> Problems:
-    path = run.path / "experiment.toml"
-    _ = run.experiment  # refuses what is not understood
-    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:16]  # of the text: settings may have come since
+    fingerprint = run.experiment.fingerprint()  # refuses what is not understood
     for generation in run.generations:
         if generation.header.get("experiment") != fingerprint:
             found = generation.header.get("experiment")
@@ -175,6 +172,7 @@ def _individuals(run: Folder) -> Problems:
 
 def _survivors(run: Folder) -> Problems:
     measured: dict[int, list[Evaluation]] = {}
+    last = run.experiment.make_strategy().repeats_known  # then the last evaluation counts alone
     for generation in run.generations:
         for result in generation.results:
             measured.setdefault(result.request.individual.id, []).append(result.evaluation)
@@ -186,7 +184,7 @@ def _survivors(run: Folder) -> Problems:
             elif survivor.repeats != len(evaluations):
                 who = survivor.individual.id
                 yield f"{place} counts {survivor.repeats} evaluations of {who}, not {len(evaluations)}"
-            elif mean_objectives(evaluations) != dict(survivor.objectives):
+            elif mean_objectives(evaluations[-1 if last else 0 :]) != dict(survivor.objectives):
                 yield f"{place} has other objectives than the mean of the evaluations of {survivor.individual.id}"
 
 
@@ -275,7 +273,8 @@ def _costs(run: Folder) -> Problems:
         if individual.id not in front or result.request.repeat:
             continue
         cost = run.bench.cost(run.bench.space.parse(individual.genome))
-        for name in ("ops", "bits", "parameters", "binary_macs", "real_macs"):
+        names = ("ops", "bits", "parameters", "binary_macs", "real_macs")
+        for name in names[: 3 if run.experiment.table else None]:  # a table tells no more
             if evaluation.measures.get(name) != getattr(cost, name):
                 yield f"{place} has {name} = {evaluation.measures.get(name)}, counted {getattr(cost, name)}"
 
@@ -322,7 +321,7 @@ CHECKS: dict[str, Callable[[Folder], Problems]] = {
 
 def _same_protocol(run: Folder) -> None:
     """Raise CannotTellError where the run was made with other data, settings or versions than are at hand."""
-    if not run.bench.prepared.folder:
+    if not (run.bench.prepared.folder or run.experiment.table):
         raise CannotTellError("the images are not at hand")
     recorded = {generation.header.get("protocol") for generation in run.generations}
     if recorded - {run.bench.protocol.fingerprint()}:

@@ -20,7 +20,7 @@ from evobnn.experiment import Experiment, Options, Session, create, preset_names
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
 from evobnn.experiment.settings import from_table, load, override, to_text
 from evobnn.experiment.setup import make_bench
-from evobnn.experiment.tabled import load_table, on_table
+from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 
@@ -69,8 +69,10 @@ def experiment(
     """
     if recorded is not None and what is None and dataset is None:
         table = tomllib.loads(to_text(on_table(load_table(recorded), recorded)))
+        table["strategy"] = {name: table["strategy"][name] for name in ("name", "population")}  # what any other takes
     elif recorded is not None:
-        table = {**_table(what or DEFAULT_PRESET), "table": recorded}
+        noise = dataclasses.asdict(noise_of(load_table(recorded)))
+        table = {"noise": noise, **_table(what or DEFAULT_PRESET), "table": recorded}
         assignments = [*([f"dataset.name={dataset}"] if dataset else []), *assignments]
     elif what is None and dataset is not None:
         known = dataset in preset_names()
@@ -116,8 +118,8 @@ def _unfinished(folder: Path) -> int | None:
 
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
-    space = make_bench(experiment, options).space
-    genomes = starters(space, sources, experiment.make_strategy().first, experiment.seed, note)
+    bench, count = make_bench(experiment, options), experiment.make_strategy().first
+    genomes = starters(bench.space, sources, count, experiment.seed, note, bench.infeasible)
     return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))
 
 

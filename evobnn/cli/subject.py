@@ -12,7 +12,7 @@ from evobnn.analysis.frames import Member, archive
 from evobnn.cli import runs
 from evobnn.cli.search import experiment as read_experiment
 from evobnn.data import PreparedData
-from evobnn.errors import DataError, GenomeError, message
+from evobnn.errors import DataError, ExperimentError, GenomeError, message
 from evobnn.experiment import Experiment, Options
 from evobnn.experiment.setup import make_bench, open_experiment
 from evobnn.fitness import Bench, Protocol
@@ -58,7 +58,10 @@ class Subject:
         return "genome" if self.run is None else f"{self.run.path}:{self.number}"
 
     def bench(self, device: str = "cpu") -> Bench:
-        """Return where it can be evaluated; raise EvobnnError where data or device are missing."""
+        """Return where it can be evaluated; raise EvobnnError where data or device are missing, or nothing trains."""
+        if table := self.experiment.table:
+            do = "See its row with 'evobnn table', or evaluate the genome's text."
+            raise ExperimentError(message("a run that trains its networks", f"one that looks up in {table}", do))
         return make_bench(self.experiment, Options(jobs=1, device=device, data_dir=self.data_dir))
 
     def paper_bench(self) -> Bench:

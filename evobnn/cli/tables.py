@@ -54,10 +54,9 @@ def show(name: str, count: int, baseline: str, other: str | None, *, as_json: bo
     ranked = ranking(found, baseline)
     agreed = agreement(found, load_table(other)) if other else None
     if as_json:
-        head = {"table": ranked.table, "rows": ranked.rows, "invalid": ranked.invalid, "failed": ranked.failed}
-        best = [asdict(one) for one in ranked.contenders[:count]]
-        counts = {"indistinguishable": ranked.indistinguishable, "better": ranked.better}
-        print(json.dumps({**head, **counts, "best": best, "agreement": asdict(agreed) if agreed else None}, indent=1))
+        whole = asdict(ranked)
+        best = {"contenders": len(ranked.contenders), "best": whole["contenders"][:count]}
+        print(json.dumps({**whole, **best, "agreement": asdict(agreed) if agreed else None}, indent=1))
         return
     _print(found, ranked, count)
     if agreed is not None:
@@ -87,7 +86,7 @@ def _print(found: Table, ranked: Ranking, count: int) -> None:
     out.print(shown)
     best = sum(one.may_be_best for one in ranked.contenders)
     out.print(
-        f"{ranked.table}: {ranked.rows:,} rows, {ranked.invalid:,} never trained (their sign is constant), "
+        f"{ranked.table}: {ranked.rows:,} rows, {ranked.invalid:,} never trained, "
         f"{ranked.failed:,} failed; {len(ranked.contenders)} contenders, chosen by their first {ranked.first} "
         f"trainings and compared on the others. Baseline {_function(ranked.baseline.genome)}: "
         f"{percent(ranked.baseline_mean)}; "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from evobnn._seeding import generator
+from evobnn._seeding import Generator, generator
 from evobnn.analysis import nondominated
 from evobnn.errors import GenomeError, RunError, closest, message
 from evobnn.genome import Genome, parse_genome
@@ -19,6 +19,8 @@ from evobnn.spaces.published import Published, published
 PARTS = ("cells", "expressions")
 PUBLISHED = "published"
 """Begins the name of a source that is no run: `published:bnas`."""
+DRAWS = 20
+"""Times that the missing parts of an individual are drawn, at most."""
 MOST_QUOTED = 3
 """Parts lost for one reason that are quoted in full; of more, only the places are named."""
 
@@ -35,6 +37,7 @@ def starters(
     count: int,
     seed: int,
     say: Callable[[str], None] = lambda sentence: None,
+    infeasible: Callable[[Genome], str] = lambda genome: "",
 ) -> tuple[str, ...]:
     """Return up to `count` genomes of this space, as text, from saved runs and published populations.
 
@@ -49,6 +52,8 @@ def starters(
         count: of genomes, at most.
         seed: of what is drawn.
         say: called with a sentence on every individual that is not taken over as a whole: what is lost and why.
+        infeasible: why a genome would not be trained, or an empty text. What is drawn is drawn again, up to `DRAWS`
+            times, until it would be.
 
     Raises:
         RunError: a source that is no run or without any finished generation; an unknown name; or nothing is left.
@@ -70,12 +75,12 @@ def starters(
             whole.append(found)
     joined = [one for turn in zip_longest(*whole) for one in turn if one is not None]
     joined += map(_joined, zip_longest(halves["cells"], halves["expressions"]))
-    taken = _taken(space, joined, count, seed, say, skip)
+    taken = _taken(space, joined, count, generator(seed, "adapt"), say, skip, infeasible)
     if not taken:
         raise RunError(
             message(
-                f"an individual of which the space {space.name} can keep something",
-                f"none in {', '.join(sources)}" + (f" ({skipped[0]})" if skipped else ""),
+                f"an individual that can start a search in the space {space.name}",
+                f"none in {', '.join(sources)}" + (f" ({skipped[0].rstrip('.')})" if skipped else ""),
                 "Seed from a population that shares operations or forms with this space.",
             )
         )
@@ -83,24 +88,42 @@ def starters(
 
 
 def _taken(
-    space: Space, seeds: Sequence[_Seed], count: int, seed: int, say: Callable[[str], None], skip: Callable[[str], None]
+    space: Space,
+    seeds: Sequence[_Seed],
+    count: int,
+    rng: Generator,
+    say: Callable[[str], None],
+    skip: Callable[[str], None],
+    infeasible: Callable[[Genome], str],
 ) -> tuple[str, ...]:
-    rng = generator(seed, "adapt")
     taken: dict[str, None] = {}
     for one in seeds:
         if len(taken) == count:
             break
-        found = adapt(space, one.genome, rng)
+        found, reason = _drawn(space, one.genome, rng, infeasible)
         rows = parts(space, one.genome, found)
         lost = [row for row in rows if row.why]
         if not any(row.searched and not row.why for row in rows):
             reasons = _reasons(lost) or f"all that it says is given in the space {space.name}"
             skip(f"{one.name} is skipped, nothing of it can be kept: {reasons}.")
             continue
+        if reason:
+            skip(f"{one.name} is skipped, its network would not be trained here: {reason.rstrip('.')}.")
+            continue
         if lost:
             say(f"{one.name}: kept {len(rows) - len(lost)} of {len(rows)} parts. Lost: {_reasons(lost)}.")
         taken[str(found)] = None
     return tuple(taken)
+
+
+def _drawn(space: Space, genome: Genome, rng: Generator, infeasible: Callable[[Genome], str]) -> tuple[Genome, str]:
+    """Return the genome in this space, drawn again while it would not be trained, and why it still would not."""
+    for _ in range(DRAWS):
+        found = adapt(space, genome, rng)
+        reason = infeasible(found)
+        if not reason:
+            break
+    return found, reason
 
 
 def _reasons(lost: Sequence[Part]) -> str:

@@ -13,7 +13,7 @@ from evobnn.data import prepare
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search
 from evobnn.experiment.settings import Experiment, load, to_text
-from evobnn.experiment.tabled import infeasible_in, load_table, table_bench
+from evobnn.experiment.tabled import check_noise, infeasible_in, load_table, table_bench
 from evobnn.fitness import Additions, Bench, Protocol, check_device, check_jobs_fit
 from evobnn.parallel import Workers
 from evobnn.snapshot import new_folder, write_text
@@ -64,7 +64,9 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
         EvobnnError: a device, file or setting that is not right, before anything is trained or written.
     """
     if experiment.table:
-        return table_bench(experiment, load_table(experiment.table))
+        table = load_table(experiment.table)
+        check_noise(experiment, table)
+        return table_bench(experiment, table)
     check_device(options.device)
     prepared = prepare(experiment.dataset, options.data_dir)
     additions = options.additions

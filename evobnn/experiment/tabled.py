@@ -5,9 +5,10 @@ needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from evobnn.data import PreparedData
 from evobnn.errors import ExperimentError, closest, message
@@ -15,7 +16,7 @@ from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
 from evobnn.fitness import Bench, Protocol
 from evobnn.genome import Genome
 from evobnn.records import Status
-from evobnn.spaces import key
+from evobnn.spaces import Space, key
 from evobnn.tables import Table, TableEvaluator, read_table
 
 ROOT = Path("populations/tables")
@@ -39,10 +40,16 @@ def find_table(name: str) -> Path:
     raise ExperimentError(message(f"a table ({', '.join(known) or f'none in {ROOT}'})", f"'{name}'", do))
 
 
-@lru_cache(maxsize=4)
 def load_table(name: str) -> Table:
-    """Return the table of a name or path; read once in a process."""
-    return read_table(find_table(name))
+    """Return the table of a name or path; read once in a process, and again where the file has changed since."""
+    path = find_table(name).resolve()
+    state = path.stat()
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int, size: int) -> Table:
+    return read_table(path)
 
 
 def recorded(table: Table) -> Experiment:
@@ -54,7 +61,20 @@ def on_table(table: Table, name: str) -> Experiment:
     """Return an experiment that searches the table: its space and protocol, measured so often that one column stays.
 
     A search cannot see what scores it: with k columns a genome is measured at most k - 1 times.
+
+    Raises:
+        ExperimentError: a row of the table has one column alone, or none has any.
     """
+    return replace(recorded(table), table=name, noise=noise_of(table))
+
+
+def noise_of(table: Table) -> NoiseSettings:
+    """Return how often a search of the table measures a genome, and how often it is scored afresh."""
+    return NoiseSettings(repeats=min(3, _shown(table)), rescore=HELD_OUT)
+
+
+def _shown(table: Table) -> int:
+    """Return the number of columns of every row that a search may be shown."""
     columns = min((len(row.errors) for row in table.rows.values() if row.errors), default=0)
     if columns <= HELD_OUT:
         raise ExperimentError(
@@ -64,8 +84,22 @@ def on_table(table: Table, name: str) -> Experiment:
                 "Go on with 'evobnn tabulate'.",
             )
         )
-    noise = NoiseSettings(repeats=min(3, columns - HELD_OUT), rescore=HELD_OUT)
-    return replace(recorded(table), table=name, noise=noise)
+    return columns - HELD_OUT
+
+
+def check_noise(experiment: Experiment, table: Table) -> None:
+    """Raise ExperimentError where the experiment measures a genome more often than the table can answer."""
+    bounds = {"rescore": HELD_OUT} if _cycles(experiment) else {"repeats": _shown(table), "rescore": HELD_OUT}
+    for name, most in bounds.items():
+        found = getattr(experiment.noise, name)
+        if found > most:
+            expected = f"noise.{name} of at most {most}, the columns of {table.name} that are there for it"
+            raise ExperimentError(message(expected, str(found), f"Set noise.{name} = {most}."))
+
+
+def _cycles(experiment: Experiment) -> bool:
+    """Tell whether a search may measure a genome any number of times, so that columns have to come again."""
+    return experiment.make_strategy().repeats_known or "abandonment" in experiment.pressures
 
 
 def check_same(experiment: Experiment, table: Table) -> None:
@@ -81,34 +115,58 @@ def check_same(experiment: Experiment, table: Table) -> None:
             raise ExperimentError(
                 message(
                     f"the protocol of the table {table.name}",
-                    f"another {part}: {ours} where the table has {other}",
+                    ", ".join(_differences(part, ours, other)),
                     "Leave out the preset and what changes it, or tabulate this experiment.",
                 )
             )
 
 
+def _differences(path: str, ours: Any, other: Any) -> list[str]:
+    """Return the settings that differ, each with both values."""
+    if not is_dataclass(ours):
+        return [f"{path} = {ours!r} where it has {other!r}"]
+    names = [one.name for one in fields(ours) if getattr(ours, one.name) != getattr(other, one.name)]
+    return [
+        line for name in names for line in _differences(f"{path}.{name}", getattr(ours, name), getattr(other, name))
+    ]
+
+
 def table_bench(experiment: Experiment, table: Table) -> Bench:
-    """Return a bench for a search on the table; nothing can be trained on it.
+    """Return a bench for a search on the table; nothing can be trained on it. Its data are the table, so that a run
+    does not go on with one that has grown or changed.
 
     Raises:
-        ExperimentError: the table was made under another protocol.
+        ExperimentError: the table was made under another protocol, or does not say what its images are.
     """
     check_same(experiment, table)
-    shape = tuple(int(side) for side in table.data["shape"])
-    prepared = PreparedData(
-        "",
-        str(table.data["fingerprint"]),
-        experiment.dataset.name,
-        (shape[0], shape[1], shape[2]),
-        int(table.data["classes"]),
-        int(table.data["train"]),
-        table.images,
-    )
+    images = images_of(table)
     protocol = Protocol(
-        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint
+        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, images.fingerprint
     )
-    space = experiment.space.build(experiment.network, min(prepared.shape[1:]))
-    return Bench(space, protocol, prepared, experiment.objectives)
+    space = experiment.space.build(experiment.network, min(images.shape[1:]))
+    return Bench(space, protocol, replace(images, fingerprint=table.fingerprint), experiment.objectives)
+
+
+def images_of(table: Table) -> PreparedData:
+    """Return what the table says of its images; these themselves are not at hand.
+
+    Raises:
+        ExperimentError: it says too little.
+    """
+    try:
+        channels, height, width = (int(side) for side in table.data["shape"])
+        classes, train = int(table.data["classes"]), int(table.data["train"])
+        fingerprint, name = str(table.data["fingerprint"]), recorded(table).dataset.name
+    except (KeyError, TypeError, ValueError) as error:
+        expected = f"'data' with fingerprint, shape, classes and train in the first line of the table {table.name}"
+        raise ExperimentError(message(expected, str(dict(table.data)), "Tabulate it anew.")) from error
+    return PreparedData("", fingerprint, name, (channels, height, width), classes, train, table.images)
+
+
+def space_of(table: Table) -> Space:
+    """Return the space that was tabulated."""
+    experiment = recorded(table)
+    return experiment.space.build(experiment.network, min(images_of(table).shape[1:]))
 
 
 def infeasible_in(table: Table, bench: Bench) -> Callable[[Genome], str]:
@@ -126,5 +184,4 @@ def infeasible_in(table: Table, bench: Bench) -> Callable[[Genome], str]:
 
 def look_up(experiment: Experiment, table: Table) -> TableEvaluator:
     """Return what answers the requests of the experiment's search."""
-    cycle = experiment.make_strategy().repeats_known
-    return TableEvaluator(table, experiment.seed, experiment.objectives, HELD_OUT, cycle)
+    return TableEvaluator(table, experiment.seed, experiment.objectives, HELD_OUT, _cycles(experiment))

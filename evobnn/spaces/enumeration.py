@@ -21,7 +21,7 @@ def genotypes(space: Space) -> int:
     total = 1
     for kind in space.free_kinds:
         for node in space.own_nodes:
-            degree = space.inputs or node
+            degree = space.degree(node)
             total *= math.comb(node, degree) * len(space.offered[kind]) ** degree
     slots = math.prod(len(space.alphabet.names(role)) for role in space.shape.roles())
     return int(total * slots ** len(space.free_sites))
@@ -31,7 +31,7 @@ def every(space: Space, most: int = MOST) -> Iterator[tuple[str, Genome]]:
     """Yield (key, genome) for every key of the space, each with the first genome that has it, in a fixed order.
 
     Raises:
-        GenomeError: the space has more than `most` genomes.
+        GenomeError: the space has more than `most` genomes; at the first step, as with every generator.
     """
     count = genotypes(space)
     if count > most:
@@ -71,7 +71,7 @@ def _parts(space: Space) -> list[list[tuple[str, Cell | Expression]]]:
 
 def _nodes(space: Space, kind: str, node: int) -> Iterator[tuple[Edge, ...]]:
     """Yield all that may lead into a node."""
-    degree = space.inputs or node
+    degree = space.degree(node)
     for sources in combinations(range(node), degree):
         for operations in product(space.offered[kind], repeat=degree):
             yield tuple(Edge(s, node, o) for s, o in zip(sources, operations, strict=True))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evobnn.genome import Edge, Expression, Genome
 from evobnn.spaces.base import Space
+from evobnn.spaces.canonical import simplify
 from evobnn.spaces.shapes import Shape, embed
 
 
@@ -59,7 +60,7 @@ def _node(space: Space, kind: str, node: int, edges: tuple[Edge, ...]) -> tuple[
 
 def _edges(space: Space, kind: str, degree: int, edges: tuple[Edge, ...]) -> str:
     offered = space.offered[kind]
-    strange = dict.fromkeys(edge.operation for edge in edges if edge.operation not in offered)
+    strange = sorted({edge.operation for edge in edges if edge.operation not in offered})
     if strange:
         return f"no {' and no '.join(strange)} in {kind} cells here"
     idle = [edge for edge in edges if space.operations[edge.operation].nothing]
@@ -67,7 +68,7 @@ def _edges(space: Space, kind: str, degree: int, edges: tuple[Edge, ...]) -> str
     if live > degree:
         return f"{live} inputs besides Zeroise, where this node takes {degree}"
     kept = list(edges)
-    for edge in idle[:0]:
+    for edge in idle[: max(len(edges) - degree, 0)]:
         kept.remove(edge)
     if len({edge.source for edge in kept}) < len(kept):
         return "two edges from one node"
@@ -84,8 +85,8 @@ def _site(space: Space, genome: Genome, site: str, expression: Expression, found
     given = space.frozen.expression_by_site
     free = [own for own in served if own not in given]
     if not free:
-        same = any(given[own] == expression for own in served)
-        return ("" if same else f"@{served[0]} = {given[served[0]]} is given here"), False
+        other = [own for own in served if simplify(given[own], space.forms) != simplify(expression, space.forms)]
+        return (f"@{other[0]} = {given[other[0]]} is given here" if other else ""), False
     fitting = embed(space.shape, space.alphabet, expression, space.forms)
     if fitting is None:
         return _misfit(space, expression), True
@@ -96,7 +97,7 @@ def _site(space: Space, genome: Genome, site: str, expression: Expression, found
 
 def _misfit(space: Space, expression: Expression) -> str:
     offered = ("x", *space.alphabet.unary, *space.alphabet.binary)
-    strange = dict.fromkeys(tree.form for tree in expression.nodes() if tree.form not in offered)
+    strange = sorted({tree.form for tree in expression.nodes() if tree.form not in offered})
     if strange:
         return f"no {' and no '.join(strange)} here"
     return f"it does not fit the shape {_drawn(space.shape)} with the forms offered"

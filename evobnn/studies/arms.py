@@ -1,4 +1,4 @@
-"""What is compared: an arm is a search with a name, one experiment with settings of its own, in one phase or several."""
+"""What is compared: an arm is a named search, one experiment with settings of its own, in one phase or several."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.evolution.search import RANDOM_TRIES
 from evobnn.experiment.settings import Experiment, StartSettings
 from evobnn.fitness import Bench
-from evobnn.genome import Genome
+from evobnn.genome import Genome, X
 from evobnn.spaces import Space, adapt, key
 from evobnn.studies.arms import Arm
 from evobnn.studies.traces import Ledger
@@ -31,7 +31,8 @@ class Start:
 
     Attributes:
         given: those of the experiment, then the anchors.
-        drawn: (genome, why it is not worth an evaluation or an empty text); the same for every arm of the seed.
+        drawn: (genome, why it is not worth an evaluation or an empty text); the same for every arm of the seed, as
+            many as the arm begins with.
     """
 
     given: tuple[Genome, ...]
@@ -46,7 +47,7 @@ class Start:
 def shared_start(experiment: Experiment, bench: Bench, feasible: Callable[[Genome], str], count: int) -> Start:
     """Return genomes drawn from the whole space with the experiment's seed, `count` of them feasible and different.
 
-    Drawing ends early in a space that has not so many. An arm with fewer starters takes the first of them.
+    Those of a smaller `count` are the first of these. Drawing ends early in a space that has not so many.
 
     Raises:
         ExperimentError: no feasible genome was drawn.
@@ -134,8 +135,9 @@ Run = Callable[[Experiment, int, str], None]
 def run_phases(
     arm: Arm, experiment: Experiment, bench: Callable[[Experiment], Bench], start: Start, budget: int, ledger: Ledger,
     run: Run,
-) -> None:  # fmt: skip
-    """Run an arm's phases one after another.
+) -> str:  # fmt: skip
+    """Run an arm's phases one after another; return the key of the network in which nothing is searched, which has what
+    the first phase may be given: the cells of the first drawn genome, and the plain sign.
 
     A phase has its share of the budget and what those before it left over. A later one is given what the front found
     so far has, of at most five members spread evenly over it by cost, in a search each; these get equal shares, and
@@ -152,6 +154,7 @@ def run_phases(
         run: what searches; `part` names the search within the arm, empty where there is only one.
     """
     whole = bench(experiment).space
+    plain = {**dict.fromkeys(whole.sites, X), **whole.frozen.expression_by_site}
     per_training, several = experiment.recipe.epochs, len(arm.phases) > 1
     shares = np.cumsum([phase.share for phase in arm.phases])
     for number, (phase, share) in enumerate(zip(arm.phases, shares, strict=True), 1):
@@ -165,6 +168,7 @@ def run_phases(
             begins = begun(searched, bench(searched).space, start)
             part = f"{number}-{at + 1}" if several else ""
             run(fitted(begins, allowed // per_training, shrink=several), ledger.epochs + allowed, part)
+    return key(whole, Genome.of(start.first.cell_by_kind, plain))
 
 
 def _genomes(

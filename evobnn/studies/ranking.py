@@ -13,10 +13,13 @@ import numpy as np
 
 from evobnn._seeding import generator
 from evobnn.errors import ExperimentError, message
-from evobnn.experiment.tabled import recorded
+from evobnn.experiment.tabled import space_of
 from evobnn.spaces import key
 from evobnn.studies.statistics import Comparison, Interval, against_baseline, candidates_for_best, kendall, spearman
 from evobnn.tables import Row, Table
+
+LEAST = 6
+"""Genomes in common below which two tables are not compared."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,7 @@ def ranking(table: Table, baseline: str) -> Ranking:
     Raises:
         ExperimentError: the table has no contenders, or the baseline is not among its rows.
     """
-    experiment = recorded(table)
-    shape = table.data["shape"]
-    space = experiment.space.build(experiment.network, min(shape[1:]))
+    space = space_of(table)
     trained = [row for row in table.rows.values() if row.errors]
     first = min((len(row.errors) for row in trained), default=0)
     contenders = [row for row in trained if len(row.errors) >= first + 2]
@@ -90,7 +91,11 @@ def ranking(table: Table, baseline: str) -> Ranking:
     plain = table.rows.get(name)
     if plain is None or len(plain.errors) < first + 2:
         raise ExperimentError(
-            message(f"a baseline with more than {first} trainings in {table.name}", baseline, "Name another.")
+            message(
+                f"a baseline with {first + 2} or more trainings in {table.name}",
+                f"{baseline} with {len(plain.errors) if plain else 0}",
+                "Name another.",
+            )
         )
     scores = {row.key: np.array(row.errors[first:]) / table.images for row in contenders if row.key != plain.key}
     own = np.array(plain.errors[first:]) / table.images
@@ -141,13 +146,15 @@ def agreement(one: Table, other: Table) -> Agreement:
     Genomes that do not learn at all make a correlation large; the better half says whether the good are told apart.
 
     Raises:
-        ExperimentError: fewer than 4 genomes in common.
+        EvobnnError: fewer than 6 genomes in common, so 3 in the half, or the same error for all of them.
     """
     shared = [name for name, row in one.rows.items() if row.errors and (found := other.rows.get(name)) and found.errors]
-    if len(shared) < 4:
+    if len(shared) < LEAST:
         raise ExperimentError(
             message(
-                f"at least 4 genomes in both {one.name} and {other.name}", str(len(shared)), "Take tables of one space."
+                f"at least {LEAST} genomes in both {one.name} and {other.name}",
+                str(len(shared)),
+                "Take tables of one space.",
             )
         )
     x = np.array([np.mean(one.rows[name].errors) / one.images for name in shared])

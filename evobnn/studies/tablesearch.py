@@ -35,14 +35,12 @@ class TableJob:
         arm: what to run.
         seeds: one search for each.
         budget: trained epochs of each.
-        starters: genomes of the shared start.
     """
 
     experiment: Experiment
     arm: Arm
     seeds: tuple[int, ...]
     budget: int
-    starters: int
 
 
 def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
@@ -50,7 +48,7 @@ def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
     found: list[tuple[int, Trace | str]] = []
     for seed in job.seeds:
         try:
-            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.starters)))
+            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget)))
         except SearchError as error:
             found.append((seed, str(error)))
     return found
@@ -68,11 +66,11 @@ def search_on_table(experiment: Experiment, seed: int, budget: int) -> Trace:
         ExperimentError: a table of another protocol, or a budget below one start population.
         SearchError: nothing of the first generation ended well, or the strategy cannot honour the experiment.
     """
-    return arm_on_table(experiment, Arm("search"), seed, budget, experiment.make_strategy().first)
+    return arm_on_table(experiment, Arm("search"), seed, budget)
 
 
-def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, starters: int) -> Trace:
-    """Run an arm with a seed on the experiment's table; arguments as in `TableJob`, raises as `search_on_table` does."""
+def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int) -> Trace:
+    """Run an arm with a seed on the experiment's table: arguments of `TableJob`, errors of `search_on_table`."""
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
     ledger = Ledger(base.objectives, _axes(whole), base.recipe.epochs, _Unseen(table, seed))
@@ -80,8 +78,10 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, start
     def run(searched: Experiment, limit: int, part: str) -> None:
         _search(searched, table, limit, ledger)
 
-    run_phases(arm, seen_in_part(assigned(base, arm)), _bench, start_on_table(base, starters), budget, ledger, run)
-    return _with_regret(ledger.trace(), best_known(base.table))
+    own = seen_in_part(assigned(base, arm))
+    start = start_on_table(base, own.make_strategy().first)
+    fixed = run_phases(arm, own, _bench, start, budget, ledger, run)
+    return _with_regret(ledger.trace(fixed), best_known(base.table))
 
 
 def seen_in_part(experiment: Experiment) -> Experiment:
@@ -167,12 +167,17 @@ def _with_regret(trace: Trace, best: float) -> Trace:
     """Return the trace with the regret in place of the error: the error less that of the table's best genome."""
 
     def changed(values: Mapping[str, float]) -> dict[str, float]:
-        regret = {"regret": values["error"] - best}
-        return {**regret, **{name: value for name, value in values.items() if name != "error"}}
+        return {{"error": "regret"}.get(name, name): value - best * (name == "error") for name, value in values.items()}
 
-    curves = {name: values for name, values in trace.curves.items() if name != "error"}
-    regret = tuple(value - best for value in trace.curves["error"])
-    return replace(trace, curves={"regret": regret, **curves}, start=changed(trace.start), final=changed(trace.final))
+    rest = {name: values for name, values in trace.curves.items() if name != "error"}
+    curves = {"regret": tuple(value - best for value in trace.curves["error"]), **rest}
+    return replace(
+        trace,
+        curves=curves,
+        final=changed(trace.final),
+        start=changed(trace.start),
+        fixed=changed(trace.fixed),
+    )
 
 
 __all__ = ["TableJob", "arm_on_table", "best_known", "run_table_job", "search_on_table", "seen_in_part",

@@ -21,12 +21,13 @@ import psutil
 
 from evobnn import __version__
 from evobnn._checks import check_at_least
+from evobnn._jsonl import writing
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment.settings import Experiment, from_table, preset_table, to_text
 from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import Bench, Job, run_job
-from evobnn.genome import Genome, parse_genome
-from evobnn.parallel import Workers, default_jobs
+from evobnn.genome import Genome
+from evobnn.parallel import LOST, Workers, default_jobs
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import Journal, JournalEntry, lock, read_journal
 from evobnn.spaces import key
@@ -35,8 +36,6 @@ from evobnn.studies.fidelity import intraclass
 from evobnn.tables import Row, Table, write_table, wrong_images
 
 TABLE, JOURNAL = "table.jsonl", "journal.jsonl"
-CHUNK = 200
-"""Trainings that are handed to the workers at once; the budget is looked at after each."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +66,20 @@ class TableSpec:
 
     def __post_init__(self) -> None:
         check_at_least("seeds", self.seeds, 1)
-        check_at_least("twins", self.twins, 0)
+        for name in ("best", "more", "twins"):
+            check_at_least(name, getattr(self, name), 0)
 
     def experiment(self) -> Experiment:
-        """Return the experiment whose space and protocol are tabulated."""
+        """Return the experiment whose space and protocol are tabulated; raise ExperimentError for one without error."""
         table = preset_table(self.preset)
         for name, value in self.settings.items():
             merged = isinstance(value, Mapping) and isinstance(table.get(name), Mapping)
             table[name] = {**table[name], **value} if merged else value
-        return from_table({**table, "preset": self.name}, f"the table {self.name}")
+        found = from_table({**table, "preset": self.name}, f"the table {self.name}")
+        if "error" not in found.objectives:
+            got = ", ".join(found.objectives)
+            raise ExperimentError(message(f"the objective error in the table {self.name}", got, "Add it."))
+        return found
 
 
 _PLAIN = ("@net = add(x, zero)", "@net = add(sin(x), zero)", "@net = add(shift(x), zero)")
@@ -148,11 +152,13 @@ class Plan:
         bench: where trainings happen.
         genomes: by key, in the order of the table.
         refused: why a genome is not trained, by key.
+        baselines: keys of the genomes that get more seeds whatever their rank.
     """
 
     bench: Bench
     genomes: Mapping[str, Genome]
     refused: Mapping[str, str]
+    baselines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,12 +170,21 @@ class Task:
     twin: bool
 
 
-def plan(experiment: Experiment, options: Options) -> Plan:
-    """Return every genome of the experiment's space with the reason why it is not trained, if there is one."""
+def plan(spec: TableSpec, experiment: Experiment, options: Options) -> Plan:
+    """Return every genome of the experiment's space with the reason why it is not trained, if there is one.
+
+    Raises:
+        GenomeError: a space that is too large, or a baseline that cannot be read.
+        ExperimentError: a baseline that is not in the space.
+    """
     bench = make_bench(experiment, options)
     genomes = dict(every(bench.space))
     refused = {name: reason for name, genome in genomes.items() if (reason := bench.infeasible(genome))}
-    return Plan(bench, genomes, refused)
+    baselines = {key(bench.space, bench.space.parse(text)): text for text in spec.baselines}
+    if strange := [text for name, text in baselines.items() if name not in genomes]:
+        expected = f"baselines out of the space of the table {spec.name}"
+        raise ExperimentError(message(expected, strange[0], "Leave it out or widen the space."))
+    return Plan(bench, genomes, refused, tuple(baselines))
 
 
 def missing(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> list[Task]:
@@ -192,9 +207,7 @@ def _best(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluatio
         if found and all(one.status is Status.OK for one in found):
             means[name] = math.fsum(one.objectives["error"] for one in found) / len(found)
     ranked = sorted(means, key=lambda name: (means[name], name))[: spec.best]
-    space = plan.bench.space
-    plain = [key(space, space.parse(str(parse_genome(text)))) for text in spec.baselines]
-    return list(dict.fromkeys([*ranked, *(name for name in plain if name in means)]))
+    return list(dict.fromkeys([*ranked, *(name for name in plan.baselines if name in means)]))
 
 
 def tabulate(
@@ -207,44 +220,47 @@ def tabulate(
 
     Arguments:
         spec: what to tabulate.
-        options: jobs, backend, device, data folder; `budget` stops between trainings.
+        options: jobs, backend, device, data folder; `budget` stops after a training, one at least.
         folder: of the table; holds `table.jsonl` and the journal.
         report: called with (trainings done, planned in this stage, seconds left) after each.
 
     Raises:
-        ExperimentError: the folder holds trainings of another protocol.
+        ExperimentError: the folder holds trainings of another protocol, or a baseline is not in the space.
+        RunError: the folder cannot be written, or another process writes it.
     """
     experiment = spec.experiment()
-    bench_plan = plan(experiment, options)
-    protocol = bench_plan.bench.protocol.fingerprint()
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    whole = plan(spec, experiment, options)
+    protocol = whole.bench.protocol.fingerprint()
     started = time.monotonic()
+
+    def out_of_time() -> bool:
+        return options.budget is not None and time.monotonic() - started >= options.budget
+
     with lock(folder), Workers(options.jobs or default_jobs(), options.backend) as workers:
         known = _known(folder, protocol)
         journal = Journal(folder / JOURNAL)
-        while todo := missing(spec, bench_plan, known):
-            stage = len(todo)
-            for chunk in (todo[start : start + CHUNK] for start in range(0, stage, CHUNK)):
-                jobs = [_job(bench_plan, experiment, task) for task in chunk]
-                for outcome in workers.run(run_job, jobs):
-                    task = chunk[outcome.index]
-                    lost = Evaluation(Status.ERROR, message=outcome.lost)
-                    found = outcome.value if outcome.value is not None else lost
-                    journal.append(_entry(task, protocol, found))
-                    known[task.key, task.seed] = found
-                    stage -= 1
-                    pace = (time.monotonic() - started) / max(1, len(todo) - stage)
-                    report(len(todo) - stage, len(todo), pace * stage)
-                if out_of_time := options.budget is not None and time.monotonic() - started >= options.budget:
+        stopped = False
+        while not stopped and (todo := missing(spec, whole, known)):
+            begun = time.monotonic()
+            jobs = [_job(whole, experiment, task) for task in todo]
+            for done, outcome in enumerate(workers.run(run_job, jobs), 1):
+                task = todo[outcome.index]
+                lost = Evaluation(Status.ERROR, message=outcome.lost)
+                found = outcome.value if outcome.value is not None else lost
+                journal.append(_entry(task, protocol, found))
+                known[task.key, task.seed] = found
+                report(done, len(todo), (time.monotonic() - begun) / done * (len(todo) - done))
+                if stopped := out_of_time():
                     break
-            if out_of_time:
-                break
-        table = as_table(spec, experiment, bench_plan, known)
+        table = as_table(spec, experiment, whole, known)
         write_table(folder / TABLE, table)
     return table
 
 
 def _known(folder: Path, protocol: str) -> dict[tuple[str, int], Evaluation]:
+    """Return what is trained already. What was lost with its worker tells nothing of the genome and is tried again."""
     entries, _ = read_journal(folder / JOURNAL)
     strange = next((entry for entry in entries if entry.protocol != protocol), None)
     if strange is not None:
@@ -255,7 +271,7 @@ def _known(folder: Path, protocol: str) -> dict[tuple[str, int], Evaluation]:
                 "Data, settings or versions have changed: tabulate into another folder.",
             )
         )
-    return {(entry.key, entry.repeat): entry.evaluation for entry in entries}
+    return {(entry.key, entry.repeat): entry.evaluation for entry in entries if entry.evaluation.message != LOST}
 
 
 def _job(plan: Plan, experiment: Experiment, task: Task) -> Job:
@@ -289,6 +305,7 @@ def as_table(spec: TableSpec, experiment: Experiment, plan: Plan, known: Mapping
             "system": platform.system(),
             "processor": platform.machine(),
             "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+            "device": plan.bench.device,
         },
         data={
             "fingerprint": plan.bench.prepared.fingerprint,
@@ -313,16 +330,14 @@ def _row(
 ) -> Row | None:
     """Return the row of a genome; one training that failed makes the genome fail, as in a search."""
     if name in plan.refused:
-        cost = plan.bench.cost(genome)
-        counted = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "other": cost.other}
-        return Row(name, str(genome), Status.INVALID, **_counts(counted), message=plan.refused[name])
+        return Row(name, str(genome), Status.INVALID, **_counts(plan, genome), message=plan.refused[name])
     found = _until_gap(known.get((name, seed)) for seed in range(most))
     if not found:
         return None
-    counts = _counts(found[0].measures)
     failed = next((one for one in found if one.status is not Status.OK), None)
     if failed is not None:
-        return Row(name, str(genome), failed.status, **counts, message=failed.message)
+        return Row(name, str(genome), failed.status, **_counts(plan, genome), message=failed.message)
+    counts = _counts(plan, genome, found[0].measures)
     errors = tuple(wrong_images(one.objectives["error"], images) for one in found)
     parents = [one.measures.get("parent_error") for one in found]
     parent = tuple(None if value is None else wrong_images(value, images) for value in parents)
@@ -336,8 +351,11 @@ def _row(
     )
 
 
-def _counts(measures: Mapping[str, float]) -> dict[str, Any]:
-    """Return what a row says of costs from the measures of an evaluation."""
+def _counts(plan: Plan, genome: Genome, measures: Mapping[str, float] = {}) -> dict[str, Any]:
+    """Return what a row says of costs, from the measures of an evaluation; a failed one may have none."""
+    if not measures:
+        cost = plan.bench.cost(genome)
+        measures = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "other": cost.other}
     whole = {name: int(measures[name]) for name in ("bits", "parameters")}
     return {"ops": measures["ops"], **whole, "elementwise": float(measures["other"])}
 

@@ -27,16 +27,18 @@ class Trace:
     Attributes:
         epochs: trained after each generation, never falling.
         curves: by measure, a value after each generation: `regret` or `error` of the genome that the search would
-            return, `hypervolume` of its front (several objectives only), `repeated` and `invalid` trainings.
-        start: `regret` or `error` and `hypervolume` after generation 0, measured like `final`; or empty.
-        final: the same at the end, and the counts.
-        best: that genome as text.
+            return then, `hypervolume` of its front (several objectives only), `repeated` and `invalid` trainings.
+        final: `regret` or `error` and `hypervolume` at the end, and the counts.
+        start: these measures after generation 0, taken like `final`; or empty.
+        fixed: these measures of the one network in which nothing was searched, where it was measured; or empty.
+        best: the genome that the search would return, as text.
     """
 
     epochs: tuple[int, ...]
     curves: Mapping[str, tuple[float, ...]]
-    start: Mapping[str, float]
     final: Mapping[str, float]
+    start: Mapping[str, float]
+    fixed: Mapping[str, float]
     best: str
 
 
@@ -143,19 +145,25 @@ class Ledger:
             found["hypervolume"] = hypervolume([list(row) for row in scores.values()], self.axes)
         return found
 
-    def trace(self, start: Mapping[str, float] | None = None, final: Mapping[str, float] | None = None) -> Trace:
-        """Return the account; `start` and `final` in place of the first and the last point where they are known better.
+    def trace(
+        self, fixed: str = "", start: Mapping[str, float] | None = None, final: Mapping[str, float] | None = None
+    ) -> Trace:
+        """Return the account.
 
-        Generations that knew nothing that had ended well are left out of the curves.
+        Arguments:
+            fixed: key of the network in which nothing was searched; it was not chosen, so what was seen is no luck.
+            start: in place of the first point, where it is known better.
+            final: the same for the last point.
         """
-        points = [(epochs, point) for epochs, point in self._points if "error" in point]
+        points = [(epochs, point) for epochs, point in self._points if "error" in point]  # something ended well
         first, last = points[0][1], points[-1][1]
         measures = [name for name in last if name not in self._counts()]
         return Trace(
             tuple(epochs for epochs, _ in points),
             {name: tuple(point[name] for _, point in points) for name in last},
-            {name: first[name] for name in measures} if start is None else dict(start),
             last | dict(final or {}),
+            {name: first[name] for name in measures} if start is None else dict(start),
+            self.scored({fixed: self._scored(fixed)}) if fixed in self._values else {},
             self.genome(self.best(self.front())),
         )
 

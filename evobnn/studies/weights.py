@@ -12,7 +12,7 @@ import numpy as np
 
 from evobnn._checks import check_at_least
 from evobnn._seeding import generator
-from evobnn.errors import SearchError, message
+from evobnn.errors import ExperimentError, SearchError, message
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import Job, run_job
@@ -65,18 +65,30 @@ def compare_weights(
         seeds: of the long training; at least 2.
         epochs: of the long training.
         report: called with (done, planned) after every training.
+
+    Raises:
+        ExperimentError: too few of anything, or an experiment that looks up in a table instead of training.
+        SearchError: fewer than 4 genomes trained well everywhere.
+        EvobnnError: all of them have the same error.
     """
+    if experiment.table:
+        do = "Leave out the table."
+        raise ExperimentError(message("an experiment that trains", f"one that looks up in {experiment.table}", do))
     check_at_least("genomes", genomes, 4)
     check_at_least("seeds", seeds, 2)
     check_at_least("epochs", epochs, experiment.recipe.epochs + 1)
     bench = make_bench(experiment, options)
     drawn = distinct(bench, bench.space.sample, generator(experiment.seed, "weights"), genomes)
+    brief = experiment.recipe
     recipes = [
-        replace(experiment.recipe, weights="binary"),
-        replace(experiment.recipe, weights="real"),
-        *[replace(experiment.recipe, weights="binary", epochs=epochs)] * seeds,
+        replace(brief, weights="binary"),
+        replace(brief, weights="real"),
+        *[replace(brief, weights="binary", epochs=epochs)] * seeds,
     ]
-    benches = [replace(bench, protocol=replace(bench.protocol, recipe=recipe)) for recipe in recipes]
+    benches = [  # the bound on the work of a training grows with its epochs, so that it leaves out the same genomes
+        replace(bench, protocol=replace(bench.protocol, recipe=one, max_macs=bound * one.epochs / brief.epochs))
+        for bound, one in ((experiment.max_macs, recipe) for recipe in recipes)
+    ]
     jobs = [
         Job(place, str(genome), bench.seed(experiment.seed, genome, repeat))
         for genome in drawn

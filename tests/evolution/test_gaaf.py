@@ -203,7 +203,7 @@ def test_several_objectives_keep_one_weighing_for_ten_children() -> None:
 @pytest.mark.parametrize("forgets", [False, True])
 def test_forgetting_trains_again_what_is_not_in_the_population(forgets: bool, residual: Space) -> None:
     steps: list[Step] = []
-    evaluate = Noisy(NKLandscape(residual), failing=0.2)
+    evaluate = Noisy(NKLandscape(residual), noise=0.8, failing=0.2)
     strategy = GAAF(population=5, forgets=forgets)
     run(Search(residual, strategy, ("error",), 2, repeats=1), evaluate, steps.append, 40)
     seen: Counter[str] = Counter()

@@ -14,9 +14,10 @@ import pytest
 from deap import tools
 
 from evobnn.errors import SearchError
-from evobnn.evolution import STRATEGIES, Search, Step, run
+from evobnn.evolution import STRATEGIES, Pressure, Search, Step, run
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.evolution.strategies import NSGA2, RandomSampling
+from evobnn.evolution.view import View
 from evobnn.genome import Genome, parse_genome
 from evobnn.records import Evaluation, Request, Result, Status
 from evobnn.spaces import Alphabet, Space, key
@@ -193,6 +194,27 @@ def test_survivors_carry_the_mean_over_their_repeats(tiny_space: Space) -> None:
             assert objectives["error"] == pytest.approx(sum(values) / len(values))
             most = max(most, repeats)
     assert most == 3
+
+
+class Crowd(Pressure):
+    """Wants ten genomes measured beside the population in generation 1, more than there is room for."""
+
+    def block(self, view: View, toolbox: Any, rng: np.random.Generator) -> Sequence[Genome]:
+        return [toolbox.sample(rng) for _ in range(10)] if view.generation == 1 else ()
+
+
+def test_a_block_larger_than_a_generation_is_cut_and_leaves_nothing_behind(tiny_space: Space) -> None:
+    landscape = NKLandscape(tiny_space)
+    pressures = {"crowd": Crowd()}
+    steps = stepped(started(tiny_space, 4, pressures=pressures), landscape, 3)
+    assert [r.request.individual.origin for r in steps[1].results] == ["block"] * 4
+    assert [r.request.twin for step in steps for r in step.results] == [False] * 4 + [True] * 4 + [False] * 8
+    assert steps[1].survivors == steps[0].survivors  # they stand outside the population
+    numbers = [r.request.individual.id for step in steps for r in step.results if not r.request.repeat]
+    assert numbers == list(range(len(numbers)))
+    again = started(tiny_space, 4, pressures=pressures)
+    again.restore(steps[:2])
+    assert again.tell(landscape(again.ask())) == steps[2]
 
 
 # --- Identity -------------------------------------------------------------------------------------------------------

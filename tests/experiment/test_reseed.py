@@ -11,7 +11,7 @@ import pytest
 from evobnn.errors import RunError
 from evobnn.experiment import Options, Session, create, starters
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
-from evobnn.genome import parse_genome
+from evobnn.genome import OPERATIONS, Genome, OpSpec, parse_genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import Generation, Survivor, read_generations, write_generation
 from evobnn.spaces import Space
@@ -91,6 +91,115 @@ def test_frozen_parts_of_the_new_space_stay(tiny_space: Space, source: str) -> N
     found = starters(frozen, [source], 10, 0)
     assert len(found) == 4
     assert all(text.endswith("@normal = x @reduction = x") for text in found)
+
+
+# --- What is said about what is lost --------------------------------------------------------------------------------
+
+
+def told(space: Space, sources: list[str], count: int = 10) -> tuple[tuple[str, ...], list[str]]:
+    said: list[str] = []
+    return starters(space, sources, count, 0, said.append), said
+
+
+def without(space: Space, operation: str) -> Space:
+    offered = {kind: tuple(n for n in names if n != operation) for kind, names in space.offered.items()}
+    return replace(space, offered=offered)
+
+
+def test_what_a_space_can_say_is_taken_over_without_a_word(tiny_space: Space, source: str) -> None:
+    assert told(tiny_space, [source]) == ((B, D, C, A), [])
+
+
+def test_the_individual_and_its_parts_are_named(tiny_space: Space, source: str) -> None:
+    found, said = told(without(tiny_space, "conv5"), [source])
+    assert len(found) == 4
+    assert said == [  # B is individual 1
+        f"{source}:1: kept 7 of 10 parts. Lost: normal 2 = conv5(0) + max3(1), normal 3 = avg3(0) + conv5(2), "
+        "normal 5 = conv5(1) + zero(4) (no conv5 in normal cells here)."
+    ]
+    given, kept = parse_genome(B).cell_by_kind["normal"], parse_genome(found[0]).cell_by_kind["normal"]
+    assert sorted(kept.into(4)) == sorted(given.into(4))
+
+
+def test_of_many_parts_only_the_places_are_named(tiny_space: Space, source: str) -> None:
+    _, said = told(without(tiny_space, "zero"), [source], 1)
+    assert len(said) == 1
+    assert "kept 6 of 10 parts" in said[0] and "normal 4 = zero(0) + max3(3), normal 5 = " in said[0]
+    _, said = told(without(without(tiny_space, "conv5"), "conv3"), [source], 1)
+    assert "reduction 3 = avg3(0) + conv3(2), reduction 5 = " in said[0]
+    _, said = told(replace(tiny_space, kinds=(), offered={}, nodes=0), [source], 1)
+    assert said == [
+        f"{source}:1: kept 2 of 10 parts. Lost: normal 2, normal 3, normal 4, normal 5, reduction 2, reduction 3, "
+        "reduction 4, reduction 5 (there are no cells here)."
+    ]
+
+
+def test_nothing_is_said_of_individuals_that_have_no_room(tiny_space: Space, source: str) -> None:
+    narrow = without(tiny_space, "conv3")
+    assert len(told(narrow, [source])[1]) == 4  # all have conv3 in their reduction cells
+    found, said = told(narrow, [source], 2)
+    assert len(found) == len(said) == 2
+    assert [sentence.partition(": ")[0] for sentence in said] == [f"{source}:1", f"{source}:3"]
+
+
+def test_of_halves_both_individuals_are_named_and_only_what_was_asked_for_counts(
+    tiny_space: Space, source: str
+) -> None:
+    frozen = replace(tiny_space, frozen=parse_genome("@normal = x"))
+    assert told(frozen, [f"{source}:cells"])[1] == []
+    found, said = told(frozen, [f"{source}:cells", f"{source}:expressions"], 1)
+    assert len(found) == 1
+    assert said == [
+        f"{source}:1 with {source}:1: kept 9 of 10 parts. Lost: @normal = add(cos(x), x) (@normal = x is given here)."
+    ]
+
+
+def test_an_individual_of_which_nothing_is_left_is_skipped(tiny_space: Space, source: str) -> None:
+    frozen = replace(tiny_space, frozen=parse_genome("@normal = x @reduction = sub(sin(x), x)"))
+    with pytest.raises(RunError) as error:
+        told(frozen, [f"{source}:expressions"])
+    assert str(error.value).startswith("Expected an individual that can start a search in the space joint, got none in")
+    assert f"({source}:1 is skipped, nothing of it can be kept: @normal = add(cos(x), x) (@norm" in str(error.value)
+    assert str(error.value).endswith("Seed from a population that shares operations or forms with this space.")
+    found, said = told(frozen, ["published:ebnas", "published:sign"])
+    assert len(found) == 1
+    assert len(said) == 2 and said[0].startswith("published:ebnas: kept 5 of 9 parts.")
+    assert said[1] == (
+        "published:sign is skipped, nothing of it can be kept: "
+        "@net = add(x, zero) (@reduction = sub(sin(x), x) is given here)."
+    )
+
+
+def test_what_would_not_be_trained_is_drawn_again_or_skipped(tiny_space: Space, source: str) -> None:
+    def infeasible(genome: Genome) -> str:
+        return "there is a 5x5 window." if "conv5" in str(genome) else ""
+
+    said: list[str] = []
+    assert starters(tiny_space, [source], 9, 0, said.append, infeasible) == (D, C, A)
+    assert said == [f"{source}:1 is skipped, its network would not be trained here: there is a 5x5 window."]
+    narrow, drawn = without(tiny_space, "dil3"), 0
+    for seed in range(10):  # D loses three nodes, which are often drawn with conv5
+        (found,) = starters(narrow, [saved(Path(f"{source}-{seed}"), [(D, 0.1, 1.0)])], 1, seed, infeasible=infeasible)
+        assert "conv5" not in found
+        drawn += "conv5" in starters(narrow, [f"{source}-{seed}"], 1, seed)[0]
+    assert 3 <= drawn < 10
+
+
+MINE = {**OPERATIONS, "myconv": OpSpec("myconv", 3, "a user's own", binary=True, zero_preserving=False)}
+
+
+def test_an_operation_of_ones_own_is_read_where_it_is_known_and_its_individual_skipped_where_not(
+    tiny_space: Space, tmp_path: Path
+) -> None:
+    own = A.replace("conv3", "myconv")
+    source = saved(tmp_path / "own", [(own, 0.1, 1.0), (B, 0.2, 2.0)])
+    offered = {kind: (*names, "myconv") for kind, names in tiny_space.offered.items()}
+    assert told(replace(tiny_space, operations=MINE, offered=offered), [source]) == ((own, B), [])
+    found, said = told(tiny_space, [source])
+    assert found == (B,)
+    assert len(said) == 1
+    assert said[0].startswith(f"{source}:0 is skipped: Expected the name of a known operation, got 'myconv'.")
+    assert "\n" not in said[0]
 
 
 def test_a_source_that_is_none(tiny_space: Space, tmp_path: Path) -> None:

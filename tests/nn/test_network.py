@@ -89,6 +89,37 @@ def test_a_network_learns_two_patterns(real, skip):
     assert all_finite(net)
 
 
+@pytest.mark.parametrize(("macro", "names"), [("bats", ("gconv3", "skip")), ("cpnas", ("sep3", "identity"))])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_networks_of_other_systems_learn_two_patterns(macro, names, precision):
+    torch.manual_seed(0)
+    conv, made, cells, older = ConvStyle("minus_one", "mean", precision=precision), MACROS[macro], [], 6
+
+    def site(channels):
+        return Site(precision=precision)
+
+    for width, stride in ((4, 1), (8, 2)):
+        before = [made.preprocess(n, width, site, conv, larger=False, affine=True) for n in (6, older)]
+        wiring = [(0, 2, names[0], stride), (1, 2, names[1], stride), (2, 3, names[0], 1), (1, 3, names[0], stride)]
+        edges = [(s, t, OPS[name](width, step, site, conv)) for s, t, name, step in wiring]
+        cells.append(CellBlock(*before, edges, 2, None, channels=width, stride=stride))
+        older = 2 * width
+    net = Network(made.stem(1, 6), cells, Head(older, 2)).to(memory_format=torch.channels_last)
+    y = torch.arange(64) % 2
+    x = torch.randn(64, 1, 9, 9) + 2.0 * (2 * y - 1).view(-1, 1, 1, 1) * torch.linspace(-1, 1, 9)
+    optimiser = torch.optim.Adam(net.parameters(), lr=0.01)
+    losses = []
+    for _ in range(25):
+        loss = F.cross_entropy(net(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None and p.grad.any() for p in net.parameters())
+        optimiser.step()
+        losses.append(loss.item())
+    assert len(losses) == 25
+    assert losses[-1] < 0.3 * losses[0]
+
+
 def test_every_binary_conv_sees_two_values():
     net, seen = small(), []
     for module in net.modules():

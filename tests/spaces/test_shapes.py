@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evobnn._seeding import generator
-from evobnn.genome import BINARY, UNARY, parse_expression
+from evobnn.genome import BINARY, UNARY, Expression, X, parse_expression
 from evobnn.spaces import ENCODING_1, ENCODING_2, Alphabet, Shape, embed, express, genes_of, sample_genes
 from evobnn.spaces.shapes import LEAF
 
@@ -99,11 +99,34 @@ def test_what_the_alphabet_lacks_has_no_genes():
         (ENCODING_2, "mul(sin(x), cos(x))", "add(mul(sin(x), cos(x)), zero)"),
         (ENCODING_2, "sin(mul(x, x))", "add(sin(mul(x, x)), zero)"),
         (ENCODING_2, "mul(mul(x, x), mul(x, x))", None),
+        (ENCODING_2, "x", "add(add(x, zero), zero)"),
+        (ENCODING_2, "sin(x)", "add(sin(add(x, zero)), zero)"),
+        (ENCODING_2, "add(x, zero)", "add(add(x, zero), zero)"),
+        (ENCODING_2, "mul(sin(x), mul(x, cos(x)))", "mul(mul(x, cos(x)), sin(x))"),  # only this way round
+        (ENCODING_2, "sub(sin(x), mul(x, cos(x)))", None),  # a difference cannot be turned round
     ],
 )
 def test_embedding_keeps_the_function_or_says_that_it_cannot(shape, text, embedded):
     found = embed(shape, ALL, parse_expression(text))
     assert found == (parse_expression(embedded) if embedded else None)
+
+
+@pytest.mark.parametrize(
+    ("unary", "binary", "text", "embedded"),
+    [
+        (("x", "zero"), ("sub",), "x", "sub(x, zero)"),
+        (("x", "sin"), ("max", "mul"), "sin(x)", "max(sin(x), sin(x))"),
+        (("x",), ("min",), "x", "min(x, x)"),
+        (("x", "shift"), ("max",), "shift(x)", None),  # two shifts would be two parameters
+        (("x", "zero"), ("mul",), "x", None),
+        (("sin", "zero"), ("add",), "x", None),
+        (("x", "zero"), ("add",), "own(x)", None),  # a form that the table does not know
+    ],
+)
+def test_embedding_with_few_forms(unary, binary, text, embedded):
+    given = Expression("own", (X,)) if text.startswith("own") else parse_expression(text)
+    found = embed(ENCODING_1, Alphabet(unary, binary), given)
+    assert (None if found is None else str(found)) == embedded
 
 
 def test_genes_are_drawn_uniformly_from_the_names_of_their_role():

@@ -1,0 +1,117 @@
+"""`evobnn compare`: arms against each other at equal cost; prints the report and says where it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from evobnn.cli import runs, search
+from evobnn.cli.console import console, note, table
+from evobnn.cli.words import counted
+from evobnn.errors import ExperimentError, message
+from evobnn.experiment import Experiment, Options
+from evobnn.snapshot import new_folder
+from evobnn.studies.arms import arms_of
+from evobnn.studies.compare import Question, check, compare
+from evobnn.studies.report import Report
+from evobnn.studies.words import notes, tables
+
+STOPPED = 130
+SEEDS, SEEDS_ON_TABLE = 5, 200
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of a comparison; names as `evobnn.studies.arms.arms_of` takes them."""
+
+    what: str | None = None
+    table: str | None = None
+    space: str | None = None
+    strategies: str = ""
+    pressures: str = ""
+    parts: str = ""
+    own: Sequence[str] = ()
+    seeds: int | None = None
+    budget: str | None = None
+    assignments: Sequence[str] = ()
+
+    def question(self) -> Question:
+        """Return the question; raise EvobnnError for what is not understood."""
+        space = [f"space.name={self.space}"] if self.space else []
+        experiment = search.experiment(self.what, None, [*space, *self.assignments], self.table)
+        arms = arms_of(experiment, named(self.strategies), named(self.pressures), named(self.parts), self.own)
+        seeds = (SEEDS_ON_TABLE if self.table else SEEDS) if self.seeds is None else self.seeds
+        return Question(experiment, arms, seeds, epochs(self.budget, experiment))
+
+
+def show(asked: Asked, options: Options, out: Path | None) -> None:
+    """Compare, or go on with a comparison, and print the report."""
+    question = asked.question()
+    check(question, options)
+    folder = out or new_folder(runs.ROOT, f"compare-{question.experiment.preset}")
+    _print_start(question, folder)
+    try:
+        with console(stderr=True).status("starting") as status:
+            report = compare(
+                question,
+                folder,
+                options,
+                lambda what, done, planned: status.update(f"{what}: {done} of {planned} searches are done"),
+            )
+    except KeyboardInterrupt as stop:
+        note(f"stopped; every finished search is saved. Go on with the same command and --out {folder}")
+        raise typer.Exit(STOPPED) from stop
+    _print(report, folder)
+
+
+def named(text: str) -> list[str]:
+    """Return the names in a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def epochs(text: str | None, experiment: Experiment) -> int:
+    """Return a budget in trained epochs from `900` or `900 epochs`, or `300 trainings` of the recipe's length; without
+    a text, what the experiment trains to its horizon.
+
+    Raises:
+        ExperimentError: anything else.
+    """
+    each = experiment.recipe.epochs
+    if text is None:
+        strategy = experiment.make_strategy()
+        return each * (strategy.first + experiment.horizon * strategy.batch)
+    found = re.fullmatch(r"([\d,_]+)\s*(epochs?|trainings?|)", text.strip().lower())
+    digits = re.sub(r"[,_]", "", found[1]) if found else ""
+    if not found or not digits:
+        do = "Write for example 900, or '300 trainings'."
+        raise ExperimentError(message("--budget in trained epochs or trainings", f"'{text}'", do))
+    return int(digits) * (each if found[2].startswith("training") else 1)
+
+
+def _print_start(question: Question, folder: Path) -> None:
+    experiment = question.experiment
+    source = f"table {experiment.table}" if experiment.table else f"trainings of {experiment.preset}"
+    each = experiment.recipe.epochs
+    print(f"out    {folder}, {source}, space {experiment.space.name}, {', '.join(experiment.objectives)}")
+    print(f"arms   {', '.join(arm.name for arm in question.arms)}; {counted(question.seeds, 'seed')} each")
+    print(
+        f"budget {counted(question.budget, 'trained epoch')} a search, {counted(each, 'epoch')} a training", flush=True
+    )
+
+
+def _print(report: Report, folder: Path) -> None:
+    out = console()
+    for shown in tables(report):
+        made = table(*shown.columns)
+        for row in shown.rows:
+            made.add_row(*row)
+        out.print(f"\n{shown.title}", soft_wrap=True)
+        out.print(made)
+    print()
+    for sentence in notes(report):
+        out.print(sentence)
+    print(f"\nfiles  {folder}/: report.md, report.json, curves.png; results.jsonl, one search a line")

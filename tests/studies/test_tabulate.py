@@ -1,0 +1,394 @@
+"""Making a table: what stands in it, that nothing is trained twice, what is refused, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evobnn import _jsonl
+from evobnn.errors import EvobnnError, ExperimentError, RunError
+from evobnn.experiment import Options
+from evobnn.experiment.setup import make_bench
+from evobnn.experiment.tabled import on_table, space_of
+from evobnn.fitness import Bench, Job, evaluate
+from evobnn.genome import parse_genome
+from evobnn.parallel import LOST, Outcome, Workers
+from evobnn.records import Evaluation, Status
+from evobnn.snapshot import lock, read_journal
+from evobnn.spaces.enumeration import MOST, every, genotypes
+from evobnn.studies import tabulate as module
+from evobnn.studies.fidelity import intraclass
+from evobnn.studies.tabulate import TABLES, TableSpec, tabulate
+from evobnn.tables import Table, read_table
+from tests.miniature import KEYS, SINE, SPEC, TRAINED, key_of, made, space
+
+EXTRA = 3 * 3  # the best two and the sine, which is not among them here, three more seeds each
+ALL = TRAINED * 3 + EXTRA
+
+
+def told(table: Table) -> Table:
+    """Return the table without the time at which it was made."""
+    return replace(table, created="")
+
+
+def toy(job: Job, genome: str = "") -> Evaluation:
+    """Stand in for a training: the error comes from genome and seed; every training has a twin if it is asked for."""
+    digest = hashlib.sha256(f"{job.genome}|{job.seed}".encode()).digest()
+    measures = {"ops": 5.0, "bits": 6, "parameters": 7, "other": 8.0} | ({"parent_error": 0.5} if job.twin else {})
+    return Evaluation(Status.OK, {"error": digest[0] % 61 / 60, "elementwise": 8.0}, measures=measures)
+
+
+class Toys:
+    """`toy`, noting its jobs; `before(n)` is called ahead of the n-th, from 1."""
+
+    def __init__(self, before: Callable[[int], None] = lambda number: None, answer: Callable[[Job], Evaluation] = toy):
+        self.jobs: list[Job] = []
+        self.before, self.answer = before, answer
+
+    def __call__(self, job: Job) -> Evaluation:
+        self.before(len(self.jobs) + 1)
+        self.jobs.append(job)
+        return self.answer(job)
+
+    def trained(self) -> Counter[tuple[str, int]]:
+        return Counter((job.genome, job.seed) for job in self.jobs)
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Toys]:
+    def install(*given: Any, **more: Any) -> Toys:
+        made = Toys(*given, **more)
+        monkeypatch.setattr(module, "run_job", made)
+        return made
+
+    return install
+
+
+@pytest.fixture
+def whole(toys: Callable[..., Toys], tmp_path: Path) -> Table:
+    """The table that stand-ins make without a stop."""
+    used = toys()
+    table = made(tmp_path / "whole")
+    assert len(used.jobs) == ALL == sum(used.trained().values()) == len(used.trained())
+    return table
+
+
+# --- A table that was really trained --------------------------------------------------------------------------------
+
+
+def test_every_key_has_a_row_in_the_order_of_the_enumeration(miniature: Path) -> None:
+    table = read_table(miniature / "table.jsonl")
+    assert list(table.rows) == [name for name, _ in every(space())]
+    assert space_of(table) == space()
+    assert len(table.rows) == KEYS
+    statuses = Counter(row.status for row in table.rows.values())
+    assert statuses == {Status.OK: TRAINED, Status.INVALID: 1}
+    refused = table.row(key_of("@net = add(x, neg(x))"))
+    assert (refused.errors, refused.message) == ((), "the sign of @net = zero is constant on [-3, 3]")
+    assert (table.name, table.images, table.seeds) == ("mini", 60, (0, 1, 2, 3, 4, 5))
+    prepared = make_bench(SPEC.experiment(), Options(jobs=1)).prepared
+    assert table.data == {"fingerprint": prepared.fingerprint, "shape": [1, 8, 8], "classes": 10, "train": 100}
+    assert table.machine["device"] == "cpu"
+    assert set(table.versions) == {"evobnn", "torch", "numpy", "scikit-learn"}
+    firsts = [[float(n) for n in row.errors[:3]] for row in table.rows.values() if row.errors]
+    assert table.intraclass == pytest.approx(intraclass(firsts), abs=5e-5)
+
+
+def test_the_best_and_the_baselines_have_more_columns_and_the_first_has_twins(miniature: Path) -> None:
+    table = read_table(miniature / "table.jsonl")
+    rows = [row for row in table.rows.values() if row.errors]
+    ranked = sorted(rows, key=lambda row: (sum(row.errors[:3]), row.key))
+    more = {row.key for row in rows if len(row.errors) == 6}
+    assert more == {ranked[0].key, ranked[1].key, key_of(SINE)}
+    assert all(len(row.errors) == 3 for row in rows if row.key not in more)
+    for row in rows:
+        assert row.parent[0] is not None and 0 <= row.parent[0] <= 60
+        assert set(row.parent[1:]) == {None}
+
+
+def test_a_row_is_what_evaluate_says_of_the_same_genome_and_seed(miniature: Path) -> None:
+    table = read_table(miniature / "table.jsonl")
+    bench = make_bench(SPEC.experiment(), Options(jobs=1))
+    looped = 0
+    for text, seeds in ((SINE, (0, 5)), ("@net = add(shift(x), shift(x))", (0, 2))):
+        row = table.row(key_of(text))
+        genome = bench.space.parse(row.genome)
+        cost = bench.cost(genome)
+        assert (row.ops, row.bits, row.parameters, row.elementwise) == (
+            cost.ops,
+            cost.bits,
+            cost.parameters,
+            cost.other,
+        )
+        for seed in seeds:
+            found = evaluate(bench, genome, bench.seed(0, genome, seed), twin=seed == 0)
+            assert found.objectives["error"] == row.errors[seed] / table.images
+            parent = row.parent[seed]
+            assert found.measures.get("parent_error") == (None if parent is None else parent / table.images)
+            looped += 1
+    assert looped == 4
+
+
+def test_two_workers_make_the_same_table(miniature: Path, tmp_path: Path) -> None:
+    table = made(tmp_path / "two", jobs=2)
+    assert (
+        told(table) == told(read_table(tmp_path / "two" / "table.jsonl")) == told(read_table(miniature / "table.jsonl"))
+    )
+    for folder in (miniature, tmp_path / "two"):
+        entries, notes = read_journal(folder / "journal.jsonl")
+        assert not notes
+        assert set(Counter((entry.key, entry.repeat) for entry in entries).values()) == {1}
+        assert len(entries) == sum(len(row.errors) for row in table.rows.values())
+
+
+def test_a_table_that_is_whole_trains_nothing_and_stays(
+    miniature: Path, tmp_path: Path, toys: Callable[..., Toys]
+) -> None:
+    shutil.copytree(miniature, tmp_path / "again")
+    used = toys()
+    assert told(made(tmp_path / "again")) == told(read_table(miniature / "table.jsonl"))
+    assert not used.jobs
+
+
+# --- Stopping and going on ------------------------------------------------------------------------------------------
+
+
+def test_a_kill_at_any_moment_costs_nothing_but_what_was_in_the_air(
+    whole: Table, toys: Callable[..., Toys], tmp_path: Path
+) -> None:
+    folder, stops = tmp_path / "killed", (1, 2, TRAINED, TRAINED * 3, ALL)
+    trained: Counter[tuple[str, int]] = Counter()
+    for stop in stops:
+
+        def killed(number: int, done: int = sum(trained.values()), stop: int = stop) -> None:
+            if done + number == stop:
+                raise KeyboardInterrupt
+
+        used = toys(killed)
+        with pytest.raises(KeyboardInterrupt):
+            made(folder)
+        trained += used.trained()
+        assert sum(trained.values()) == stop - 1
+        assert not (folder / "table.jsonl").exists()
+        with (folder / "journal.jsonl").open("ab") as journal:
+            journal.write(b'{"version": 1, "key": "to')  # what a kill while writing leaves
+    used = toys()
+    assert told(made(folder)) == told(whole)
+    trained += used.trained()
+    assert set(trained.values()) == {1}
+    assert len(trained) == ALL
+
+
+def test_a_budget_stops_after_a_training_and_leaves_a_table(
+    whole: Table, toys: Callable[..., Toys], tmp_path: Path
+) -> None:
+    used, folder = toys(), tmp_path / "stopped"
+    for number in range(1, 4):
+        table = tabulate(SPEC, Options(jobs=1, budget=0.0), folder)
+        assert len(used.jobs) == number
+        assert told(table) == told(read_table(folder / "table.jsonl"))
+        # One that was never to be trained stands in the table from the beginning.
+        assert sum(len(row.errors) for row in table.rows.values()) == len(table.rows) - 1 == number
+    assert table.intraclass == ()
+    with pytest.raises(ExperimentError, match="at least 2 trainings of every genome, got 1 in mini"):
+        on_table(table, "mini")
+    assert told(made(folder)) == told(whole)
+    assert len(used.jobs) == len(used.trained()) == ALL
+
+
+def test_what_is_left_is_told_stage_by_stage(toys: Callable[..., Toys], tmp_path: Path) -> None:
+    toys()
+    said: list[tuple[int, int, float]] = []
+    tabulate(SPEC, Options(jobs=1), tmp_path / "mini", lambda *what: said.append(what))
+    assert [what[:2] for what in said] == [
+        *((n, TRAINED * 3) for n in range(1, TRAINED * 3 + 1)),
+        *((n, EXTRA) for n in range(1, EXTRA + 1)),
+    ]
+    assert all(left >= 0.0 for _, _, left in said)
+    assert said[TRAINED * 3 - 1][2] == said[-1][2] == 0.0
+
+
+def test_twins_are_asked_for_with_the_first_seeds_only(toys: Callable[..., Toys], tmp_path: Path) -> None:
+    used = toys()
+    table = made(tmp_path / "mini", spec=replace(SPEC, twins=2))
+    assert sum(job.twin for job in used.jobs) == TRAINED * 2
+    parents = Counter(row.parent[:3] for row in table.rows.values() if row.errors)
+    assert parents == {(30, 30, None): TRAINED}
+    none = made(tmp_path / "none", spec=replace(SPEC, twins=0))
+    assert not none.has_twins
+
+
+# --- What goes wrong ------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_the_rows_status_and_costs_no_table(toys: Callable[..., Toys], tmp_path: Path) -> None:
+    """An evaluation that broke knows no costs; the table counts them itself."""
+    broken, flown, unlucky = (key_of(text) for text in ("@net = add(x, x)", SINE, "@net = add(x, sin(x))"))
+    seen: Counter[str] = Counter()
+
+    def failing(job: Job) -> Evaluation:
+        name = key_of(job.genome)
+        seen[name] += 1
+        if name == broken:
+            return Evaluation(Status.ERROR, message="ValueError: no")
+        if name == flown and seen[name] == 2:
+            return Evaluation(Status.DIVERGED, message="a weight is nan", measures={"ops": 1.0})
+        if name == unlucky:
+            return Evaluation(Status.OK, {"error": 0.0, "elementwise": 8.0}, measures=toy(job).measures)
+        return toy(job)
+
+    toys(answer=failing)
+    table = made(tmp_path / "mini", spec=replace(SPEC, best=1))
+    bench = make_bench(SPEC.experiment(), Options(jobs=1))
+    for name, status, words in ((broken, Status.ERROR, "ValueError: no"), (flown, Status.DIVERGED, "a weight is nan")):
+        row = table.row(name)
+        cost = bench.cost(bench.space.parse(row.genome))
+        assert (row.status, row.message, row.errors, row.parent) == (status, words, (), ())
+        assert (row.ops, row.bits, row.elementwise) == (cost.ops, cost.bits, cost.other)
+    assert seen[flown] == 3  # a baseline that failed gets no more seeds
+    assert [row.key for row in table.rows.values() if len(row.errors) == 6] == [unlucky]
+
+
+def test_a_worker_that_died_is_tried_again_by_the_next_call_and_only_then(
+    whole: Table, toys: Callable[..., Toys], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, run = toys(), Workers.run
+
+    def losing(self: Workers, function: Any, payloads: Sequence[Job]) -> Iterator[Outcome]:
+        for outcome in run(self, function, payloads):
+            lost = payloads[outcome.index].genome == "@net = add(x, x)"
+            yield Outcome(outcome.index, None, LOST) if lost else outcome
+
+    monkeypatch.setattr(Workers, "run", losing)
+    table = made(tmp_path / "mini")
+    row = table.row(key_of("@net = add(x, x)"))
+    assert (row.status, row.message) == (Status.ERROR, LOST)
+    monkeypatch.setattr(Workers, "run", run)
+    before = len(used.jobs)
+    assert told(made(tmp_path / "mini")) == told(whole)
+    assert [job.genome for job in used.jobs[before:]][:3] == ["@net = add(x, x)"] * 3
+
+
+def test_a_training_that_is_too_much_work_is_a_row_as_well(tmp_path: Path) -> None:
+    spec = replace(SPEC, settings={**SPEC.settings, "max_macs": 1000.0}, more=0)
+    table = made(tmp_path / "mini", spec=spec)
+    assert {row.status for row in table.rows.values()} == {Status.INVALID}
+    assert sum("max_macs" in row.message for row in table.rows.values()) == TRAINED
+
+
+def test_trainings_of_another_protocol_are_not_mixed(
+    miniature: Path, toys: Callable[..., Toys], tmp_path: Path
+) -> None:
+    folder = tmp_path / "mini"
+    shutil.copytree(miniature, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    used = toys()
+    other = replace(SPEC, settings={**SPEC.settings, "recipe": {"epochs": 2, "batch": 25, "precision": "fp32"}})
+    with pytest.raises(ExperimentError) as caught:
+        made(folder, spec=other)
+    protocol = make_bench(other.experiment(), Options(jobs=1)).protocol.fingerprint()
+    recorded = read_table(miniature / "table.jsonl").protocol
+    assert str(caught.value) == (
+        f"Expected trainings of the protocol {protocol} in {folder}, got some of {recorded}. "
+        "Data, settings or versions have changed: tabulate into another folder."
+    )
+    assert not used.jobs
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"baselines": ("@net = add(cos(x), zero)",)}, "baselines out of the space of the table mini, got @net = add"),
+        ({"baselines": ("@net = add(sn(x), zero)",)}, "Did you mean 'sin'"),
+        ({"settings": {**SPEC.settings, "objectives": ["ops"]}}, "the objective error in the table mini, got ops"),
+        ({"settings": {**SPEC.settings, "space": {"name": "gaaf", "encoding": 2}}}, "a space of at most 200,000"),
+        ({"settings": {**SPEC.settings, "recpie": {}}}, "Did you mean 'recipe'"),
+        ({"preset": "digts"}, "Did you mean 'digits'"),
+    ],
+)
+def test_what_cannot_be_tabulated_is_told_before_anything_is_trained(
+    toys: Callable[..., Toys], tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    used = toys()
+    with pytest.raises(EvobnnError, match=words) as caught:
+        made(tmp_path / "mini", spec=replace(SPEC, **changes))
+    assert str(caught.value).startswith("Expected ")
+    assert not used.jobs
+
+
+@pytest.mark.parametrize(("name", "value"), [("seeds", 0), ("best", -1), ("more", -1), ("twins", -1)])
+def test_numbers_that_make_no_sense(name: str, value: int) -> None:
+    with pytest.raises(ExperimentError, match=rf"{name} to be a whole number of at least \d, got {value}"):
+        replace(SPEC, **{name: value})
+
+
+def test_a_folder_that_cannot_be_used(toys: Callable[..., Toys], tmp_path: Path) -> None:
+    used = toys()
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RunError, match=f"Expected to write {folder}"):
+            made(folder)
+    (tmp_path / "locked").mkdir()
+    with lock(tmp_path / "locked"), pytest.raises(RunError, match="the only writer"):
+        made(tmp_path / "locked")
+    assert not used.jobs
+
+
+def test_a_disk_that_fills_up_keeps_what_was_there(
+    toys: Callable[..., Toys], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, numbers = toys(), count(1)
+    append = _jsonl.append
+
+    def full(path: Path, text: str) -> None:
+        if next(numbers) > 5:
+            raise RunError("Expected to write, got 'No space left'. Free some space.")
+        append(path, text)
+
+    monkeypatch.setattr(_jsonl, "append", full)
+    with pytest.raises(RunError, match="No space left"):
+        made(tmp_path / "mini")
+    monkeypatch.setattr(_jsonl, "append", append)
+    with suppress(KeyboardInterrupt):
+        made(tmp_path / "mini")
+    assert Counter(used.trained().values()) == {1: ALL - 1, 2: 1}  # the one that could not be written
+
+
+# --- The tables that come with evobnn -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_comes_with_evobnn_is_small_and_holds_its_baselines(name: str) -> None:
+    spec = TABLES[name]
+    experiment = spec.experiment()
+    assert (spec.name, experiment.preset, experiment.table) == (name, name, "")
+    searched = experiment.space.build(experiment.network, experiment.dataset.size or 8)
+    assert 3000 < genotypes(searched) <= MOST
+    assert all(searched.check(searched.parse(text)) is None for text in spec.baselines)
+    assert experiment.noise.repeats <= spec.seeds
+    assert spec.seeds >= 3
+
+
+def test_the_joint_table_has_sixteen_expressions(cache: Path) -> None:
+    experiment = TABLES["joint-digits"].experiment()
+    given = replace(experiment.space, freeze="normal[2 = conv3(0) + conv3(1); 3 = conv3(0) + conv3(1)]")
+    bench: Bench = make_bench(replace(experiment, space=given), Options(jobs=1))
+    assert sum(not bench.infeasible(genome) for _, genome in every(bench.space)) == 16
+    assert all(parse_genome(str(genome)) for _, genome in every(bench.space))
+
+
+def test_settings_are_laid_over_the_preset_section_by_section() -> None:
+    spec = TableSpec("mine", "", "digits", {"recipe": {"epochs": 1}, "seed": 4})
+    experiment = spec.experiment()
+    assert (experiment.recipe.epochs, experiment.recipe.batch, experiment.seed) == (1, 32, 4)
+    assert experiment.network.width == 12
