@@ -73,3 +73,41 @@ def by_hand(errors: Mapping[str, Sequence[int]], name: str = "hand", images: int
         rows=rows,
         data={"fingerprint": "f", "shape": [1, 8, 8], "classes": 10, "train": 100},
     )
+
+
+# --- Tables by hand, with known answers ---
+
+SUM, TWICE, PLAIN, SHIFTED, NEGATIVE = (
+    f"@net = add({args})" for args in ("sin(x), shift(x)", "x, x", "x, zero", "zero, shift(x)", "zero, neg(x)")
+)
+FLAT, LUCKY = "@net = add(x, neg(x))", "@net = add(x, sin(x))"
+ERRORS: dict[str, tuple[int, ...]] = {
+    # The first three chose the contenders; only the five behind them count.
+    TWICE: (50, 50, 50),
+    SINE: (22, 18, 23, 20, 21, 19, 20, 20),
+    PLAIN: (20, 20, 20, 40, 41, 39, 40, 40),
+    SUM: (24, 24, 24, 10, 11, 9, 10, 10),
+    SHIFTED: (23, 23, 23, 21, 22, 18, 20, 21),
+    LUCKY: (1, 1, 1, 33, 30, 31, 35, 36),
+    FLAT: (),
+}
+
+
+def failing(table: Table) -> Table:
+    """Return the table with a row that failed in training."""
+    row = Row(key_of(NEGATIVE), NEGATIVE, Status.DIVERGED, 100.0, 64, message="a weight is nan")
+    return replace(table, rows={**table.rows, row.key: row})
+
+
+FUNCTIONS = [
+    f"@net = add({args})"
+    for args in ("x, x", "x, zero", "x, sin(x)", "x, shift(x)", "zero, sin(x)", "zero, neg(x)", "zero, shift(x)",
+                 "sin(x), sin(x)")
+]  # fmt: skip
+
+
+def ranked_as(order: list[int], name: str = "other", images: int = 50) -> Table:
+    """Return a table whose i-th function is wrong on 2 order[i] images in the mean."""
+    return by_hand(
+        {text: (2 * n, 2 * n + 1, 2 * n - 1) for text, n in zip(FUNCTIONS, order, strict=True)}, name, images
+    )

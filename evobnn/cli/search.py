@@ -168,7 +168,8 @@ def _print_start(session: Session) -> None:
     settings, prepared, options = session.experiment, session.bench.prepared, session.options
     network, recipe, batch = settings.network, settings.recipe, settings.make_strategy().batch
     shape = "x".join(map(str, prepared.shape))
-    stack = f"{counted(network.cells, 'cell')} of width {network.width}, {counted(network.reductions, 'reduction')}"
+    what = "block" if network.macro == "resnet" else "cell"
+    stack = f"{counted(network.cells, what)} of width {network.width}, {counted(network.reductions, 'reduction')}"
     print(f"run    {session.folder}, seed {settings.seed}")
     print(
         f"data   {prepared.name}, {shape}, {prepared.classes} classes: {prepared.train_count:,} images to train, "

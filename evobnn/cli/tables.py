@@ -6,8 +6,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import typer
+
 from evobnn._checks import check_name
-from evobnn.cli.console import console, table
+from evobnn.cli.console import console, note, table
+from evobnn.cli.search import STOPPED
 from evobnn.cli.words import duration, percent
 from evobnn.experiment import Options
 from evobnn.experiment.tabled import ROOT, load_table
@@ -27,17 +30,26 @@ def list_all() -> None:
 
 
 def make(name: str, options: Options, out: Path | None) -> None:
-    """Make a table, or go on with it, and print what it holds."""
+    """Make a table, or go on with it, and print what it holds.
+
+    Raises:
+        typer.Exit: with code 130 after Ctrl-C, having said how to go on.
+    """
     spec = TABLES[check_name("table", name, TABLES)]
     folder = out or ROOT / name
     err = console(stderr=True)
-    with err.status("starting") as status:
-        made = tabulate(
-            spec,
-            options,
-            folder,
-            lambda done, planned, left: status.update(f"{name}: {done}/{planned} trainings, {duration(left)} left"),
-        )
+    try:
+        with err.status("starting") as status:
+            made = tabulate(
+                spec,
+                options,
+                folder,
+                lambda done, planned, left: status.update(f"{name}: {done}/{planned} trainings, {duration(left)} left"),
+            )
+    except KeyboardInterrupt as stop:
+        again = f"evobnn tabulate {name}{f' --out {out}' if out else ''}"
+        note(f"stopped; every training that had finished is saved. Go on with:\n  {again}")
+        raise typer.Exit(STOPPED) from stop
     trained = [row for row in made.rows.values() if row.errors]
     print(f"table     {folder / TABLE}")
     print(
@@ -71,15 +83,15 @@ def show(name: str, count: int, baseline: str, other: str | None, *, as_json: bo
 def _print(found: Table, ranked: Ranking, count: int) -> None:
     shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2)
     for place, one in enumerate(ranked.contenders[:count], 1):
-        against = one.against
+        against, itself = one.against, one.row.key == ranked.baseline.key
         shown.add_row(
             str(place),
             _function(one.row.genome),
             percent(one.mean),
             percent(one.deviation),
             str(one.n),
-            f"{100 * against.difference:+.1f}",
-            f"{100 * against.low:+.1f} to {100 * against.high:+.1f}",
+            "–" if itself else f"{100 * against.difference:+.1f}",
+            "–" if itself else f"{100 * against.low:+.1f} to {100 * against.high:+.1f}",
             "yes" if one.may_be_best else "no",
         )
     out = console()
@@ -89,8 +101,8 @@ def _print(found: Table, ranked: Ranking, count: int) -> None:
         f"{ranked.table}: {ranked.rows:,} rows, {ranked.invalid:,} never trained, "
         f"{ranked.failed:,} failed; {len(ranked.contenders)} contenders, chosen by their first {ranked.first} "
         f"trainings and compared on the others. Baseline {_function(ranked.baseline.genome)}: "
-        f"{percent(ranked.baseline_mean)}; "
-        f"{ranked.better} are better, {ranked.indistinguishable} cannot be told from it; {best} may be the best.",
+        f"{percent(ranked.baseline_mean)}. Better than it: {ranked.better}; not to be told from it: "
+        f"{ranked.indistinguishable}; may be the best: {best}.",
         soft_wrap=True,
     )
 

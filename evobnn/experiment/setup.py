@@ -116,6 +116,10 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     bench = make_bench(experiment, options)
     for text in experiment.start.genomes:
         bench.space.check(bench.space.parse(text))
+    strategy = experiment.make_strategy()
+    strategy.check(bench.space, experiment.objectives)
+    for pressure in experiment.make_pressures().values():
+        pressure.check(bench.space, experiment.objectives, strategy.batch)
     Workers(max(1, options.jobs), options.backend).close()
     folder = new_folder(root, experiment.preset, out)
     write_text(folder / "experiment.toml", to_text(experiment))

@@ -31,7 +31,7 @@ from evobnn.studies.arms import Arm, assigned
 from evobnn.studies.phases import fitted, frozen
 from evobnn.studies.report import FACTORS, Report, judge
 from evobnn.studies.runsearch import arm_in_folder
-from evobnn.studies.tablesearch import TableJob, run_table_job, seen_in_part
+from evobnn.studies.tablesearch import TableJob, checked, run_table_job
 from evobnn.studies.traces import Trace
 from evobnn.studies.words import as_markdown
 
@@ -74,27 +74,17 @@ class Question:
     def said(self) -> dict[str, Any]:
         """Return all that decides a result but arms and seeds, in plain values."""
         table = load_table(self.experiment.table) if self.experiment.table else None
-        rows = [[row.key, row.status, row.ops, row.errors] for row in table.rows.values()] if table else []
-        text = json.dumps(rows)
-        content = {
-            "name": table.name, "protocol": table.protocol, "content": hashlib.sha256(text.encode()).hexdigest()[:16],
-        } if table else None  # fmt: skip
         neutral = replace(self.experiment, seed=0, preset="compare", horizon=0, table="")
         return {
             "experiment": to_text(neutral),
             "budget": self.budget,
-            "table": content,
+            "table": {"name": table.name, "fingerprint": table.fingerprint} if table else None,
             "evobnn": __version__,
         }
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits over `said`."""
         return hashlib.sha256(json.dumps(self.said(), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def trainings(budget: int, experiment: Experiment) -> int:
-    """Return how many trainings a budget of epochs allows."""
-    return budget // experiment.recipe.epochs
 
 
 def check(question: Question, options: Options) -> None:
@@ -112,13 +102,13 @@ def check(question: Question, options: Options) -> None:
     for arm in question.arms:
         try:
             experiment = assigned(base, arm)
-            experiment = seen_in_part(experiment) if base.table else experiment
+            experiment = checked(experiment) if base.table else experiment
             first = arm.phases[0]
             genome = whole.sample(generator(base.seed, "compare", "check")) if first.given == "cells" else None
             searched = frozen(experiment, whole, first.given, genome)
             make_search(searched, make_bench(searched, options))
-            share = math.floor(question.budget * first.share)
-            fitted(searched, trainings(share, base), shrink=len(arm.phases) > 1)
+            share = round(question.budget * first.share)
+            fitted(searched, share // base.recipe.epochs, shrink=len(arm.phases) > 1)
         except EvobnnError as error:
             raise type(error)(f"In the arm {arm.name}: {error}") from error
 
@@ -277,4 +267,4 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Question", "check", "compare", "plain", "trainings"]
+__all__ = ["Question", "check", "compare", "plain"]

@@ -7,7 +7,8 @@ later ones, which had no part in the choice, are looked at here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -97,9 +98,10 @@ def ranking(table: Table, baseline: str) -> Ranking:
                 "Name another.",
             )
         )
-    scores = {row.key: np.array(row.errors[first:]) / table.images for row in contenders if row.key != plain.key}
-    own = np.array(plain.errors[first:]) / table.images
-    compared = {one.name: one for one in against_baseline(scores, own)}
+    # In wrong images, whole numbers: rounded shares of equal counts would differ by a little that tests take seriously.
+    scores = {row.key: np.array(row.errors[first:], float) for row in contenders if row.key != plain.key}
+    own = np.array(plain.errors[first:], float)
+    compared = {one.name: _as_share(one, table.images) for one in against_baseline(scores, own)}
     itself = Comparison(plain.key, len(own), 0.0, 0.0, 0.0, 1.0, 1.0, False)
     compared[plain.key] = itself
     scores[plain.key] = own
@@ -107,8 +109,8 @@ def ranking(table: Table, baseline: str) -> Ranking:
     ranked = [
         Ranked(
             table.rows[name],
-            float(values.mean()),
-            float(values.std(ddof=1)),
+            float(values.mean()) / table.images,
+            float(values.std(ddof=1)) / table.images,
             len(values),
             compared[name],
             name in best,
@@ -124,10 +126,15 @@ def ranking(table: Table, baseline: str) -> Ranking:
         first,
         tuple(sorted(ranked, key=lambda one: (one.mean, one.row.key))),
         plain,
-        float(own.mean()),
+        float(own.mean()) / table.images,
         sum(not one.differs for one in compared.values()) - 1,
         sum(one.differs and one.difference < 0 for one in compared.values()),
     )
+
+
+def _as_share(one: Comparison, images: int) -> Comparison:
+    """Return a comparison of numbers of wrong images as one of errors in [0, 1]."""
+    return replace(one, difference=one.difference / images, low=one.low / images, high=one.high / images)
 
 
 @dataclass(frozen=True)
@@ -157,8 +164,7 @@ def agreement(one: Table, other: Table) -> Agreement:
                 "Take tables of one space.",
             )
         )
-    x = np.array([np.mean(one.rows[name].errors) / one.images for name in shared])
-    y = np.array([np.mean(other.rows[name].errors) / other.images for name in shared])
+    x, y = (np.array([fmean(table.rows[name].errors) for name in shared]) for table in (one, other))
     half = x <= np.median(x)
     rng = generator(0, "agreement")
     return Agreement(len(shared), spearman(x, y), kendall(x, y, rng), kendall(x[half], y[half], rng))

@@ -16,7 +16,16 @@ from evobnn.evolution import Search
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.experiment.setup import make_search
-from evobnn.experiment.tabled import HELD_OUT, check_same, load_table, look_up, on_table, recorded, table_bench
+from evobnn.experiment.tabled import (
+    HELD_OUT,
+    check_noise,
+    check_same,
+    infeasible_in,
+    load_table,
+    look_up,
+    recorded,
+    table_bench,
+)
 from evobnn.fitness import Bench
 from evobnn.studies.arms import Arm, assigned
 from evobnn.studies.phases import Start, run_phases, shared_start
@@ -58,12 +67,12 @@ def search_on_table(experiment: Experiment, seed: int, budget: int) -> Trace:
     """Search the experiment's table once, as the experiment says, and return the account.
 
     Arguments:
-        experiment: with a table of its protocol; what is measured again is measured as often as leaves a column unseen.
+        experiment: with a table of its protocol.
         seed: root of all randomness.
         budget: trained epochs; the last generation that fits is the last.
 
     Raises:
-        ExperimentError: a table of another protocol, or a budget below one start population.
+        ExperimentError: a table of another protocol or with too few columns, or a budget below one start population.
         SearchError: nothing of the first generation ended well, or the strategy cannot honour the experiment.
     """
     return arm_on_table(experiment, Arm("search"), seed, budget)
@@ -78,34 +87,29 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int) -> Tr
     def run(searched: Experiment, limit: int, part: str) -> None:
         _search(searched, table, limit, ledger)
 
-    own = seen_in_part(assigned(base, arm))
+    own = checked(assigned(base, arm))
     start = start_on_table(base, own.make_strategy().first)
     fixed = run_phases(arm, own, _bench, start, budget, ledger, run)
-    return _with_regret(ledger.trace(fixed), best_known(base.table))
+    return _with_regret(ledger.trace(fixed), best_known(table))
 
 
-def seen_in_part(experiment: Experiment) -> Experiment:
-    """Return the experiment with as few repeats as leave a column of every row of its table unseen.
+def checked(experiment: Experiment) -> Experiment:
+    """Return the experiment if its table can answer it.
 
     Raises:
-        ExperimentError: a table of another protocol, or with a row of too few columns.
+        ExperimentError: a table of another protocol, or one with too few columns for the repeats asked for: one of
+            every row is to stay unseen.
     """
     table = load_table(experiment.table)
     check_same(experiment, table)
-    on_table(table, experiment.table)  # raises for too few columns
-    most = _least_columns(experiment.table) - HELD_OUT
-    return replace(experiment, noise=replace(experiment.noise, repeats=min(experiment.noise.repeats, most)))
-
-
-@lru_cache(maxsize=4)
-def _least_columns(name: str) -> int:
-    return min(len(row.errors) for row in load_table(name).rows.values() if row.errors)
+    check_noise(experiment, table)
+    return experiment
 
 
 def start_on_table(experiment: Experiment, count: int) -> Start:
     """Return the shared start of the experiment's seed."""
     bench = _bench(experiment)
-    return shared_start(experiment, bench, make_search(experiment, bench).feasible, count)
+    return shared_start(experiment, bench, infeasible_in(load_table(experiment.table), bench), count)
 
 
 def _search(experiment: Experiment, table: Table, limit: int, ledger: Ledger) -> None:
@@ -128,11 +132,12 @@ def _search(experiment: Experiment, table: Table, limit: int, ledger: Ledger) ->
 
 def _bench(experiment: Experiment) -> Bench:
     """Return the bench of an experiment on its table, kept for the next search of the same space."""
-    return _kept_bench(experiment.table, experiment.space, experiment.objectives)
+    fingerprint = load_table(experiment.table).fingerprint
+    return _kept_bench(experiment.table, fingerprint, experiment.space, experiment.objectives)
 
 
 @lru_cache(maxsize=_BENCHES)
-def _kept_bench(name: str, space: SpaceSettings, objectives: tuple[str, ...]) -> Bench:
+def _kept_bench(name: str, fingerprint: str, space: SpaceSettings, objectives: tuple[str, ...]) -> Bench:
     table = load_table(name)
     return table_bench(replace(recorded(table), space=space, objectives=objectives), table)
 
@@ -156,10 +161,8 @@ class _Unseen:
         return self._known[key, shown]
 
 
-@lru_cache(maxsize=4)
-def best_known(name: str) -> float:
+def best_known(table: Table) -> float:
     """Return the mean error, in [0, 1], of a table's best genome among those with the most columns."""
-    table = load_table(name)
     return table.best_mean(max((len(row.errors) for row in table.rows.values()), default=1))
 
 
@@ -167,7 +170,8 @@ def _with_regret(trace: Trace, best: float) -> Trace:
     """Return the trace with the regret in place of the error: the error less that of the table's best genome."""
 
     def changed(values: Mapping[str, float]) -> dict[str, float]:
-        return {{"error": "regret"}.get(name, name): value - best * (name == "error") for name, value in values.items()}
+        rest = {name: value for name, value in values.items() if name != "error"}
+        return {"regret": values["error"] - best, **rest} if values else {}
 
     rest = {name: values for name, values in trace.curves.items() if name != "error"}
     curves = {"regret": tuple(value - best for value in trace.curves["error"]), **rest}
@@ -180,5 +184,4 @@ def _with_regret(trace: Trace, best: float) -> Trace:
     )
 
 
-__all__ = ["TableJob", "arm_on_table", "best_known", "run_table_job", "search_on_table", "seen_in_part",
-           "start_on_table"]  # fmt: skip
+__all__ = ["TableJob", "arm_on_table", "best_known", "checked", "run_table_job", "search_on_table", "start_on_table"]

@@ -30,7 +30,7 @@ def tables(report: Report) -> list[Shown]:
     """Return one table for each measure, one of the effects where there are some, and one of what was spent."""
     found = []
     for measure in (name for name in UNITS if name in report.arms[0].spreads):
-        columns: tuple[str, ...] = ("arm", "median", "quartiles", f"minus {report.reference}", "p", "better")
+        columns: tuple[str, ...] = ("arm", "median (quartiles)", f"minus {report.reference}", "p", "better")
         rows: tuple[tuple[str, ...], ...] = tuple(_row(arm, measure) for arm in report.arms)
         found.append(Shown(f"{measure}: {UNITS[measure]}", columns, rows))
     if report.interactions:
@@ -57,7 +57,7 @@ def notes(report: Report) -> list[str]:
     said = [
         f"At most {report.question['budget']:,} trained epochs a search, paired by seed.",
         f"p: Wilcoxon's signed ranks against {report.reference}, two-sided, after Holm over all arms of a measure; "
-        "better: the chance that a run is better than one of the reference (A12); in brackets: 95 % intervals.",
+        "better: the chance that a run is better than one of the reference (A12). Behind both: 95 % intervals.",
     ]
     if report.interactions:
         said.append(
@@ -89,11 +89,11 @@ def _row(arm: ArmReport, measure: str) -> tuple[str, ...]:
     """Return the cells of an arm; those of the comparison are empty for the reference."""
     spread, versus, show = arm.spreads[measure], arm.versus.get(measure), _number(measure)
     dash = "–" if spread.lower >= 0.0 else " to "
-    cells = (arm.name, show(spread.median), f"{show(spread.lower)}{dash}{show(spread.upper)}")
+    cells = (arm.name, f"{show(spread.median)} ({show(spread.lower)}{dash}{show(spread.upper)})")
     if versus is None:
         return (*cells, "", "", "")
-    chance = f"{versus.better.estimate:.2f} [{versus.better.low:.2f}, {versus.better.high:.2f}]"
-    p = "<0.001" if versus.adjusted < 0.001 else f"{versus.adjusted:.3f}"
+    chance = f"{versus.better.estimate:.2f} ({versus.better.low:.2f}–{versus.better.high:.2f})"
+    p = "<.001" if versus.adjusted < 0.001 else f"{versus.adjusted:.3f}"
     return (*cells, _interval(versus.difference, measure), p, chance)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import tomllib
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError
+from evobnn.evolution.pressures import PRESSURES, Abandonment, Diversity
+from evobnn.experiment import settings
 from evobnn.experiment.settings import (
     Experiment,
     NoiseSettings,
@@ -27,6 +30,7 @@ from evobnn.experiment.settings import (
     to_text,
 )
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, OpSpec, groups
+from evobnn.snapshot import read_generations
 from evobnn.spaces import ENCODING_2, Choice, Template, joint
 from evobnn.spaces.bats import CIFAR as BATS
 from evobnn.spaces.bnas import CIFAR as BNAS
@@ -125,6 +129,28 @@ def test_two_settings_have_two_fingerprints() -> None:
         ({"preset": "../elsewhere"}, "preset as a plain name"),
         ({"preset": ""}, "preset as a plain name"),
         ({"format": 2}, "format 1 in here, got 2"),
+        ({"table": 5}, "table as: .*string, got 5"),
+        ({"pressure": {}}, "Did you mean 'pressures'"),
+        ({"pressures": {"diversty": {}}}, "a known pressure, got 'diversty'. Did you mean 'diversity'"),
+        (
+            {"pressures": {"diversity": {"strenght": 2}}},
+            "'pressures.diversity.strenght'. Did you mean 'pressures.d",
+        ),
+        ({"pressures": {"diversity": {"strength": "much"}}}, r"pressures.diversity.strength as: .*number, got 'much'"),
+        ({"pressures": {"abandonment": {"every": 1.5}}}, r"pressures.abandonment.every as: .*integer"),
+        (
+            {"pressures": {"abandonment": {"every": 0}}},
+            "pressures.abandonment.every to be a whole number of at",
+        ),
+        ({"pressures": {"temperature": {"schedule": "linera"}}}, "Did you mean 'linear'"),
+        ({"pressures": {"temperature": {"temperature": math.nan}}}, "pressures.temperature.temperature between"),
+        (
+            {"pressures": {"diversity": 1}},
+            "pressures.diversity as a section of settings, got 1. Write pressures.d",
+        ),
+        ({"pressures": {"diversity": True}}, r"pressures.diversity as a section of settings, got True"),
+        ({"pressures": "diversity"}, "pressures as:"),
+        ({"pressures": ["diversity"]}, "pressures as:"),
     ],
 )
 def test_every_mistake_is_named_in_the_callers_words(table: dict[str, Any], words: str) -> None:
@@ -163,6 +189,79 @@ def test_text_that_is_not_toml_and_files_that_are_not_there(tmp_path: Path) -> N
 def test_precision_auto_is_settled_when_the_experiment_is_read() -> None:
     assert read({"recipe": {"precision": "auto"}}).recipe.precision in ("fp32", "bf16")
     assert "auto" not in to_text(read({"recipe": {"precision": "auto"}}))
+
+
+# --- Pressures, table, and experiments of the version before ---------------------------------------------------------
+
+
+def test_pressures_are_completed_and_stand_in_one_order() -> None:
+    given = {"abandonment": {"every": 3}, "diversity": {}}
+    experiment = read({"pressures": given})
+    assert experiment.pressures == {
+        "diversity": {"strength": 1.0, "fade": 0.154},
+        "abandonment": {"every": 3, "beta": 2.0, "draws": 1},
+    }
+    assert list(experiment.pressures) == ["diversity", "abandonment"]
+    assert experiment == read({"pressures": dict(reversed(given.items()))})
+    assert experiment.make_pressures() == {"diversity": Diversity(), "abandonment": Abandonment(every=3)}
+    assert read({}).pressures == read({"pressures": {}}).make_pressures() == {}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"table": "joint-digits"},
+        {"table": "some where/table.jsonl", "pressures": {"temperature": {"schedule": "exponential", "final": 1e-3}}},
+        {"pressures": {"temperature": {"temperature": math.inf}}},
+        {"pressures": {name: {} for name in PRESSURES}},
+        {"recipe": {"weights": "real"}, "network": {"style": "imagenet", "stem": 1}},
+    ],
+)
+def test_later_settings_survive_the_way_to_text_and_count(table: dict[str, Any]) -> None:
+    experiment = read(table)
+    text = to_text(experiment)
+    assert from_text(text, "text") == experiment
+    assert to_text(from_text(text, "text")) == text
+    assert experiment.fingerprint() != Experiment().fingerprint()
+
+
+def test_a_pressure_is_turned_on_by_an_override() -> None:
+    chosen = ["pressures.diversity={}", "pressures.abandonment.beta=0", "table=mini"]
+    experiment = read(override(preset_table("digits"), chosen))
+    assert (set(experiment.pressures), experiment.table) == ({"diversity", "abandonment"}, "mini")
+    assert experiment.pressures["abandonment"]["beta"] == 0.0
+
+
+def test_the_fingerprint_of_an_experiment_of_the_version_before_stays() -> None:
+    """The committed run was begun before there were pressures, tables, macros, choices and real weights."""
+    folder = Path(__file__).parents[2] / "populations" / "digits"
+    text = (folder / "experiment.toml").read_text()
+    experiment = from_text(text, "text")
+    assert not any(name in tomllib.loads(text) for name in ("pressures", "table"))
+    assert experiment.fingerprint() == "bc3c52642f40e38f" == hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert {generation.header["experiment"] for generation in read_generations(folder)[0]} == {"bc3c52642f40e38f"}
+    assert from_text(to_text(experiment), "all said").fingerprint() == "bc3c52642f40e38f"
+
+
+def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
+    other = {
+        "": {"pressures": {"diversity": {}}, "table": "mini"},
+        "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
+                  "unary": ["x"], "binary": ["mul"]},
+        "network": {"macro": "bats", "style": "imagenet"},
+        "recipe": {"weights": "real"},
+    }  # fmt: skip
+    assert {section: set(values) for section, values in other.items()} == {
+        section: set(values) for section, values in settings._LATER.items()
+    }
+    plain = {"network": {"stem": 1}, "space": {}, "recipe": {}}  # a style of ImageNet has no wide stem
+    base, prints = read(plain).fingerprint(), set()
+    for section, values in other.items():
+        for name, value in values.items():
+            changed = {section: {**plain[section], name: value}} if section else {name: value}
+            prints.add(read({**plain, **changed}).fingerprint())
+    assert len(prints) == 12
+    assert base not in prints
 
 
 # --- Overrides ------------------------------------------------------------------------------------------------------

@@ -13,30 +13,29 @@ from scipy import stats
 
 from evobnn.errors import EvobnnError, ExperimentError
 from evobnn.records import Status
+from evobnn.studies import statistics
 from evobnn.studies.ranking import agreement, ranking
-from evobnn.tables import Row, Table
-from tests.miniature import SINE, by_hand, key_of
-
-SUM, TWICE, PLAIN, SHIFTED, NEGATIVE = (
-    f"@net = add({args})" for args in ("sin(x), shift(x)", "x, x", "x, zero", "zero, shift(x)", "zero, neg(x)")
+from tests.miniature import (
+    ERRORS,
+    FLAT,
+    FUNCTIONS,
+    LUCKY,
+    PLAIN,
+    SHIFTED,
+    SINE,
+    SUM,
+    TWICE,
+    by_hand,
+    failing,
+    key_of,
+    ranked_as,
 )
-FLAT, LUCKY = "@net = add(x, neg(x))", "@net = add(x, sin(x))"
-ERRORS: dict[str, tuple[int, ...]] = {
-    # The first three chose the contenders; only the five behind them count.
-    TWICE: (50, 50, 50),
-    SINE: (22, 18, 23, 20, 21, 19, 20, 20),
-    PLAIN: (20, 20, 20, 40, 41, 39, 40, 40),
-    SUM: (24, 24, 24, 10, 11, 9, 10, 10),
-    SHIFTED: (23, 23, 23, 21, 22, 18, 20, 21),
-    LUCKY: (1, 1, 1, 33, 30, 31, 35, 36),
-    FLAT: (),
-}
 
 
-def failing(table: Table) -> Table:
-    """Return the table with a row that failed in training."""
-    row = Row(key_of(NEGATIVE), NEGATIVE, Status.DIVERGED, 100.0, 64, message="a weight is nan")
-    return replace(table, rows={**table.rows, row.key: row})
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are tested with the statistics; here they are to be quick."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 100)
 
 
 # --- Ranking --------------------------------------------------------------------------------------------------------
@@ -74,7 +73,7 @@ def test_better_worse_and_indistinguishable() -> None:
         if one is not itself:
             p = stats.ttest_ind(ERRORS[one.row.genome][3:], ERRORS[SINE][3:], equal_var=False).pvalue
             assert one.against.p == pytest.approx(p)
-            assert p <= one.against.adjusted <= 4 * p * (1 + 1e-9)
+            assert p * (1 - 1e-9) <= one.against.adjusted <= 4 * p * (1 + 1e-9)
             inside = one.against.low <= 0.0 <= one.against.high
             assert inside is not one.against.differs
 
@@ -143,19 +142,6 @@ def test_what_cannot_be_ranked(errors: dict[str, tuple[int, ...]], baseline: str
 
 # --- Agreement ------------------------------------------------------------------------------------------------------
 
-FUNCTIONS = [
-    f"@net = add({args})"
-    for args in ("x, x", "x, zero", "x, sin(x)", "x, shift(x)", "zero, sin(x)", "zero, neg(x)", "zero, shift(x)",
-                 "sin(x), sin(x)")
-]  # fmt: skip
-
-
-def ranked_as(order: list[int], name: str = "other", images: int = 50) -> Table:
-    """Return a table whose i-th function is wrong on 2 order[i] images in the mean."""
-    return by_hand(
-        {text: (2 * n, 2 * n + 1, 2 * n - 1) for text, n in zip(FUNCTIONS, order, strict=True)}, name, images
-    )
-
 
 @pytest.mark.parametrize(
     "order",
@@ -173,7 +159,7 @@ def test_agreement_of_a_planted_permutation(order: list[int]) -> None:
     assert found.better_half.estimate == pytest.approx(1 - 4 * half / (4 * 3))
     assert found.better_half.n == 4
     for one in (found.kendall, found.better_half):
-        assert one.low <= one.estimate <= one.high
+        assert one.low <= one.estimate + 1e-12 and one.estimate <= one.high + 1e-12
     assert agreement(ranked_as(straight, "one", images=100), ranked_as(order)) == found
 
 
@@ -200,8 +186,8 @@ def test_too_little_in_common() -> None:
         agreement(same, ranked_as(list(range(1, 9)), "one"))
     # Six are enough for a half of three, whatever their order.
     looped = 0
-    for order in list(permutations(range(1, 7)))[::90]:
+    for order in list(permutations(range(1, 7)))[::240]:
         six = by_hand({text: (2 * n, 2 * n) for text, n in zip(FUNCTIONS[:6], order, strict=True)}, "six")
         assert agreement(six, ranked_as(list(range(1, 9)), "one")).better_half.n == 3
         looped += 1
-    assert looped == 8
+    assert looped == 3
