@@ -114,4 +114,4 @@ def _print(report: Report, folder: Path) -> None:
     print()
     for sentence in notes(report):
         out.print(sentence)
-    print(f"\nfiles  {folder}/: report.md, report.json, curves.png; results.jsonl, one search a line")
+    print(f"\nfiles  {folder}/: report.md, report.json, curves.png, results.jsonl")

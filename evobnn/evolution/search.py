@@ -22,7 +22,7 @@ from evobnn.evolution.selection import Candidate, candidate, fronts
 from evobnn.evolution.strategies import Strategy
 from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.toolbox import make_toolbox
-from evobnn.evolution.variation import mutate
+from evobnn.evolution.variation import mutate, mutate_one
 from evobnn.evolution.view import Bounds, View
 from evobnn.genome import Genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status, mean_objectives
@@ -239,6 +239,7 @@ class Search:
         choosers = [pressure.chooser(view) for pressure in self.pressures.values()]
         choose = next((one for one in reversed(choosers) if one is not None), None)
         self.toolbox.register("mutate", mutate, space=self.space, choose=choose)
+        self.toolbox.register("mutate_one", mutate_one, space=self.space, choose=choose)
 
     def _block(self, view: View) -> list[Request]:
         """Return what pressures want measured beside the population, each with its real-valued twin."""

@@ -113,15 +113,16 @@ def _pairs(space: Space) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return found
 
 
-def mutate_one(genome: Genome, space: Space, rng: Generator) -> Genome:
-    """Return the genome with exactly one gene changed to a different value, all genes and values equally probable.
+def mutate_one(genome: Genome, space: Space, rng: Generator, choose: Choose | None = None) -> Genome:
+    """Return the genome with exactly one gene changed to a different value, all genes and values equally probable;
+    `choose` replaces the draw of an operation, as in `mutate`.
 
     Genes are the slots of searched expressions, and of searched cells each edge's operation and each edge's source.
     What can have one value only is no gene, nor is a slot below a constant, which leaves no trace. An expression that
     has not the space's shape is one gene, drawn anew. Source: GAAF's mutation (Li et al. 2023, section 1.4 of the fact
     sheet), there for one expression alone.
     """
-    genes = [gene for kind in space.free_kinds for gene in _genes_of_cell(genome, kind, space)]
+    genes = [gene for kind in space.free_kinds for gene in _genes_of_cell(genome, kind, space, rng, choose)]
     genes += [gene for site in space.free_sites for gene in _genes_of_expression(genome, site, space, rng)]
     if not genes:
         return genome
@@ -133,7 +134,9 @@ _Gene = tuple[int, Callable[[int], Genome]]
 """How many other values it can have, and the genome with the n-th of them."""
 
 
-def _genes_of_cell(genome: Genome, kind: str, space: Space) -> Iterator[_Gene]:
+def _genes_of_cell(
+    genome: Genome, kind: str, space: Space, rng: Generator, choose: Choose | None
+) -> Iterator[_Gene]:
     cell = genome.cell_by_kind[kind]
 
     def gene(node: int, edge: Edge, others: list[Edge]) -> _Gene:
@@ -145,9 +148,17 @@ def _genes_of_cell(genome: Genome, kind: str, space: Space) -> Iterator[_Gene]:
         operations = [name for name in space.offered[kind] if name != edge.operation]
         sources = [number for number in range(edge.target) if number not in read]
         if operations:
-            yield gene(edge.target, edge, [edge._replace(operation=name) for name in operations])
+            count, change = gene(edge.target, edge, [edge._replace(operation=name) for name in operations])
+            yield (count, change) if choose is None else (1, _chosen(change, kind, edge, operations, rng, choose))
         if sources:
             yield gene(edge.target, edge, [edge._replace(source=number) for number in sources])
+
+
+def _chosen(
+    change: Callable[[int], Genome], kind: str, edge: Edge, names: list[str], rng: Generator, choose: Choose
+) -> Callable[[int], Genome]:
+    """Return a change whose operation is drawn by `choose`."""
+    return lambda _: change(names.index(choose(kind, edge.source, edge.target, names, rng)))
 
 
 def _genes_of_expression(genome: Genome, site: str, space: Space, rng: Generator) -> Iterator[_Gene]:

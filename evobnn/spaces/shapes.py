@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from evobnn._seeding import Generator, pick
 from evobnn.genome import BINARY, UNARY, Expression, FormSpec, X
@@ -27,7 +28,7 @@ class Shape:
     role: str
     children: tuple[Shape, ...] = ()
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of genes."""
         return sum(child.size for child in self.children) + (self.role != "leaf")

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evobnn._seeding import generator
+from evobnn._seeding import Generator, generator
 from evobnn.evolution.variation import mate, mutate, mutate_cell, mutate_expression, mutate_one
-from evobnn.genome import Cell, Genome, parse_expression, parse_genome
+from evobnn.genome import Cell, Edge, Genome, parse_expression, parse_genome
 from evobnn.spaces import (
     ENCODING_1,
     ENCODING_2,
@@ -283,3 +283,21 @@ def test_an_expression_of_another_shape_is_one_gene(rng: np.random.Generator) ->
     made = gaaf(RESNET18, 32, choice=Choice("net"))
     child = mutate_one(parse_genome("@net = sin(cos(x))"), made, rng)
     made.check(child)
+
+
+def test_one_changed_operation_is_drawn_as_a_pressure_wants_it(tiny_space: Space) -> None:
+    rng = generator(3, "one")
+    start = tiny_space.sample(rng)
+    asked: list[tuple[str, int, int]] = []
+
+    def choose(kind: str, source: int, target: int, names: Sequence[str], rng: Generator) -> str:
+        asked.append((kind, source, target))
+        return names[-1]
+
+    changed = [mutate_one(start, tiny_space, rng, choose) for _ in range(60)]
+    assert len(asked) > 5
+    for kind, source, target in asked:
+        last = tiny_space.offered[kind][-1]
+        before = {e.operation for e in start.cell_by_kind[kind].into(target) if e.source == source}
+        wanted = last if before != {last} else tiny_space.offered[kind][-2]
+        assert any(Edge(source, target, wanted) in genome.cell_by_kind[kind].edges for genome in changed)
