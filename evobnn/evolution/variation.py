@@ -134,9 +134,7 @@ _Gene = tuple[int, Callable[[int], Genome]]
 """How many other values it can have, and the genome with the n-th of them."""
 
 
-def _genes_of_cell(
-    genome: Genome, kind: str, space: Space, rng: Generator, choose: Choose | None
-) -> Iterator[_Gene]:
+def _genes_of_cell(genome: Genome, kind: str, space: Space, rng: Generator, choose: Choose | None) -> Iterator[_Gene]:
     cell = genome.cell_by_kind[kind]
 
     def gene(node: int, edge: Edge, others: list[Edge]) -> _Gene:

@@ -28,6 +28,7 @@ LESS = {"regret": True, "error": True, "hypervolume": False, "epochs": True, "re
 """Whether less is better, by measure."""
 COUNTS = ("epochs", "repeated", "invalid")
 FACTORS = ("topology", "expressions", "joint")
+"""The arms that search the one, the other, and both."""
 FEW = 10
 """Pairs below which an interval of a mean is Student's: resampling so few covers less than it says."""
 POINTS = 101
@@ -90,7 +91,7 @@ class Interaction:
         neither: `fixed`, the one network that either search alone keeps a half of (cells of the first drawn genome,
             plain sign), or `start`, the best of the start population that all share.
         effects: of topology, of expressions, and their interaction.
-        n: seeds.
+        n: seeds; one at which a search failed, or where neither was not measured, is left out.
     """
 
     measure: str
@@ -203,17 +204,20 @@ def _interactions(measures: Sequence[str], traces: Mapping[str, Traces], seed: i
     """Return the effects where topology, expressions and joint are there; all but neither at the end of the budget."""
     if not set(FACTORS) <= set(traces):
         return ()
-    topology, expressions, joint = _paired(*(traces[name] for name in FACTORS))
+    arms = [traces[name] for name in FACTORS]
+    known = {
+        "fixed": {at: trace.fixed for at, trace in traces["topology"].items()},
+        "start": {at: trace.start for at, trace in traces["joint"].items()},
+    }
     found = []
     for measure in measures:
-        first, second, both = (_finals(arm, measure) for arm in (topology, expressions, joint))
-        fixed = [topology[at].fixed.get(measure) for at in sorted(joint)]
-        start = [joint[at].start.get(measure) for at in sorted(joint)]
-        for name, scores in (("fixed", fixed), ("start", start)):
-            neither = [score for score in scores if score is not None]
-            if len(neither) == len(joint) >= 2:
+        for name, scores in known.items():
+            seeds = [at for at in sorted(set.intersection(*map(set, arms))) if measure in scores[at]]
+            if len(seeds) >= 2:
+                neither = [scores[at][measure] for at in seeds]
+                first, second, both = (_finals({at: arm[at] for at in seeds}, measure) for arm in arms)
                 rng = generator(seed, "compare", measure, "interaction", name)
-                found.append(Interaction(measure, name, effects(neither, first, second, both, rng), len(joint)))
+                found.append(Interaction(measure, name, effects(neither, first, second, both, rng), len(seeds)))
     return tuple(found)
 
 

@@ -229,6 +229,9 @@ def test_effects_of_few_and_many_seeds_agree():
 
 def test_without_what_was_fixed_there_is_no_such_interaction():
     rows = [replace(trace(0.2, 0.5), fixed={}) for _ in range(3)]
+    some = [trace(0.2, 0.5), trace(0.3, 0.4), rows[0]]
+    partly = judged({name: some for name in ("joint", "topology", "expressions")}).interactions
+    assert {(one.neither, one.n) for one in partly} == {("fixed", 2), ("start", 3)}
     found = judged({name: rows for name in ("joint", "topology", "expressions")}).interactions
     assert {one.neither for one in found} == {"start"}
     assert judged({name: rows for name in ("joint", "topology")}).interactions == ()
@@ -429,7 +432,7 @@ def test_parts_train_at_equal_cost_and_are_scored_afresh(quick: Toy, tmp_path: P
     paid = {place for folder in both.iterdir() for place in keys_of(folder)}
     epochs = frame[(frame["arm"] == "topology-then-expressions") & (frame["seed"] == 3)]["epochs"].item()
     assert 2 * len(paid) == epochs
-    assert {one.neither for one in report.interactions} == {"fixed", "start"}
+    assert "start" in {one.neither for one in report.interactions}
     first = read_rescored(rescored_path(tmp_path / "joint-3", 0))
     start = frame[(frame["arm"] == "joint") & (frame["seed"] == 3)]["start_error"].item()
     assert start in [row.objectives.get("error") for row in first]
