@@ -117,12 +117,13 @@ def plot_curves(bands: pd.DataFrame, measure: str, ax: Axes | None = None) -> Ax
     ax = ax or new_axes(7.0, 4.4)
     chosen = bands[bands["measure"] == measure].dropna(subset=["median"])
     scale = 1.0 if measure == "hypervolume" else 100.0
-    ends = []
+    ends: list[tuple[float, str, str]] = []
+    faint = 0.12 if chosen["arm"].nunique() <= 4 else 0.07
     for place, (arm, rows) in enumerate(chosen.groupby("arm", sort=False)):
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // 2 % len(DASHES)]
         x = rows["epochs"].to_numpy(float)
         median, lower, upper = (scale * rows[name].to_numpy(float) for name in ("median", "lower", "upper"))
-        ax.fill_between(x, lower, upper, step="post", color=colour, alpha=0.12, lw=0)
+        ax.fill_between(x, lower, upper, step="post", color=colour, alpha=faint, lw=0)
         ax.step(x, median, where="post", color=colour, ls=dash, lw=1.8)
         ends.append((float(median[-1]), str(arm), colour))
     ax.set_xlabel("trained epochs")
@@ -138,7 +139,7 @@ def plot_curves(bands: pd.DataFrame, measure: str, ax: Axes | None = None) -> Ax
 def save_curves(path: Path, bands: pd.DataFrame) -> None:
     """Replace a PNG file by one picture for each measure, side by side; raises RunError if it cannot be written."""
     measures = list(dict.fromkeys(bands["measure"])) or ["hypervolume"]
-    figure = Figure(figsize=(7.4 * len(measures), 4.6), layout="constrained")
+    figure = Figure(figsize=(7.4 * len(measures), 5.0), layout="constrained")
     FigureCanvasAgg(figure)
     for number, measure in enumerate(measures, 1):
         plot_curves(bands, measure, figure.add_subplot(1, len(measures), number))

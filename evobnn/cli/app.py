@@ -234,7 +234,7 @@ def compare(
     ] = None,
     space: Annotated[str | None, typer.Option(help="Space to search.")] = None,
     strategies: Annotated[
-        str, typer.Option(metavar="A,B,…", help="Strategies; gaaf-published and gaaf-archive are GAAF's own code.")
+        str, typer.Option(metavar="A,B,…", help="Strategies; also gaaf-published, and gaaf-archive beside it.")
     ] = "",
     pressures: Annotated[
         str, typer.Option(metavar="A,B,…", help="Pressures: each strategy without any, and with each.")

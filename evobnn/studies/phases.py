@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evobnn._seeding import generator
-from evobnn.errors import ExperimentError, message
+from evobnn.errors import ExperimentError, SearchError, message
 from evobnn.evolution.search import RANDOM_TRIES
 from evobnn.experiment.settings import Experiment, StartSettings
 from evobnn.fitness import Bench
@@ -141,8 +141,8 @@ def run_phases(
 
     A phase has its share of the budget and what those before it left over. A later one is given what the front found
     so far has, of at most five members spread evenly over it by cost, in a search each; these get equal shares, and
-    what one leaves over goes to the next. Where an arm has several phases, populations shrink to a quarter of what a
-    search may train.
+    what one leaves over goes to the next; one that comes to nothing is passed over. Where an arm has several phases,
+    populations shrink to a quarter of what a search may train.
 
     Arguments:
         arm: what to run.
@@ -167,7 +167,11 @@ def run_phases(
             searched = frozen(experiment, whole, phase.given, genome)
             begins = begun(searched, bench(searched).space, start)
             part = f"{number}-{at + 1}" if several else ""
-            run(fitted(begins, allowed // per_training, shrink=several), ledger.epochs + allowed, part)
+            try:
+                run(fitted(begins, allowed // per_training, shrink=several), ledger.epochs + allowed, part)
+            except SearchError:
+                if number == 1:
+                    raise
     return key(whole, Genome.of(start.first.cell_by_kind, plain))
 
 

@@ -1,5 +1,6 @@
 """Searches that train: an arm and a seed is a run folder, or one for each search of its phases, which resumes like any
-other. Its front is re-scored on fresh seeds, and only those scores are quoted; they are not counted in the budget.
+other. Its front is re-scored on fresh seeds, and only those scores are quoted; they are not counted in the budget. Nor
+is what a later phase trains once more, with the same seed and so the same outcome.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -318,6 +319,23 @@ def test_what_a_search_leaves_over_goes_to_the_next(toy: tuple[Experiment, Table
     assert [call[1] for call in spent.calls] == [120, 59, 73, 111]  # 177 / 3, 147 / 2, the rest
     few, _, _ = run_arm(toy, Arm("late", phases=(Phase("expressions", 0.95), Phase("cells", 0.05))), 12)
     assert [call[1:3] for call in few.calls] == [(228, "1-1"), (12, "2-1")]  # 6 trainings are enough for one
+
+
+def test_a_later_search_that_comes_to_nothing_is_passed_over(toy: tuple[Experiment, Table], monkeypatch: Any):
+    real = Spent.__call__
+
+    def failing(self: Spent, experiment: Experiment, limit: int, part: str) -> None:
+        real(self, experiment, limit, part)
+        if part in parts:
+            raise SearchError("nothing worked")
+
+    parts = ("2-1", "2-2")
+    monkeypatch.setattr(Spent, "__call__", failing)
+    spent, _, _ = run_arm(toy, PARTS["topology-then-expressions"], 3)
+    assert [call[2] for call in spent.calls] == ["1-1", "2-1", "2-2", "2-3"]
+    parts = ("1-1",)
+    with pytest.raises(SearchError, match="nothing worked"):
+        run_arm(toy, PARTS["topology-then-expressions"], 3)
 
 
 def test_the_front_is_taken_over_from_end_to_end(toy: tuple[Experiment, Table]):
