@@ -32,7 +32,7 @@ def test_a_journal_gives_back_what_it_took(tmp_path: Path) -> None:
     for entry in entries:
         Journal(path).append(entry)
     assert read_journal(path) == (entries, [])
-    assert len(entries) == path.read_bytes().count(b"\n") == 3
+    assert len(entries) == path.read_bytes().count(b"\n") == 4
 
 
 def test_a_tear_at_every_byte_costs_at_most_its_own_line(tmp_path: Path) -> None:

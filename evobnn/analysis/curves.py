@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from evobnn import _jsonl
-from evobnn.analysis.plots import COLOURS, DASHES, _label_ends, new_axes
+from evobnn.analysis.plots import COLOURS, DASHES, label_ends, new_axes
 from evobnn.errors import RunError, message
 from evobnn.snapshot import write_bytes
 
@@ -132,7 +132,7 @@ def plot_curves(bands: pd.DataFrame, measure: str, ax: Axes | None = None) -> Ax
     ax.set_axisbelow(True)
     ax.margins(x=0.01)
     if ends:
-        _label_ends(ax, float(chosen["epochs"].max()), ends)
+        label_ends(ax, float(chosen["epochs"].max()), ends)
     return ax
 
 

@@ -173,11 +173,11 @@ def plot_operations(shares: pd.DataFrame, ax: Axes | None = None, most: int = 8)
     ax.set_ylabel("share among survivors (%)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(True, color="#E3E3E3", lw=0.7)
-    _label_ends(ax, float(generations[-1]) if len(generations) else 0.0, ends)
+    label_ends(ax, float(generations[-1]) if len(generations) else 0.0, ends)
     return ax
 
 
-def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
+def label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
     """Write names right of the axes at the height of their lines' ends, pushed apart where they would overlap."""
     low, high = ax.get_ylim()
     gap = 0.058 * (high - low)

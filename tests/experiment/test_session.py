@@ -351,7 +351,7 @@ def test_folders_are_numbered_and_never_overwritten(tiny: Experiment, tmp_path: 
     ("change", "options", "error", "words"),
     [
         ({"start": StartSettings(("@net = sn(x)",))}, {}, GenomeError, "Did you mean 'sin'"),
-        ({"space": SpaceSettings(freeze="@nrmal = x")}, {}, ExperimentError, "Did you mean 'normal'"),
+        ({"space": SpaceSettings(freeze="@nrmal = x")}, {}, GenomeError, "Did you mean 'normal'"),
         ({}, {"backend": "lokky"}, DeviceError, "Did you mean 'loky'"),
         ({}, {"backend": "threading"}, DeviceError, "Use 'loky'"),
         ({}, {"device": "cuda:99"}, DeviceError, "'cuda:99'"),
