@@ -76,7 +76,8 @@ def _print_table(run: Run) -> None:
         cells = [str(row["id"])]
         for name in measured:
             fresh, deviation = row[f"{name}_rescored"], row[f"{name}_rescored_sd"]
-            cells += [_with_deviation(name, fresh, deviation), str(row["n_rescored"] or "–")]
+            again = int(row["n_rescored"])
+            cells += [_with_deviation(name, fresh, deviation if again > 1 else math.nan), str(again or "–")]
             cells += [_value(name, row[name]), str(row["n"])]
         costs: dict[Any, Any] = {**who[row["id"]], **{name: row[name] for name in run.objectives}}
         cells += [whole(costs.get("ops", math.nan)), whole(costs.get("bits", math.nan))]
@@ -118,6 +119,8 @@ def _value(name: str, value: float) -> str:
 def _with_deviation(name: str, mean: float, deviation: float) -> str:
     if math.isnan(mean):
         return "–"
+    if math.isnan(deviation):
+        return _value(name, mean)
     if name == "error":
         return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
     return f"{whole(mean)} ± {whole(deviation)}"
