@@ -33,7 +33,7 @@ from evobnn.snapshot import Journal, JournalEntry, lock, read_journal
 from evobnn.spaces import key
 from evobnn.spaces.enumeration import every
 from evobnn.studies.fidelity import intraclass
-from evobnn.tables import Row, Table, write_table, wrong_images
+from evobnn.tables import Row, Table, read_table, write_table, wrong_images
 
 TABLE, JOURNAL = "table.jsonl", "journal.jsonl"
 
@@ -221,7 +221,7 @@ def tabulate(
     Arguments:
         spec: what to tabulate.
         options: jobs, backend, device, data folder; `budget` stops after a training, one at least.
-        folder: of the table; holds `table.jsonl` and the journal.
+        folder: of the table; holds `table.jsonl` and the journal. A table without its journal is gone on from as well.
         report: called with (trainings done, planned in this stage, seconds left) after each.
 
     Raises:
@@ -260,18 +260,43 @@ def tabulate(
 
 
 def _known(folder: Path, protocol: str) -> dict[tuple[str, int], Evaluation]:
-    """Return what is trained already. What was lost with its worker tells nothing of the genome and is tried again."""
+    """Return what is trained already: by the journal, and by a table that came without one.
+
+    What was lost with its worker tells nothing of the genome and is tried again.
+    """
     entries, _ = read_journal(folder / JOURNAL)
-    strange = next((entry for entry in entries if entry.protocol != protocol), None)
+    table = read_table(folder / TABLE) if (folder / TABLE).is_file() else None
+    _check_protocol(folder, protocol, [*(entry.protocol for entry in entries), *([table.protocol] if table else [])])
+    told = {} if table is None else _told(table)
+    return told | {(one.key, one.repeat): one.evaluation for one in entries if one.evaluation.message != LOST}
+
+
+def _check_protocol(folder: Path, protocol: str, found: Sequence[str]) -> None:
+    strange = next((one for one in found if one != protocol), None)
     if strange is not None:
         raise ExperimentError(
             message(
                 f"trainings of the protocol {protocol} in {folder}",
-                f"some of {strange.protocol}",
+                f"some of {strange}",
                 "Data, settings or versions have changed: tabulate into another folder.",
             )
         )
-    return {(entry.key, entry.repeat): entry.evaluation for entry in entries if entry.evaluation.message != LOST}
+
+
+def _told(table: Table) -> dict[tuple[str, int], Evaluation]:
+    """Return the trainings that a table tells of, as far as a row is made from them."""
+    found: dict[tuple[str, int], Evaluation] = {}
+    for row in table.rows.values():
+        costs = {"ops": row.ops, "bits": row.bits, "parameters": row.parameters, "other": row.elementwise}
+        counts = {name: float(value) for name, value in costs.items() if value is not None}
+        for column, wrong in enumerate(row.errors):
+            twin = row.parent[column] if row.parent else None
+            parent = {} if twin is None else {"parent_error": twin / table.images}
+            objectives = {"error": wrong / table.images}
+            found[row.key, table.seeds[column]] = Evaluation(
+                Status.OK, objectives, measures={**(counts if len(counts) == len(costs) else {}), **parent}
+            )
+    return found
 
 
 def _job(plan: Plan, experiment: Experiment, task: Task) -> Job:
@@ -353,7 +378,7 @@ def _row(
 
 def _counts(plan: Plan, genome: Genome, measures: Mapping[str, float] = {}) -> dict[str, Any]:
     """Return what a row says of costs, from the measures of an evaluation; a failed one may have none."""
-    if not measures:
+    if "ops" not in measures:
         cost = plan.bench.cost(genome)
         measures = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "other": cost.other}
     whole = {name: int(measures[name]) for name in ("bits", "parameters")}

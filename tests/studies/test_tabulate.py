@@ -27,8 +27,8 @@ from evobnn.snapshot import lock, read_journal
 from evobnn.spaces.enumeration import MOST, every, genotypes
 from evobnn.studies import tabulate as module
 from evobnn.studies.fidelity import intraclass
-from evobnn.studies.tabulate import TABLES, TableSpec, tabulate
-from evobnn.tables import Table, read_table
+from evobnn.studies.tabulate import JOURNAL, TABLE, TABLES, TableSpec, tabulate
+from evobnn.tables import Table, read_table, write_table
 from tests.miniature import KEYS, SINE, SPEC, TRAINED, key_of, made, space
 
 EXTRA = 3 * 3  # the best two and the sine, which is not among them here, three more seeds each
@@ -160,6 +160,24 @@ def test_a_table_that_is_whole_trains_nothing_and_stays(
 
 
 # --- Stopping and going on ------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_came_without_its_journal_is_gone_on_from(
+    toys: Callable[..., Toys], whole: Table, tmp_path: Path
+) -> None:
+    (tmp_path / "whole" / JOURNAL).unlink()
+    used = toys()
+    again = made(tmp_path / "whole")
+    assert used.jobs == []
+    assert dict(again.rows) == dict(whole.rows)
+    lost = next(row for row in whole.rows.values() if row.errors)
+    shorn = replace(whole, rows={name: row for name, row in whole.rows.items() if row != lost})
+    (tmp_path / "shorn").mkdir()
+    write_table(tmp_path / "shorn" / TABLE, shorn)
+    for _ in range(2):  # the second time with a journal of the first, which knows the lost row only
+        filled = made(tmp_path / "shorn")
+        assert len(used.jobs) == len(lost.errors) > 0
+        assert dict(filled.rows) == dict(whole.rows)
 
 
 def test_a_kill_at_any_moment_costs_nothing_but_what_was_in_the_air(
