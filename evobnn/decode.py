@@ -143,6 +143,7 @@ class Surround:
         surrogate: name of the gradient behind every sign.
         clip: half-width of that gradient's support.
         precision: of binary convolutions, `fp32` or `bf16`.
+        shift: whether every site learns a shift per channel before its expression (see `evobnn.nn.Site`).
     """
 
     template: Template
@@ -151,6 +152,7 @@ class Surround:
     surrogate: str = "clipped_identity"
     clip: float = 1.0
     precision: str = "fp32"
+    shift: bool = False
 
 
 def decode(
@@ -331,8 +333,16 @@ def _site(
 
     def make(channels: int) -> nn.Module:
         activation = None if tree == ("x",) else TreeActivation(tree, channels, forms)
-        site = Site(activation, surround.surrogate, surround.clip, real=real, precision=surround.precision)
-        unused = vectors - sum(1 for _ in site.parameters())
+        site = Site(
+            activation,
+            surround.surrogate,
+            surround.clip,
+            real=real,
+            precision=surround.precision,
+            shift=surround.shift,
+            channels=channels,
+        )
+        unused = vectors + surround.shift - sum(1 for _ in site.parameters())
         if unused > 0:
             site.register_parameter("unused", nn.Parameter(torch.zeros(unused, channels, 1, 1)))
         return site

@@ -251,6 +251,20 @@ def test_surrogate_clip_and_precision_reach_every_site_and_convolution():
     assert {(c.precision, c.padding, c.scale, c.real) for c in convolutions} == {("bf16", "minus_one", "mean", False)}
 
 
+def test_shifts_and_scales_reach_every_site_and_convolution():
+    surround = replace(SURROUND, template=replace(SMALL, scale="learnable"), shift=True)
+    network = on_meta(SPACE, GENOME, surround)
+    sites = [module for module in network.modules() if isinstance(module, Site)]
+    convolutions = [module for module in network.modules() if isinstance(module, BinaryConv2d)]
+    assert len(sites) == len(convolutions) > 10
+    assert all(site.shift is not None for site in sites)
+    assert {site.shift.channels for site in sites} >= {conv.in_channels for conv in convolutions}
+    assert all(conv.alpha.shape == (conv.out_channels, 1, 1, 1) for conv in convolutions)
+    added = sum(site.shift.channels for site in sites) + sum(conv.out_channels for conv in convolutions)
+    plain = on_meta(SPACE, GENOME, SURROUND)
+    assert sum(p.numel() for p in network.parameters()) - sum(p.numel() for p in plain.parameters()) == added
+
+
 def test_every_node_and_input_may_have_an_expression_of_its_own():
     space = joint(SMALL, 16, choice=Choice(sites="node"))
     cells = "normal[2 = conv3(0); 3 = conv3(1); 4 = conv3(2); 5 = conv3(3)] reduction[2 = conv3(0) + max3(1)]"

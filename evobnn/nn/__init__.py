@@ -4,7 +4,7 @@ Nothing in here has heard of a genome: modules are built from plain strings, num
 """
 
 from evobnn.nn.activations import FORMS, Form, TreeActivation, behaviour, constant_sign, expression_parameters, sampled
-from evobnn.nn.binarize import SURROGATES, binary_weight, sign
+from evobnn.nn.binarize import SURROGATES, sign
 from evobnn.nn.blocks import SKIPS, CellBlock
 from evobnn.nn.cost import LayerCost, NetworkCost, profile
 from evobnn.nn.grouped import largest_divisor
@@ -20,17 +20,23 @@ from evobnn.nn.layers import (
     watch,
 )
 from evobnn.nn.macros import MACROS, Macro
-from evobnn.nn.network import Head, Network, stem
+from evobnn.nn.modes import MODES, anneal, set_drop_path, set_modes
+from evobnn.nn.network import Head, Network, features, stem
 from evobnn.nn.ops import OPS, OpBuilder, preprocess
+from evobnn.nn.parameters import binary_convolutions, kernel_pairs, settle_latent_, undecayed_parameters
+from evobnn.nn.quantise import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
 from evobnn.nn.resnet import ResNet, resnet
+from evobnn.nn.summary import Summary, summary
 
 __all__ = [
     "FORMS",
     "MACROS",
+    "MODES",
     "OPS",
     "PRECISIONS",
     "SKIPS",
     "SURROGATES",
+    "WEIGHTS_QUANTISERS",
     "BinaryConv2d",
     "CellBlock",
     "ConvStyle",
@@ -44,20 +50,31 @@ __all__ = [
     "RealConv2d",
     "ResNet",
     "Site",
+    "Summary",
     "TreeActivation",
+    "WeightQuantiser",
     "all_finite",
+    "anneal",
     "behaviour",
+    "binary_convolutions",
     "binary_weight",
     "clip_latent_",
     "constant_sign",
     "expression_parameters",
+    "features",
+    "kernel_pairs",
     "largest_divisor",
     "latent_weights",
     "preprocess",
     "profile",
     "resnet",
     "sampled",
+    "set_drop_path",
+    "set_modes",
+    "settle_latent_",
     "sign",
     "stem",
+    "summary",
+    "undecayed_parameters",
     "watch",
 ]

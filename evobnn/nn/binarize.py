@@ -1,7 +1,7 @@
 """From real numbers to two values, and the gradients that pretend it was smooth.
 
-`sign` is a pure function; a surrogate is `sign` forward and something useful backward; `binary_weight` is the same for
-weights. All keep shape, dtype, device and memory format.
+`sign` is a pure function; a surrogate is `sign` forward and something useful backward. All keep shape, dtype, device
+and memory format. What is done to weights stands in `evobnn.nn.quantise`.
 
 NaN has no sign: in here it silently becomes +1 or -1, as its sign bit happens to stand, because a check would cost a
 pass over every tensor. Whoever trains looks from time to time instead, see `evobnn.nn.layers.watch`.
@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evobnn._checks import check_name
-from evobnn.errors import NetworkError
-
 Surrogate = Callable[..., Tensor]
-"""`surrogate(x, clip, short)`: x and the half-width of the gradient's support; `short` asks for ±1 in bfloat16."""
+"""`surrogate(x, clip, short, progress)`: x and the half-width of the gradient's support; `short` asks for ±1 in
+bfloat16; `progress` says how far the training is, 0 at its beginning and 1 at its end.
+"""
 
-SCALES = ("none", "mean")
+LEAST_STEEP, STEEPEST = 1e-3, 10.0
+"""Between these t grows in `annealed_tanh`: the values of IR-Net's code for CIFAR-10."""
 
 _hardtanh_backward: Callable[[Tensor, Tensor, float, float], Tensor] = torch.ops.aten.hardtanh_backward
 
@@ -76,36 +76,26 @@ class _ApproxSign(torch.autograd.Function):
         return slope.mul_(_like(grads[0], x)), None, None
 
 
-class _SignedWeight(torch.autograd.Function):
+class _AnnealedTanh(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, w: Tensor) -> Tensor:
-        return sign(w)
+    def forward(ctx: Any, x: Tensor, short: bool, t: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.t = t
+        return _short_sign(x) if short else sign(x)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return grads[0]
-
-
-class _ScaledWeight(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, w: Tensor) -> Tensor:
-        alpha = w.abs().mean(dim=tuple(range(1, w.dim())), keepdim=True)
-        ctx.save_for_backward(alpha)
-        return torch.copysign(alpha, w + 0.0)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        alpha: Tensor = ctx.saved_tensors[0]
-        return grads[0] * alpha
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        slope = torch.mul(x, ctx.t).tanh_().square_().neg_().add_(1.0).mul_(max(ctx.t, 1.0))
+        return slope.mul_(_like(grads[0], x)), None, None
 
 
 _clipped_identity: Callable[..., Tensor] = _ClippedIdentity.apply
 _approxsign: Callable[..., Tensor] = _ApproxSign.apply
-_signed_weight: Callable[..., Tensor] = _SignedWeight.apply
-_scaled_weight: Callable[..., Tensor] = _ScaledWeight.apply
+_annealed_tanh: Callable[..., Tensor] = _AnnealedTanh.apply
 
 
-def clipped_identity(x: Tensor, clip: float = 1.0, short: bool = False) -> Tensor:
+def clipped_identity(x: Tensor, clip: float = 1.0, short: bool = False, progress: float = 1.0) -> Tensor:
     """Return `sign(x)` with the straight-through gradient, cut off where |x| reaches `clip`.
 
     Forward:   y  = +1 if x >= 0 else -1
@@ -116,7 +106,7 @@ def clipped_identity(x: Tensor, clip: float = 1.0, short: bool = False) -> Tenso
     return _clipped_identity(x, clip, short)
 
 
-def approxsign(x: Tensor, clip: float = 1.0, short: bool = False) -> Tensor:
+def approxsign(x: Tensor, clip: float = 1.0, short: bool = False, progress: float = 1.0) -> Tensor:
     """Return `sign(x)` with the gradient of a piecewise quadratic.
 
     Forward:   y  = +1 if x >= 0 else -1
@@ -128,24 +118,28 @@ def approxsign(x: Tensor, clip: float = 1.0, short: bool = False) -> Tensor:
     return _approxsign(x, clip, short)
 
 
-SURROGATES: dict[str, Surrogate] = {"clipped_identity": clipped_identity, "approxsign": approxsign}
-"""Every surrogate by name: `surrogate(x, clip)`. Names are stored in files and so permanent."""
+def steepness(progress: float) -> float:
+    """Return t of `annealed_tanh` after the part `progress` (0 to 1) of a training: 1e-3 to 10, evenly in log t."""
+    return LEAST_STEEP * float((STEEPEST / LEAST_STEEP) ** progress)
 
 
-def binary_weight(w: Tensor, scale: str = "none") -> Tensor:
-    """Return the two-valued weight of latent weights w (filters, inputs per group, height, width).
+def annealed_tanh(x: Tensor, clip: float = 1.0, short: bool = False, progress: float = 1.0) -> Tensor:
+    """Return `sign(x)` with the gradient of a tanh that grows steeper during the training.
 
-    scale "none":  forward  sign(w)             backward  gw = g
-    scale "mean":  forward  alpha * sign(w)     backward  gw = g * alpha,   alpha = mean|w| per filter
+    Forward:   y  = +1 if x >= 0 else -1
+    Backward:  gx = gy * k t (1 - tanh²(t x)),   t = steepness(progress),   k = max(1/t, 1)
 
-    alpha is treated as a constant in the backward pass: the path through the mean, which XNOR-Net (Rastegari et al.
-    2016, section 3.1) and BNAS follow too, is left out. A filter of zeros has alpha 0.
+    At the beginning that is the identity's (k t = 1) on all of a network's values, at the end a peak of height 10 at 0.
+    `clip` plays no part.
 
-    Raises NetworkError for another scale.
+    Source: Qin et al. 2020, IR-Net, section 3.3, and the schedule of its code, t(epoch / epochs).
     """
-    if scale == "none":
-        return _signed_weight(w)
-    if scale == "mean":
-        return _scaled_weight(w)
-    check_name("weight scale", scale, SCALES, NetworkError)
-    raise AssertionError(scale)
+    return _annealed_tanh(x, short, steepness(progress))
+
+
+SURROGATES: dict[str, Surrogate] = {
+    "clipped_identity": clipped_identity,
+    "approxsign": approxsign,
+    "annealed_tanh": annealed_tanh,
+}
+"""Every surrogate by name: `surrogate(x, clip)`. Names are stored in files and so permanent."""

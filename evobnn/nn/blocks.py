@@ -8,6 +8,7 @@ edges bring; the output is all nodes side by side, plus the skip. Source: BNAS (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from evobnn._checks import check_at_least
 from evobnn.errors import NetworkError, message
+from evobnn.nn.droppath import DropPath
 from evobnn.nn.layers import RealConv2d, batch_norm
 from evobnn.nn.ops import Zero
 
@@ -38,6 +40,25 @@ class PublishedSkip(nn.Module):
         return out
 
 
+class _Halved(torch.autograd.Function):
+    """Mean over 2x2 of even maps, channels last; the gradient is a quarter, written four times in a single pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        n, c, h, w = grads[0].shape
+        quarter = (grads[0] * 0.25).permute(0, 2, 3, 1)
+        out = quarter.new_empty((n, h, 2, w, 2, c))
+        out.copy_(quarter[:, :, None, :, None])
+        return out.view(n, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
+
+
+_halved: Callable[..., Tensor] = _Halved.apply
+
+
 class FreeSkip(nn.Module):
     """Around a reduction without a parameter: mean over 2x2, then the channels repeated until there are enough.
 
@@ -51,7 +72,9 @@ class FreeSkip(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the skip's contribution to the output."""
-        x = F.avg_pool2d(x, 2, 2, ceil_mode=True)
+        even = x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0
+        last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+        x = _halved(x) if even and last else F.avg_pool2d(x, 2, 2, ceil_mode=True)
         whole, rest = divmod(self.out_channels, self.in_channels)
         parts = [x] * whole + ([x[:, :rest]] if rest else [])
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
@@ -72,7 +95,8 @@ class CellBlock(nn.Module):
 
     Zeroise edges are left out at the start, preprocessing that no edge reads is not run, and zeros are made
     at most once in a pass. `reads` says which of s0 and s1 the output depends on; if on neither, it is
-    s1 all the same, as the size comes from it.
+    s1 all the same, as the size comes from it. With a `drop_path` what an edge brings is dropped image by image, while
+    training; an `nn.Identity` is not, nor is the skip.
 
     Raises NetworkError for an edge that does not lead from a lower number to a node, or reads an input without `pre`.
     """
@@ -102,6 +126,7 @@ class CellBlock(nn.Module):
         self.pre0, self.pre1, self.skip = pre0, pre1, skip
         self.nodes, self.channels, self.stride = nodes, channels, stride
         self.ops = nn.ModuleList(op for _, _, op in wiring)
+        self.drop_path: DropPath | None = None
         self._edges: list[list[tuple[int, int]]] = [[] for _ in range(nodes)]  # per node: source, index in ops
         for index, (source, target, op) in enumerate(wiring):
             if not isinstance(op, Zero):
@@ -125,10 +150,13 @@ class CellBlock(nn.Module):
         ]
         sized = values[1] if self.reads[1] else values[0]  # an s1 that is not read may be of any size
         zeros = None if all(self._edges) else self._zeros(sized, self.channels)
+        kept = self.drop_path.factors(len(self.ops), s1) if self.drop_path is not None and self.training else None
         for edges in self._edges:
             total = zeros
             for n, (source, index) in enumerate(edges):
                 term = self.ops[index](values[source])
+                if kept is not None and not isinstance(self.ops[index], nn.Identity):
+                    term = term * kept[index]
                 total = total + term if n and total is not None else term
             assert total is not None
             values.append(total)

@@ -125,7 +125,7 @@ def _binary_conv(m: Any, out: int) -> tuple[str, dict[str, int]]:
     numbers = {"other": out if m.rectify else 0, "groups": m.groups}
     if m.real:
         return "real_conv", {"real_macs": macs, "real_numbers": size, **numbers}
-    scales = m.out_channels if m.scale == "mean" else 0
+    scales = m.out_channels if m.scale != "none" else 0
     return "binary_conv", {"binary_macs": macs, "binary_weights": size, "real_numbers": scales, **numbers}
 
 

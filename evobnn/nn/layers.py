@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from evobnn._checks import check_at_least, check_name
 from evobnn.errors import NetworkError, message
-from evobnn.nn.binarize import SCALES, SURROGATES, Surrogate, binary_weight, sign
+from evobnn.nn.activations import TreeActivation
+from evobnn.nn.binarize import SURROGATES, Surrogate, sign
+from evobnn.nn.quantise import FUSED, WEIGHTS_QUANTISERS, Parts, binary_weight, check_quantiser
 
 PADDINGS = ("zero", "minus_one")
 PRECISIONS = ("fp32", "bf16")
@@ -36,18 +38,21 @@ SiteBuilder = Callable[[int], nn.Module]
 class ConvStyle:
     """What all binary convolutions of one network have in common.
 
-    padding: "zero" (a third value at the borders) or "minus_one"; scale: "none" or "mean"; real: the real-valued twin;
-    precision: "fp32", or "bf16" for convolutions in bfloat16 (see `BinaryConv2d`).
+    padding: "zero" (a third value at the borders) or "minus_one"; scale: of weights, a name of
+    `evobnn.nn.quantise.WEIGHTS_QUANTISERS`; real: the real-valued twin; precision: "fp32", or "bf16" for convolutions
+    in bfloat16 (see `BinaryConv2d`); first_scale: where learned scales begin, None for mean|w| of each filter (1 in
+    the library of BATS).
     """
 
     padding: str = "zero"
     scale: str = "none"
     real: bool = False
     precision: str = "fp32"
+    first_scale: float | None = None
 
     def __post_init__(self) -> None:
         check_name("padding", self.padding, PADDINGS, NetworkError)
-        check_name("weight scale", self.scale, SCALES, NetworkError)
+        check_name("weight scale", self.scale, WEIGHTS_QUANTISERS, NetworkError)
         check_name("precision", self.precision, PRECISIONS, NetworkError)
 
 
@@ -62,16 +67,22 @@ class BinaryConv2d(nn.Module):
     stands before it. Padding is dilation * (kernel - 1) / 2 on each side, by zeros (the convolution's own) or by -1.
 
     `weight` (out_channels, in_channels/groups, kernel, kernel) is latent: real numbers of which the forward pass sees
-    the sign (see `binary_weight`), drawn kaiming-normal. With `real` it is used as it is, and `scale` plays no part;
-    the padding stays, so that the twin differs in nothing else. With `rectify` the output goes through a ReLU.
+    the sign, scaled as the quantiser named `scale` says (see `evobnn.nn.quantise`); drawn kaiming-normal, and settled
+    at once where the quantiser asks for it. With `real` it is used as it is, and `scale` plays no part; the padding
+    stays, so that the twin differs in nothing else. With `rectify` the output goes through a ReLU.
+
+    `alpha` (out_channels, 1, 1, 1), only there with scale "learnable", begins at mean|w|, or at `first_scale`.
+    `progress` tells an annealed quantiser how far the training is, 0 to 1; untold it behaves as at the end.
 
     With precision "bf16" the two sides of the product are sent through a bfloat16 convolution, which processors with
     bfloat16 units do faster. ±1 is exact there and so is every sum of at most 256 terms, or of at most 512 where their
     number is even; above that a forward sum may be rounded. Gradients are rounded to 8 bits of mantissa in
-    any case, so this precision is approximate. The real twin stays in fp32, and so does a convolution with one channel
-    per group, for which bfloat16 units have no use.
+    any case, so this precision is approximate. Scales stay outside: ±1 meets ±1, and the sums are multiplied in fp32.
+    Real activations in front of binary weights are rounded like gradients. The real twin stays in fp32, and so does a
+    convolution with one channel per group, for which bfloat16 units have no use.
 
-    Raises NetworkError for an even kernel, channels that groups do not divide, or an unknown padding or scale.
+    Raises NetworkError for an even kernel, channels that groups do not divide, an unknown padding or scale, or filters
+    too small for the scale.
     """
 
     def __init__(
@@ -88,6 +99,7 @@ class BinaryConv2d(nn.Module):
         real: bool = False,
         precision: str = "fp32",
         rectify: bool = False,
+        first_scale: float | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("kernel", kernel)):
@@ -105,35 +117,60 @@ class BinaryConv2d(nn.Module):
                 )
             )
         check_name("padding", padding, PADDINGS, NetworkError)
-        check_name("weight scale", scale, SCALES, NetworkError)
+        quantiser = check_quantiser(scale, in_channels // groups, kernel)
         self.precision = check_name("precision", precision, PRECISIONS, NetworkError)
         self.in_channels, self.out_channels, self.kernel = in_channels, out_channels, kernel
         self.stride, self.dilation, self.groups = stride, dilation, groups
         self.padding, self.scale, self.real, self.rectify = padding, scale, real, rectify
         border = dilation * (kernel - 1) // 2
         self._zeros, self._ones = (border, 0) if padding == "zero" else (0, border)
-        self._short = precision == "bf16" and not real and not 1 < groups == in_channels
+        self.fused = False
+        self._short = precision == "bf16" and not 1 < groups == in_channels
+        self.progress = 1.0
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        with torch.no_grad():
+            if quantiser.settle_ is not None:
+                quantiser.settle_(self.weight)
+            alpha = self.weight.abs().mean((1, 2, 3), keepdim=True) if quantiser.learned else None
+            if alpha is not None and first_scale is not None:
+                alpha.fill_(first_scale)
+        self.alpha = None if alpha is None else nn.Parameter(alpha)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ±1 values x (real ones in the twin)."""
-        if self._short:
-            out: Tensor = _short_convolution(
-                x,
-                self.weight,
-                self.scale,
-                (self.stride, self._zeros, self.dilation, self.groups),
-                self._ones,
-                self.rectify,
-            )
-            return out
+        if self._short and not self.real:
+            return self._forward_short(x)
         x = x.to(self.weight.dtype)
-        weight = self.weight if self.real else binary_weight(self.weight, self.scale)
+        weight = self.weight if self.real else self.binary_weight()
         if self._ones:
             x = F.pad(x, (self._ones,) * 4, value=-1.0)
         out = F.conv2d(x, weight, None, self.stride, self._zeros, self.dilation, self.groups)
         return out.relu_() if self.rectify else out
+
+    @property
+    def border(self) -> int:
+        """How many pixels are padded on each side."""
+        return self._zeros + self._ones
+
+    def parts(self) -> Parts:
+        """Return the signs, shaped as `weight`, and the scale of each filter, or None for 1, with their gradients."""
+        signs, alpha = WEIGHTS_QUANTISERS[self.scale].parts(self.weight, self.progress)
+        return signs, alpha if self.alpha is None else self.alpha
+
+    def binary_weight(self) -> Tensor:
+        """Return the two-valued weight, shaped as `weight`, with its gradient."""
+        return binary_weight(self.weight, self.scale, self.alpha, self.progress)
+
+    def _forward_short(self, x: Tensor) -> Tensor:
+        how = (self.stride, self._zeros, self.dilation, self.groups)
+        if self.scale in FUSED:
+            out: Tensor = _short_convolution(x, self.weight, self.scale, how, self._ones, self.rectify)
+            return out
+        signs, alpha = self.parts()
+        out = _short_convolution(x, signs, "none", how, self._ones, False)
+        out = out if alpha is None else out * alpha.view(1, -1, 1, 1)
+        return out.relu_() if self.rectify else out  # not before the scale: one that is learned may be negative
 
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""
@@ -166,6 +203,7 @@ def binary_conv(
         real=style.real,
         precision=style.precision,
         rectify=rectify,
+        first_scale=style.first_scale,
     )
 
 
@@ -256,12 +294,16 @@ class Site(nn.Module):
     Backward:  gx = gy * slope(a(x)) * a'(x),   slope by the surrogate (see `evobnn.nn.binarize`)
 
     With precision "bf16" the ±1 is handed on in bfloat16. With `real` the forward pass is
-    hardtanh(a(x), -clip, clip), whose derivative is that of `clipped_identity`.
+    hardtanh(a(x), -clip, clip), whose derivative is that of `clipped_identity`. `progress` tells an annealed surrogate
+    how far the training is, 0 to 1; untold it behaves as at the end.
+
+    With `shift` it is a(x + t): t (1, channels, 1, 1) is learned, begins at 0 and has no weight decay, as if a began
+    with the form `shift`; x is (N, channels, H, W) then. Source: the RSign of Liu et al. 2020, ReActNet, section 4.2.
 
     While `watching`, every forward pass ands "all of a(x) is finite" into `finite`; otherwise nobody would notice, as
     NaN leaves a sign as ±1. `watch` and `all_finite` do this for a whole network.
 
-    Raises NetworkError for an unknown surrogate or a clip that is not positive.
+    Raises NetworkError for an unknown surrogate, a clip that is not positive, or a shift of no channels.
     """
 
     def __init__(
@@ -272,6 +314,8 @@ class Site(nn.Module):
         *,
         real: bool = False,
         precision: str = "fp32",
+        shift: bool = False,
+        channels: int = 0,
         surrogates: Mapping[str, Surrogate] = SURROGATES,
     ) -> None:
         super().__init__()
@@ -280,17 +324,25 @@ class Site(nn.Module):
             raise NetworkError(message("clip to be positive and finite", repr(clip), "Published values: 1 and 1.3."))
         self.activation, self.surrogate, self.clip, self.real = activation, surrogate, clip, real
         self.short = check_name("precision", precision, PRECISIONS, NetworkError) == "bf16"
+        self.shift: nn.Module | None = None
+        if shift:
+            check_at_least("channels of a shift", channels, 1, NetworkError)
+            self.shift = TreeActivation(("shift", ("x",)), channels)
+        self.progress = 1.0
         self.watching = False
         self.finite: Tensor | bool = True
         self._binarise = surrogates[surrogate]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ±1 (in the twin a clipped a(x)), shaped as x."""
-        a: Tensor = x if self.activation is None else self.activation(x)
+        shifted = x if self.shift is None else self.shift(x)
+        a: Tensor = shifted if self.activation is None else self.activation(shifted)
         if self.watching:
             least, most = torch.aminmax(a)  # one pass, and both hand NaN on
             self.finite = torch.isfinite(least) & torch.isfinite(most) & self.finite
-        return F.hardtanh(a, -self.clip, self.clip) if self.real else self._binarise(a, self.clip, self.short)
+        if self.real:
+            return F.hardtanh(a, -self.clip, self.clip)
+        return self._binarise(a, self.clip, self.short, self.progress)
 
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""

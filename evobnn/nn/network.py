@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evobnn.errors import NetworkError, message
 from evobnn.nn.blocks import CellBlock
 from evobnn.nn.layers import RealConv2d, batch_norm
 
@@ -76,3 +77,23 @@ class Network(nn.Module):
             s0, s1 = s1, cell(s0, s1) if live else s1
         logits: Tensor = self.head(s1)
         return logits
+
+
+def features(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the last linear layer is handed, (N, features), and the logits (N, classes), of one forward pass.
+
+    Both carry their gradient. `network` is any that has an `nn.Linear`, and is left without hooks.
+
+    Raises NetworkError for one without, or that does not run it.
+    """
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    seen: list[Tensor] = []
+    if linear:
+        hook = linear[-1].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+        try:
+            logits: Tensor = network(x)
+        finally:
+            hook.remove()
+    if not seen:
+        raise NetworkError(message("a network that ends in a linear layer", type(network).__name__, "Give it a Head."))
+    return seen[-1], logits

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evobnn.nn import grouped, separable
+from evobnn.nn.fused import Layer
 from evobnn.nn.layers import ConvStyle, SiteBuilder, batch_norm, binary_conv
 
 OpBuilder = Callable[[int, int, SiteBuilder, ConvStyle], nn.Module]
@@ -98,9 +99,9 @@ def binary_layer(
     stride: int = 1,
     dilation: int = 1,
     affine: bool = True,
-) -> nn.Sequential:
+) -> Layer:
     """Return BatchNorm -> site -> binary convolution with ReLU, as modules `norm`, `site`, `conv`."""
-    return nn.Sequential(
+    return Layer(
         OrderedDict(
             norm=batch_norm(in_channels, affine=affine),
             site=site(in_channels),

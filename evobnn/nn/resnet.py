@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from evobnn.nn.droppath import DropPath
 from evobnn.nn.layers import ConvStyle, RealConv2d, SiteBuilder, batch_norm
 from evobnn.nn.network import Head
 from evobnn.nn.separable import normed_layer
@@ -23,7 +24,7 @@ class ResidualBlock(nn.Module):
 
     (N, in_channels, H, W) -> (N, out_channels, ceil(H/stride), ceil(W/stride)). The shortcut is the input itself where
     it has the output's shape, else site -> binary convolution 1x1 with the stride -> BatchNorm. Nothing else is
-    nonlinear.
+    nonlinear. With a `drop_path` all but the shortcut is dropped image by image, while training.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = normed_layer(in_channels, out_channels, 3, site, conv, stride=stride)
         self.second = normed_layer(out_channels, out_channels, 3, site, conv)
+        self.drop_path: DropPath | None = None
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = normed_layer(in_channels, out_channels, 1, site, conv, stride=stride)
@@ -39,6 +41,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
         out: Tensor = self.second(self.first(x))
+        if self.drop_path is not None and self.training:
+            out = out * self.drop_path.factors(1, x)[0]
         return out.add_(self.shortcut(x))
 
 

@@ -14,6 +14,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from evobnn.nn.fused import Layer
 from evobnn.nn.layers import ConvStyle, SiteBuilder, batch_norm, binary_conv
 from evobnn.nn.reduction import FactorisedReduction
 
@@ -29,9 +30,9 @@ def normed_layer(
     dilation: int = 1,
     groups: int = 1,
     affine: bool = True,
-) -> nn.Sequential:
+) -> Layer:
     """Return site -> binary convolution -> BatchNorm, as modules `site`, `conv`, `norm`."""
-    return nn.Sequential(
+    return Layer(
         OrderedDict(
             site=site(in_channels),
             conv=binary_conv(in_channels, out_channels, kernel, conv, stride=stride, dilation=dilation, groups=groups),

@@ -11,6 +11,7 @@ NORMAL, REDUCTION = "normal", "reduction"
 MACROS = ("bnas", "bats", "cpnas", "resnet")
 STYLES = ("cifar", "imagenet")
 SKIPS = ("published", "free", "none")
+SCALES = ("none", "mean", "xnor", "bnas", "standardised", "learnable")
 DOWNSAMPLED = 3
 """Stride-2 convolutions in the stem of the style `imagenet` (BNAS, section 2.2 of the fact sheet)."""
 
@@ -27,7 +28,8 @@ class Template:
             (average pooling and channel repeat, no parameters), while normal cells add the previous cell's output; or
             `none`: neither kind has one.
         padding: of binary convolutions: `zero` (a third value at the borders) or `minus_one`.
-        scale: of binary weights: `none` or `mean` (|w| averaged per filter).
+        scale: of binary weights: `none`; `mean` (|w| averaged per filter); `xnor`, `bnas` or `standardised` (IR-Net),
+            as published, with gradients of their own; or `learnable`. Formulas: `evobnn.nn.quantise`.
         stem: channels behind the real-valued stem, in multiples of `width`, rounded to a whole number of them.
         head: the last map is averaged to head x head values per channel before the real-valued linear layer; 1 is the
             published global average. On small centred images, where a stroke is says much, and 1 forgets it.
@@ -58,7 +60,7 @@ class Template:
             check_at_least("network.cells", self.cells, self.reductions + 1)
         check_name("network.skip", self.skip, SKIPS)
         check_name("network.padding", self.padding, ("zero", "minus_one"))
-        check_name("network.scale", self.scale, ("none", "mean"))
+        check_name("network.scale", self.scale, SCALES)
         check_name("network.macro", self.macro, MACROS)
         check_name("network.style", self.style, STYLES)
         if self.macro == "resnet":
