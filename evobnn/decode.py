@@ -27,6 +27,7 @@ from evobnn.nn import (
     OpBuilder,
     Site,
     TreeActivation,
+    fuse,
     resnet,
 )
 from evobnn.nn.cost import COUNTERS, Counter
@@ -144,6 +145,7 @@ class Surround:
         clip: half-width of that gradient's support.
         precision: of binary convolutions, `fp32` or `bf16`.
         shift: whether every site learns a shift per channel before its expression (see `evobnn.nn.Site`).
+        kernels: `torch`, or `fused` for the fast path on CPUs (see `evobnn.nn.fused`).
     """
 
     template: Template
@@ -153,6 +155,7 @@ class Surround:
     clip: float = 1.0
     precision: str = "fp32"
     shift: bool = False
+    kernels: str = "torch"
 
 
 def decode(
@@ -221,9 +224,10 @@ def build(
     def site(*classes: str) -> SiteBuilder:
         return _site(genome, classes, surround, real, forms, vectors)
 
+    network: nn.Module
     if template.macro == "resnet":
         channels = surround.shape[0]
-        return resnet(
+        network = resnet(
             channels,
             surround.classes,
             template.width,
@@ -232,8 +236,12 @@ def build(
             style,
             head=template.head,
         )
-    check_size(template, surround.shape)
-    return _stack(space, genome, surround, style, site, ops, keep_unused=published and template.skip != "none")
+    else:
+        check_size(template, surround.shape)
+        keep_unused = published and template.skip != "none"
+        network = _stack(space, genome, surround, style, site, ops, keep_unused=keep_unused)
+    fuse(network, surround.kernels == "fused")
+    return network
 
 
 def check_size(template: Template, shape: tuple[int, int, int]) -> None:

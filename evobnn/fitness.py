@@ -7,7 +7,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from itertools import product
 from typing import Any
@@ -23,11 +23,11 @@ from evobnn.decode import DECODER_VERSION, Surround, check_size, decode
 from evobnn.decode import Additions as Additions
 from evobnn.errors import DeviceError, EvobnnError, ExperimentError, message
 from evobnn.genome import Genome, X
-from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign, profile
+from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign, profile, set_modes
 from evobnn.records import Evaluation, Status
 from evobnn.spaces import Space, Template, canonical, embed, key, lost_signal
 from evobnn.spaces.canonical import is_plain
-from evobnn.training import Recipe, TrainResult, train
+from evobnn.training import LATER, Recipe, TrainResult, check_alone, train
 
 OPERATIONS_VERSION = 1
 """Raised when an operation or form of the built-in tables begins to compute something else under its name."""
@@ -74,7 +74,11 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
-_LATER = {"network": {"macro": "bnas", "style": "cifar"}, "recipe": {"weights": "binary"}}
+_LATER: dict[str, dict[str, Any]] = {
+    "dataset": {"skip_damaged": False},
+    "network": {"macro": "bnas", "style": "cifar"},
+    "recipe": LATER,
+}
 """Fields that came later, with the value that every protocol before them had: so it is no part of the fingerprint."""
 
 
@@ -125,7 +129,10 @@ class Protocol:
     def surround(self, shape: tuple[int, int, int], classes: int) -> Surround:
         """Return what `decode` needs to know besides the genome."""
         recipe = self.recipe
-        return Surround(self.network, shape, classes, recipe.surrogate, recipe.clip, recipe.precision)
+        network = replace(self.network, scale=recipe.quantiser) if recipe.quantiser else self.network
+        return Surround(
+            network, shape, classes, recipe.surrogate, recipe.clip, recipe.precision, recipe.shift, recipe.kernels
+        )
 
 
 @dataclass(frozen=True)
@@ -362,6 +369,8 @@ def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool) -> TrainRes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "weights"))
         network = bench.network(genome, real=real, weights=recipe.weights)
+    if recipe.activations == "real":
+        set_modes(network, "real", "real" if real else recipe.weights)
     data = _tensors(bench.prepared.folder, bench.device)
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
@@ -418,6 +427,7 @@ def run_job(job: Job) -> Evaluation:
 def check_jobs_fit(protocol: Protocol, prepared: PreparedData) -> None:
     """Raise, before any training, where the recipe and the data cannot go together."""
     check_at_least("recipe.batch", protocol.recipe.batch, 2)
+    check_alone(protocol.recipe)
     check_size(protocol.network, prepared.shape)
     if protocol.recipe.batch > prepared.train_count:
         raise ExperimentError(

@@ -17,17 +17,16 @@ import torch
 from evobnn import fitness
 from evobnn._seeding import generator
 from evobnn.analysis import Axis, hypervolume
-from evobnn.data import DatasetSpec, prepare
-from evobnn.data.sources import load
+from evobnn.data import DatasetSpec, load_test, load_train, prepare
 from evobnn.errors import DataError, DeviceError, ExperimentError, NetworkError
 from evobnn.experiment.settings import SpaceSettings
 from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import OBJECTIVES, Additions, Bench, Job, Protocol, check_device, check_jobs_fit, evaluate, run_job
 from evobnn.genome import OpSpec
-from evobnn.nn import OPS, BinaryConv2d
+from evobnn.nn import OPS, BinaryConv2d, Site
 from evobnn.records import Evaluation, Status
 from evobnn.spaces import Space, Template, canonical, key
-from evobnn.training import Recipe, TrainResult
+from evobnn.training import LATER, Recipe, TrainResult
 
 CELLS = (
     "normal[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)] "
@@ -253,16 +252,21 @@ ANOTHER: dict[str, Any] = {
     "macro": "bats",
     "style": "imagenet",
     "weights": "real",
+    "activations": "real",
+    "quantiser": "xnor",
+    "kernels": "fused",
 }
 
 
 def another(name: str, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(another(name, one) for one in value)
     return ANOTHER[name] if isinstance(value, str) else value + 1 if isinstance(value, int) else value / 2 + 0.01
 
 
 def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
     network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
-    protocol = Protocol(DatasetSpec(), network, Recipe(), 1e9, "abcd")
+    protocol = Protocol(DatasetSpec(), network, Recipe(milestones=(0.5,), factors=(0.5,)), 1e9, "abcd")
     prints = {protocol.fingerprint()}
     looked = 1
     for part in fields(Protocol):
@@ -286,7 +290,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd")
     said = asdict(protocol)
     assert not protocol.additions and not any(said.pop("additions").values())
-    for part, later in (("network", ("macro", "style")), ("recipe", ("weights",))):
+    for part, later in (("dataset", ("skip_damaged",)), ("network", ("macro", "style")), ("recipe", LATER)):
         for name in later:
             del said[part][name]
     assert {len(said), len(said["network"]), len(said["recipe"])} == {5, 8, 13}
@@ -304,6 +308,30 @@ def test_versions_are_in_the_fingerprint(tiny_bench: Bench, monkeypatch: pytest.
     else:
         monkeypatch.setattr(fitness, version, 99)
     assert tiny_bench.protocol.fingerprint() != before
+
+
+def test_quantiser_shift_and_real_activations_reach_the_network(tiny_bench: Bench) -> None:
+    changed = with_recipe(tiny_bench, quantiser="learnable", shift=True)
+    assert changed.surround.template == replace(tiny_bench.protocol.network, scale="learnable")
+    genome = changed.space.parse(GOOD)
+    network = changed.network(genome)
+    convolutions = [m for m in network.modules() if isinstance(m, BinaryConv2d)]
+    assert {m.scale for m in convolutions} == {"learnable"}
+    assert {m.shift is not None for m in network.modules() if isinstance(m, Site)} == {True}
+    assert changed.cost(genome).parameters > tiny_bench.cost(genome).parameters
+    plain, learned, real = (
+        run(one, GOOD) for one in (tiny_bench, changed, with_recipe(tiny_bench, activations="real"))
+    )
+    assert {one.status for one in (plain, learned, real)} == {Status.OK}
+    assert len({one.measures["loss"] for one in (plain, learned, real)}) == 3
+    both = with_recipe(tiny_bench, activations="real", weights="real")
+    twin = evaluate(both, genome, 1, twin=True)
+    assert twin.measures["parent_error"] == twin.objectives["error"]
+
+
+def test_a_recipe_that_needs_a_teacher_is_refused_before_any_training(tiny_bench: Bench) -> None:
+    with pytest.raises(ExperimentError, match=r"recipe\.distillation = 0 in a training of one stage"):
+        check_jobs_fit(with_recipe(tiny_bench, distillation=0.5).protocol, tiny_bench.prepared)
 
 
 def test_the_surround_carries_recipe_and_network(tiny_bench: Bench) -> None:
@@ -582,11 +610,10 @@ def test_no_test_image_is_in_what_a_worker_reads(tmp_path: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     arrays = ["train-images.npy", "train-labels.npy", "validation-images.npy", "validation-labels.npy"]
     assert names == ["meta.json", *arrays]
-    published = load("digits", None)
     seen = [np.load(folder / f"{part}-images.npy") for part in ("train", "validation")]
     kept = [image.tobytes() for part in seen for image in part]
-    assert sorted(kept) == sorted(image.tobytes() for image in published.train.images)
-    test = {image.tobytes() for image in published.test.images}
+    assert sorted(kept) == sorted(image.tobytes() for image in load_train(DatasetSpec()).images)
+    test = {image.tobytes() for image in load_test(DatasetSpec()).images}
     assert len(kept) == 1438 and len(test) == 359
     assert not test & set(kept)
 

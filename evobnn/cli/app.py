@@ -143,6 +143,26 @@ def show(
 
 
 @app.command()
+def summary(
+    what: Subject,
+    preset: Preset = "digits",
+    cells: Annotated[int | None, typer.Option(help="Cells (blocks). (default: the run's or preset's)")] = None,
+    channels: Annotated[int | None, typer.Option(help="Width of the first cells. (default: the same)")] = None,
+    depth: Annotated[int | None, typer.Option(help="Fold layers by their paths; 2 gives one row per cell.")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Count also what the published code allocates or runs in vain.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
+) -> None:
+    """Show what each layer of a network keeps and multiplies: weights by bit width, memory, MACs, totals."""
+    from evobnn.cli import subject, summary
+
+    found = subject.find(what, preset, data_dir)
+    summary.show(found, cells=cells, channels=channels, depth=depth, published=published, as_json=as_json)
+
+
+@app.command()
 def evaluate(
     what: Subject,
     preset: Preset = "digits",
@@ -154,6 +174,62 @@ def evaluate(
     from evobnn.cli import evaluation, subject
 
     evaluation.show(subject.find(what, preset, data_dir), repeat, device)
+
+
+@app.command()
+def train(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN:ID | GENOME | FOLDER", help="What to train to its end, or the folder of a stopped training."
+        ),
+    ],
+    preset: Annotated[
+        str | None, typer.Option(help="Preset or TOML file in which a genome's text is read. (default: digits)")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set, taken whole. (default: the one of the run or preset, as it is cut)")
+    ] = None,
+    data_dir: DataDir = None,
+    size: Annotated[int | None, typer.Option(help="Height and width of the images in pixels; 0 as published.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME | FILE.toml", help="See 'evobnn recipes'. (default: brief)")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="SECTION.KEY=VALUE", help="Change a setting of recipe, network or dataset. Repeatable."
+        ),
+    ] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells of the network. (default: the run's or preset's)")] = None,
+    channels: Annotated[int | None, typer.Option(help="Width of its first cells. (default: the same)")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of all stages together. (default: the recipe's)")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Trainings, one after the other. (default: 1)")] = None,
+    device: Device = None,
+    threads: Annotated[int | None, typer.Option(help="Torch threads. (default: this machine's cores)")] = None,
+    all_images: Annotated[
+        bool, typer.Option("--all-images", help="Learn from the validation images too; then nothing is validated.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Its folder. (default: populations/train-PRESET-NUMBER)")] = None,
+) -> None:
+    """Train one network to its end, and read the test images once; goes on where it was stopped."""
+    from evobnn.cli import train
+
+    asked = train.Asked(
+        preset,
+        dataset,
+        size,
+        recipe,
+        tuple(assignments or ()),
+        cells,
+        channels,
+        epochs,
+        seeds,
+        threads,
+        all_images,
+        out,
+    )
+    train.train(what, asked, device, data_dir)
 
 
 @app.command()
@@ -178,6 +254,16 @@ def presets(
             print(preset_summary(known))
     else:
         print(to_text(from_table(preset_table(name), name)), end="")
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print the file of this one.")] = None,
+) -> None:
+    """List the recipes of `evobnn train`, or print one."""
+    from evobnn.cli import recipes
+
+    recipes.show(name)
 
 
 @app.command()
@@ -290,9 +376,25 @@ def fidelity(
     weights: Annotated[
         bool, typer.Option("--weights", help="Whether real or binary weights rank better what trains long.")
     ] = False,
-    genomes: Annotated[int, typer.Option(help="Random genomes of each sample.")] = 30,
-    seeds: Annotated[int, typer.Option(help="Trainings of each genome.")] = 3,
-    epochs: Annotated[int, typer.Option(help="Of the long training, with --weights.")] = 12,
+    brief: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="Epochs of the brief trainings; 3x3 is 3 epochs, up to 3 times."),
+    ] = None,
+    widths: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Widths of the briefly trained networks. (default: its own)")
+    ] = None,
+    genomes: Annotated[
+        int | None, typer.Option(help="Random genomes. (default: 60; 30 of each sample with the other questions)")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Long trainings of each genome. (default: 2; with the other questions 3)")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of the long training. (default: 4 times the preset's; 12 with --weights)")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report and trainings; goes on with what is there.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Data set; without a preset, the one of this name.")] = None,
     data_dir: DataDir = None,
     jobs: Jobs = None,
@@ -302,15 +404,15 @@ def fidelity(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change any setting of the preset. Repeatable."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As an object, or a list of them.")] = False,
 ) -> None:
-    """Judge a protocol: does it see the genome or the seed, and would real weights rank better?"""
+    """Judge a protocol: do brief trainings rank genomes as long ones do? Or another question."""
     from evobnn.cli import search, studies
 
     options = search.options(
         generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
     )
     studies.show(
-        what, dataset, assignments or [], options, heritable=heritable, weights=weights, genomes=genomes, seeds=seeds,
-        epochs=epochs, as_json=as_json,
+        what, dataset, assignments or [], options, studies.Brief(brief, widths, out), heritable=heritable,
+        weights=weights, genomes=genomes, seeds=seeds, epochs=epochs, as_json=as_json,
     )  # fmt: skip

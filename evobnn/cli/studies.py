@@ -1,18 +1,38 @@
-"""`evobnn fidelity`: does the protocol see the genome, or the seed?"""
+"""`evobnn fidelity`: does brief training tell the truth, and does the protocol see the genome or the seed?"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import typer
+
+from evobnn._checks import check_at_least
 from evobnn.cli import search
-from evobnn.cli.console import console, table
-from evobnn.cli.words import percent
+from evobnn.cli.console import console, note, table
+from evobnn.cli.search import STOPPED
+from evobnn.cli.words import duration, percent
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment, Options
+from evobnn.studies.agreement import Agreement
+from evobnn.studies.brief import measure
+from evobnn.studies.briefwords import notes, tables
+from evobnn.studies.compare import plain
 from evobnn.studies.fidelity import Heritability, heritability
+from evobnn.studies.regimes import Question, ask
 from evobnn.studies.weights import compare_weights
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What the command line says of brief trainings: lists with commas, and where results go."""
+
+    lengths: str | None = None
+    widths: str | None = None
+    out: Path | None = None
 
 
 def show(
@@ -20,22 +40,33 @@ def show(
     dataset: str | None,
     assignments: Sequence[str],
     options: Options,
+    brief: Brief,
     *,
     heritable: bool,
     weights: bool,
-    genomes: int,
-    seeds: int,
-    epochs: int,
+    genomes: int | None,
+    seeds: int | None,
+    epochs: int | None,
     as_json: bool,
 ) -> None:
-    """Measure and print the answer to one question: `heritable` or `weights`."""
-    if heritable == weights:
-        got = "both" if weights else "none"
-        raise ExperimentError(message("one question", got, "Ask with --heritability or with --weights."))
-    if weights:
-        _weights(search.experiment(what, dataset, assignments), options, genomes, seeds, epochs, as_json=as_json)
-        return
+    """Measure and print the answer to one question: `heritable`, `weights`, or else how far `brief` trainings agree
+    with long ones.
+    """
+    if heritable and weights:
+        raise ExperimentError(message("one question", "both", "Ask with --heritability or with --weights."))
+    if (heritable or weights) and brief != Brief():
+        do = "Leave them out, or leave out --heritability and --weights."
+        raise ExperimentError(message("no --brief, --widths or --out with another question", "some", do))
     experiment = search.experiment(what, dataset, assignments)
+    if not (heritable or weights):
+        asked = lengths(brief.lengths), widths(brief.widths), epochs
+        question = ask(experiment, *asked, 2 if seeds is None else seeds, 60 if genomes is None else genomes)
+        _brief(question, options, brief.out, as_json=as_json)
+        return
+    genomes, seeds = 30 if genomes is None else genomes, 3 if seeds is None else seeds
+    if weights:
+        _weights(experiment, options, genomes, seeds, 12 if epochs is None else epochs, as_json=as_json)
+        return
     out = console(stderr=True)
     with out.status("starting") as status:
         rows = heritability(
@@ -49,6 +80,72 @@ def show(
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return
     _print(rows)
+
+
+def lengths(text: str | None) -> list[tuple[int, int]]:
+    """Return (epochs, repeats) of each entry of a list such as `1,2,3x3`; nothing for None.
+
+    Raises:
+        ExperimentError: anything else.
+    """
+    found = []
+    for part in _parts("--brief", text, r"(\d+)(?:x(\d+))?", "Write for example 1,2,3x3,8: 3x3 is 3 epochs, 3 times."):
+        found.append((check_at_least("--brief", int(part[1]), 1), check_at_least("--brief", int(part[2] or 1), 1)))
+    return found
+
+
+def widths(text: str | None) -> list[int]:
+    """Return the whole numbers of a list such as `12,6`; nothing for None."""
+    return [
+        check_at_least("--widths", int(part[1]), 1)
+        for part in _parts("--widths", text, r"(\d+)", "Write for example 12,6.")
+    ]
+
+
+def _parts(option: str, text: str | None, pattern: str, do: str) -> list[re.Match[str]]:
+    """Return the entries of a list with commas, each matched by the pattern as a whole."""
+    if text is None:
+        return []
+    found = [re.fullmatch(pattern, part.strip()) for part in text.split(",")]
+    whole = [one for one in found if one is not None]
+    if len(whole) < len(found):
+        raise ExperimentError(message(f"{option} as whole numbers with commas", f"'{text}'", do))
+    return whole
+
+
+def _brief(question: Question, options: Options, out: Path | None, *, as_json: bool) -> None:
+    try:
+        with console(stderr=True).status("starting") as status:
+            found = measure(
+                question,
+                options,
+                out,
+                lambda done, planned, left: status.update(f"{done}/{planned} trainings, {duration(left)} left"),
+            )
+    except KeyboardInterrupt as stop:
+        saved = "every training that had finished is saved. Go on with the same command"
+        note(f"stopped; {saved if out else 'nothing was kept, as no folder was named with --out'}.")
+        raise typer.Exit(STOPPED) from stop
+    if as_json:
+        print(json.dumps(plain(asdict(found)), indent=1))
+        return
+    _print_brief(found)
+    if out is not None:
+        print(f"\nfiles  {out}/: report.md, report.json, taus.png, errors.png, results.jsonl")
+
+
+def _print_brief(found: Agreement) -> None:
+    out = console()
+    for shown in tables(found):
+        made = table(*shown.columns)
+        for row in shown.rows:
+            made.add_row(*row)
+        if shown.rows:
+            out.print(f"\n{shown.title}", soft_wrap=True)
+            out.print(made)
+    print()
+    for sentence in notes(found):
+        out.print(sentence)
 
 
 def _weights(experiment: Experiment, options: Options, genomes: int, seeds: int, epochs: int, *, as_json: bool) -> None:

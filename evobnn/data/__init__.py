@@ -3,29 +3,37 @@
 A search trains and scores thousands of networks on the same images, so these are prepared once: a published set is
 read from the user's files (`sources`), its training images are cut class by class into a training and a validation part
 with a fixed seed and perhaps resampled (`dataset`, `resample`), and the result is laid down as `.npy` files (`store`)
-that every worker opens without copying. Test images never enter those files: what a search cannot see it cannot
-overfit. On the training side the whole set is one uint8 tensor, and batches and augmentations are functions of tensors
-and a generator (`batches`, the only file here that needs torch). A fingerprint of pixels, labels and class names stands
-in the protocol of every evaluation, so two errors are compared only if both were measured on the same images.
+that every worker opens without copying. Test images never enter those files, nor are they read to make them: what a
+search cannot see it cannot overfit. `load_test` alone reads them, and `test_reads` counts how often. Folders of images
+(`folder`, `pictures`) are decoded once, or, where that would be too much, in every epoch (`streams`).
+
+A training reads from a `Feed` (`feeds`): the whole set as one uint8 tensor (`batches`) or a stream of files. Batches
+and augmentations (`augment`) are functions of tensors and a generator; these four files alone need torch. A fingerprint
+of pixels, labels and class names stands in the protocol of every evaluation, so two errors are compared only if both
+were measured on the same images.
 """
 
 from __future__ import annotations
 
 from evobnn.data.dataset import DatasetSpec, Images, Split, fingerprint, split
-from evobnn.data.sources import SOURCES, Published, Source, load
+from evobnn.data.pictures import IN_MEMORY_BYTES
+from evobnn.data.sources import SOURCES, Source, decoded_bytes, load_test, load_train, test_reads
 from evobnn.data.store import PreparedData, open_split, prepare
 
 __all__ = [
+    "IN_MEMORY_BYTES",
     "SOURCES",
     "DatasetSpec",
     "Images",
     "PreparedData",
-    "Published",
     "Source",
     "Split",
+    "decoded_bytes",
     "fingerprint",
-    "load",
+    "load_test",
+    "load_train",
     "open_split",
     "prepare",
     "split",
+    "test_reads",
 ]

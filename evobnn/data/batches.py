@@ -1,15 +1,15 @@
 """Batches as tensor functions: the whole set lives as one uint8 tensor and a batch is an index into it.
 
-Brief training is a few hundred steps on small images, where a `DataLoader` would cost more than the steps.
+Brief training is a few hundred steps on small images, where a `DataLoader` would cost more than the steps; sets that
+are too large for this stream (`streams`). `Tensors` is one of the two `Feed`s.
 Augmentations take (batch, generator) and return a batch, uint8 in and out, so that they run before the one conversion
-to float.
+to float; `augment` makes more of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evobnn._checks import check_at_least
-from evobnn.data.dataset import Images, Split
+from evobnn.data.dataset import Images, Pixels, Split
 from evobnn.errors import DataError, message
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -26,10 +26,10 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Tensors:
-    """A split on one device.
+    """A split on one device; a `Feed`.
 
     Images are uint8 of shape (N, C, H, W), labels int64 of shape (N,). `mean` and `deviation` are float32 of shape (C,)
-    in grey values (0 to 255), measured over all pixels of the training part alone.
+    in grey values (0 to 255), measured over all pixels of the training part alone. The validation part may be empty.
     """
 
     train_images: Tensor
@@ -39,15 +39,47 @@ class Tensors:
     mean: Tensor
     deviation: Tensor
 
+    @property
+    def count(self) -> int:
+        """Training images."""
+        return len(self.train_labels)
 
-def channel_moments(images: Images) -> tuple[list[float], list[float]]:
+    @property
+    def validation_count(self) -> int:
+        """Validation images, perhaps 0."""
+        return len(self.validation_labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where all of it is."""
+        return self.train_images.device
+
+    def epoch(self, batches: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the training images and labels at each of the index batches, in that order."""
+        for indices in batches:
+            where = indices.to(self.device)
+            yield self.train_images[where], self.train_labels[where]
+
+    def validation(self, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the validation images and labels, `batch` at a time, in order."""
+        for start in range(0, self.validation_count, batch):
+            yield self.validation_images[start : start + batch], self.validation_labels[start : start + batch]
+
+
+def grey_counts(pixels: Pixels) -> npt.NDArray[np.int64]:
+    """Return how often each of the 256 grey values occurs in each channel of (N, C, H, W), as (C, 256)."""
+    channels = range(pixels.shape[1])
+    return np.stack([np.bincount(pixels[:, channel].ravel(), minlength=256) for channel in channels])
+
+
+def channel_moments(of: Images | npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel in grey values; a channel of one value gets deviation 1.
 
-    Both come from counts of the 256 grey values, hence from exact sums, whatever the number of threads.
+    Both come from counts of the 256 grey values, those of images or given as (C, 256), hence from exact sums, whatever
+    the number of threads.
     """
     means, deviations = [], []
-    for channel in range(images.shape[0]):
-        counts = np.bincount(images.images[:, channel].ravel(), minlength=256)
+    for counts in grey_counts(of.images) if isinstance(of, Images) else of:
         total = int(counts.sum())
         first = sum(value * int(count) for value, count in enumerate(counts))
         second = sum(value * value * int(count) for value, count in enumerate(counts))
@@ -59,19 +91,27 @@ def channel_moments(images: Images) -> tuple[list[float], list[float]]:
 
 def to_tensors(split: Split, device: torch.device | str = "cpu") -> Tensors:
     """Copy a split to `device`, with the moments of its training part."""
-    mean, deviation = channel_moments(split.train)
+    validation = images_tensors(split.validation, device)
+    return Tensors(*images_tensors(split.train, device), *validation, *placed_moments(split.train, device))
 
-    def placed(array: npt.NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.array(array)).to(device)
 
-    return Tensors(
-        train_images=placed(split.train.images),
-        train_labels=placed(split.train.labels),
-        validation_images=placed(split.validation.images),
-        validation_labels=placed(split.validation.labels),
-        mean=torch.tensor(mean, dtype=torch.float32, device=device),
-        deviation=torch.tensor(deviation, dtype=torch.float32, device=device),
-    )
+def all_tensors(images: Images, device: torch.device | str = "cpu") -> Tensors:
+    """Copy all training images to `device`, with their moments and an empty validation part: for the last training."""
+    train_images, train_labels = images_tensors(images, device)
+    nothing = train_images[:0], train_labels[:0]
+    return Tensors(train_images, train_labels, *nothing, *placed_moments(images, device))
+
+
+def images_tensors(images: Images, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Copy images (uint8, (N, C, H, W)) and labels (int64, (N,)) of one part to `device`."""
+    pixels, labels = (torch.from_numpy(np.array(array)).to(device) for array in (images.images, images.labels))
+    return pixels, labels
+
+
+def placed_moments(of: Images | npt.NDArray[np.int64], device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Return `channel_moments` as float32 tensors of shape (C,) on `device`."""
+    mean, deviation = (torch.tensor(values, dtype=torch.float32, device=device) for values in channel_moments(of))
+    return mean, deviation
 
 
 def normalise(batch: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:

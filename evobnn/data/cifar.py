@@ -1,4 +1,4 @@
-"""CIFAR-10's batches: pickles of NumPy arrays, read by an unpickler that can build nothing else.
+"""The batches of CIFAR-10 and CIFAR-100: pickles of NumPy arrays, read by an unpickler that can build nothing else.
 
 A pickle is a program: `pickle.load` on a file from elsewhere runs whatever it names. Here a pickle may name only the
 few constructors that an array of plain numbers needs, under the module paths of old and new NumPy, protocols 2 to 5.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from evobnn.errors import DataError, message
 
 ROW_BYTES = 3 * 32 * 32
-_AGAIN = "Unpack the publisher's cifar-10-python.tar.gz again."
+_AGAIN = "Unpack the publisher's archive (cifar-10-python.tar.gz or cifar-100-python.tar.gz) again."
 
 
 def _plain_dtype(code: str | bytes, *flags: Any) -> np.dtype[Any]:
@@ -88,26 +88,39 @@ def read_class_names(path: Path) -> tuple[tuple[str, ...], int]:
     return tuple(_text(name) for name in names), rows
 
 
-def read_batch(path: Path, rows: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return uint8 images (rows, 3, 32, 32) and int64 labels (rows,) of one batch.
+def read_fine_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the fine classes from CIFAR-100's `meta`."""
+    meta = read_pickle(path)
+    names = meta.get("fine_label_names")
+    if not isinstance(names, list) or not names:
+        raise DataError(message(f"'fine_label_names' in {path}", ", ".join(meta), _AGAIN))
+    return tuple(_text(name) for name in names)
 
-    Raises DataError naming the file where it does not hold `rows` rows of 3,072 bytes with as many labels.
+
+def read_batch(
+    path: Path, rows: int | None, key: str = "labels"
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return uint8 images (rows, 3, 32, 32) and int64 labels (rows,), kept under `key`, of one batch.
+
+    Raises DataError naming the file where it does not hold `rows` rows of 3,072 bytes with as many labels; for None as
+    many rows as labels, and at least one.
     """
     batch = read_pickle(path)
-    missing = [key for key in ("data", "labels") if key not in batch]
+    missing = [wanted for wanted in ("data", key) if wanted not in batch]
     if missing:
         raise DataError(
-            message(f"the keys 'data' and 'labels' in {path}", f"none named {' and '.join(missing)}", _AGAIN)
+            message(f"the keys 'data' and '{key}' in {path}", f"none named {' and '.join(missing)}", _AGAIN)
         )
     try:
-        data, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
+        data, labels = np.asarray(batch["data"]), np.asarray(batch[key])
     except ValueError as error:
         raise DataError(message(f"arrays of numbers in {path}", str(error), _AGAIN)) from error
+    rows = max(1, labels.size) if rows is None else rows
     if data.dtype != np.uint8 or data.shape != (rows, ROW_BYTES):
         wanted = f"{rows:,} rows of {ROW_BYTES:,} bytes under 'data' in {path}"
         raise DataError(message(wanted, f"{data.dtype} of shape {data.shape}", _AGAIN))
     if labels.dtype.kind not in "iu" or labels.shape != (rows,):
-        wanted = f"{rows:,} whole numbers under 'labels' in {path}"
+        wanted = f"{rows:,} whole numbers under '{key}' in {path}"
         raise DataError(message(wanted, f"{labels.dtype} of shape {labels.shape}", _AGAIN))
     return data.reshape(rows, 3, 32, 32), labels.astype(np.int64)
 

@@ -77,8 +77,10 @@ class Images:
         return Images(self.images[indices], self.labels[indices], self.class_names)
 
     def resized(self, size: int) -> Images:
-        """Return the images at size x size pixels, or these themselves for 0 (see `resample.resize` for the rule)."""
-        return self if size == 0 else Images(resize(self.images, size), self.labels, self.class_names)
+        """Return the images at size x size pixels (see `resample.resize`); these themselves for 0 or that very size."""
+        if size == 0 or self.shape[1:] == (size, size):
+            return self
+        return Images(resize(self.images, size), self.labels, self.class_names)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class DatasetSpec:
     train_limit       0 for all, otherwise this many training images, classes in proportion, chosen after the split
     validation_limit  the same for the validation images
     split_seed        decides which images fall on which side, and nothing else
+    skip_damaged      leave out image files that cannot be decoded, which are otherwise an error (`folder` alone)
     """
 
     name: str = "digits"
@@ -99,6 +102,7 @@ class DatasetSpec:
     train_limit: int = 0
     validation_limit: int = 0
     split_seed: int = 0
+    skip_damaged: bool = False
 
     def __post_init__(self) -> None:
         check_between(
@@ -133,30 +137,41 @@ def stratified(labels: Labels, count: int, rng: Generator) -> npt.NDArray[np.int
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def split(images: Images, spec: DatasetSpec) -> Split:
-    """Cut the published training `images` as `spec` says: stratified, limited, then resampled.
+def cut(labels: Labels, spec: DatasetSpec) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the sorted indices of the training and of the validation part of published training images.
 
-    The same images and spec give the same parts on every machine. Raises DataError where a part would be empty or a
-    limit asks for more images than its part has.
+    The same `labels` of shape (N,) and spec give the same parts on every machine. Raises DataError where a part would
+    be empty, a limit asks for more images than its part has, or fewer images than classes would be left to learn from.
     """
     rng = generator(spec.split_seed, "split")
-    held_out = round(len(images) * spec.validation)
-    if not 0 < held_out < len(images):
+    held_out = round(len(labels) * spec.validation)
+    if not 0 < held_out < len(labels):
         raise DataError(
             message(
                 "at least one training and one validation image",
-                f"{len(images)} images with dataset.validation = {spec.validation:g}",
+                f"{len(labels)} images with dataset.validation = {spec.validation:g}",
                 "Take more images or another share.",
             )
         )
-    validation = stratified(images.labels, held_out, rng)
-    train = np.setdiff1d(np.arange(len(images), dtype=np.int64), validation)
-    parts = {"train": (train, spec.train_limit), "validation": (validation, spec.validation_limit)}
-    kept = {
-        part: images.select(_limited(part, images.labels, indices, limit, spec.split_seed)).resized(spec.size)
-        for part, (indices, limit) in parts.items()
-    }
-    return Split(**kept)
+    validation = stratified(labels, held_out, rng)
+    train = np.setdiff1d(np.arange(len(labels), dtype=np.int64), validation)
+    train = _limited("train", labels, train, spec.train_limit, spec.split_seed)
+    classes = len(np.unique(labels))
+    if len(train) < classes:
+        raise DataError(
+            message(
+                f"at least as many training images as classes, {classes}",
+                f"{len(train)} with dataset.validation = {spec.validation:g} and train_limit = {spec.train_limit}",
+                "Take more images, a smaller share or another limit.",
+            )
+        )
+    return train, _limited("validation", labels, validation, spec.validation_limit, spec.split_seed)
+
+
+def split(images: Images, spec: DatasetSpec) -> Split:
+    """Cut the published training `images` as `cut` says and resample them to `spec.size`; raises DataError as `cut`."""
+    train, validation = (images.select(part).resized(spec.size) for part in cut(images.labels, spec))
+    return Split(train, validation)
 
 
 def _limited(part: str, labels: Labels, indices: npt.NDArray[np.int64], limit: int, seed: int) -> npt.NDArray[np.int64]:

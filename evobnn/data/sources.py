@@ -1,13 +1,13 @@
 """Where images come from: one table from a data set's name to how its published files are found and read.
 
 Nothing is downloaded. `digits` comes with scikit-learn; every other set is read from a folder that the user names, in
-the form in which its publisher hands it out. To add a set, add a `find`, a `load` and a row of `SOURCES`.
+the form in which its publisher hands it out. The training and the test part are read by different functions, and every
+reading of a test part is counted: what a search and every choice rest on comes from `load_train` alone. To add a set,
+add a `find`, a `train`, a `test` and a row of `SOURCES`.
 """
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +19,12 @@ import numpy.typing as npt
 
 from evobnn._checks import check_name
 from evobnn._seeding import generator
-from evobnn.data.cifar import read_batch, read_class_names
-from evobnn.data.dataset import Images, stratified
+from evobnn.data.cifar import read_batch, read_class_names, read_fine_names
+from evobnn.data.dataset import DatasetSpec, Images, cut, stratified
+from evobnn.data.folder import list_folder
 from evobnn.data.idx import read_idx
+from evobnn.data.npz import find_npz, npz_test, npz_train
+from evobnn.data.pictures import Pictures, in_memory, pictures
 from evobnn.errors import DataError, message
 
 _DIGITS = tuple("0123456789")
@@ -31,48 +34,50 @@ _FASHION = (
 )
 _IDX_STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _CIFAR_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
-_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
-_MOST_CLASSES = 10_000
+_CIFAR100_FILES = ("train", "test", "meta")
 
-
-@dataclass(frozen=True, eq=False)
-class Published:
-    """A data set as its publisher cut it. A search sees parts of `train`; `test` is for final training alone."""
-
-    train: Images
-    test: Images
+Part = Images | Pictures
+Read = Callable[[Path, DatasetSpec], Part]
 
 
 @dataclass(frozen=True)
 class Source:
     """A data set by name: what it is, whose it is, and how it is read.
 
-    `find` returns the files below the folder that the user named, DataError if one is missing; `load` reads exactly
-    those. A source that comes with a package needs no folder, finds no files and is handed none.
+    `find` returns the files below the folder that the user named, those of the test part among them, without opening
+    one; DataError if one is missing. `train` and `test` read the part as published from that folder; of a folder of
+    images they return files and labels, whose pixels are decoded when asked for. A source that comes with a package
+    needs no folder and finds no files. `decoder` is the package whose version decides the pixels, if there is one.
     """
 
     name: str
     description: str
     licence: str
-    needs_folder: bool
     find: Callable[[Path], tuple[Path, ...]]
-    load: Callable[[tuple[Path, ...]], Published]
+    train: Read
+    test: Read
+    needs_folder: bool = True
+    decoder: str = ""
+
+
+def _found(find: Callable[[Path], tuple[Path, ...]], read: Callable[[tuple[Path, ...]], Images]) -> Read:
+    """Return the reader of a part that lies in certain of the files found, whatever the spec."""
+    return lambda place, spec: read(find(place))
 
 
 def _no_files(folder: Path) -> tuple[Path, ...]:
     return ()
 
 
-def _load_digits(files: tuple[Path, ...]) -> Published:
+def _digits(test: bool, place: Path, spec: DatasetSpec) -> Images:
     from sklearn.datasets import load_digits  # a second and 100 MiB: only when asked for
 
     bunch = load_digits()
     grey = np.floor(bunch.images * (255 / 16) + 0.5).astype(np.uint8)  # 0..16 to 0..255
     images = Images(grey[:, None], bunch.target.astype(np.int64), _DIGITS)
     # Published without a test part: a fifth is set apart once and for all, whatever an experiment's split_seed.
-    test = stratified(images.labels, round(len(images) / 5), generator(0, "digits", "test"))
-    train = np.setdiff1d(np.arange(len(images), dtype=np.int64), test)
-    return Published(images.select(train), images.select(test))
+    apart = stratified(images.labels, round(len(images) / 5), generator(0, "digits", "test"))
+    return images.select(apart if test else np.setdiff1d(np.arange(len(images), dtype=np.int64), apart))
 
 
 def _find_idx(name: str, subfolders: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
@@ -94,10 +99,6 @@ def _find_idx(name: str, subfolders: tuple[str, ...], folder: Path) -> tuple[Pat
 def _idx_file(folder: Path, stem: str) -> Path | None:
     candidates = (folder / stem, folder / f"{stem}.gz", folder / stem.replace("-idx", ".idx"))
     return next((path for path in candidates if path.is_file()), None)
-
-
-def _load_idx(class_names: tuple[str, ...], files: tuple[Path, ...]) -> Published:
-    return Published(_idx_images(files[0], files[1], class_names), _idx_images(files[2], files[3], class_names))
 
 
 def _idx_images(image_file: Path, label_file: Path, class_names: tuple[str, ...]) -> Images:
@@ -130,76 +131,40 @@ def _find_cifar(folder: Path) -> tuple[Path, ...]:
     return tuple(here / name for name in _CIFAR_FILES)
 
 
-def _load_cifar(files: tuple[Path, ...]) -> Published:
-    *batches, meta = files
-    class_names, rows = read_class_names(meta)
+def _cifar(batches: tuple[int, ...], files: tuple[Path, ...]) -> Images:
+    class_names, rows = read_class_names(files[-1])
     parts = []
-    for path in batches:
+    for path in (files[number] for number in batches):
         images, labels = read_batch(path, rows)
         _check_labels(path, labels, len(class_names))
         parts.append((images, labels))
-    train_images, train_labels = (np.concatenate(arrays) for arrays in zip(*parts[:-1], strict=True))
-    return Published(Images(train_images, train_labels, class_names), Images(*parts[-1], class_names))
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Images(images, labels, class_names)
 
 
-def _find_npz(place: Path) -> tuple[Path, ...]:
-    files = [place] if place.is_file() else sorted(place.glob("*.npz"))
-    if len(files) != 1 or files[0].suffix != ".npz":
+def _find_cifar100(folder: Path) -> tuple[Path, ...]:
+    places = (folder / "cifar-100-python", folder)
+    here = next((p for p in places if all((p / name).is_file() for name in _CIFAR100_FILES)), None)
+    if here is None:
         raise DataError(
             message(
-                f"one .npz file with {', '.join(_NPZ_KEYS)} at {place}",
-                ", ".join(path.name for path in files) or "none",
-                "Pass --data-dir the file itself, or a folder that holds exactly one.",
+                f"CIFAR-100's {', '.join(_CIFAR100_FILES)} in {folder} or its cifar-100-python",
+                "not all three in either",
+                "Pass --data-dir the folder into which cifar-100-python.tar.gz was unpacked.",
             )
         )
-    return (files[0],)
+    return tuple(here / name for name in _CIFAR100_FILES)
 
 
-def _load_npz(files: tuple[Path, ...]) -> Published:
-    (path,) = files
-    again = f"Write it with numpy.savez({path.name!r}, {', '.join(f'{key}=…' for key in _NPZ_KEYS)})."
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [key for key in _NPZ_KEYS if key not in archive.files]
-            if missing:
-                found = f"only {', '.join(archive.files) or 'nothing'}"
-                raise DataError(message(f"the arrays {', '.join(_NPZ_KEYS)} in {path}", found, again))
-            arrays = {key: archive[key] for key in _NPZ_KEYS}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(message(f"a complete .npz archive of plain numbers in {path}", str(error), again)) from error
-    except TypeError as error:  # np.load returns a lone .npy as an array, which is no context manager
-        raise DataError(message(f"an .npz archive in {path}", "a single array", again)) from error
-    labels = {part: _npz_labels(path, f"y_{part}", arrays[f"y_{part}"], again) for part in ("train", "test")}
-    class_names = tuple(str(label) for label in range(1 + max(int(values.max()) for values in labels.values())))
-    train, test = (
-        Images(_npz_images(path, f"x_{part}", arrays[f"x_{part}"], again), labels[part], class_names)
-        for part in ("train", "test")
-    )
-    if train.shape != test.shape:
-        wanted = f"test images of the shape of the training images, {train.shape}, in {path}"
-        raise DataError(message(wanted, str(test.shape), again))
-    return Published(train, test)
+def _cifar100(batch: int, files: tuple[Path, ...]) -> Images:
+    class_names = read_fine_names(files[-1])
+    images, labels = read_batch(files[batch], None, "fine_labels")
+    _check_labels(files[batch], labels, len(class_names))
+    return Images(images, labels, class_names)
 
 
-def _npz_labels(path: Path, key: str, labels: npt.NDArray[np.generic], again: str) -> npt.NDArray[np.int64]:
-    flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if flat.ndim != 1 or flat.dtype.kind not in "iu" or not flat.size:
-        wanted = f"whole numbers of shape (N,) or (N, 1) under '{key}' in {path}"
-        raise DataError(message(wanted, f"{labels.dtype} of shape {labels.shape}", again))
-    _check_labels(path, flat, _MOST_CLASSES)
-    return flat.astype(np.int64)
-
-
-def _npz_images(path: Path, key: str, images: npt.NDArray[np.generic], again: str) -> npt.NDArray[np.uint8]:
-    """Bring (N, H, W), (N, H, W, C) or (N, C, H, W) to the last form; an axis of at most 4 holds the channels."""
-    if images.dtype == np.uint8 and images.ndim == 3:
-        return images[:, None].astype(np.uint8)
-    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] <= 4:
-        return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.uint8)
-    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[1] <= 4:
-        return images.astype(np.uint8)
-    wanted = f"uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with at most 4 channels under '{key}' in {path}"
-    raise DataError(message(wanted, f"{images.dtype} of shape {images.shape}", again))
+def _find_pictures(place: Path) -> tuple[Path, ...]:
+    return tuple(Path(path) for part in list_folder(place) for path in part.paths)
 
 
 def _check_labels(path: Path, labels: npt.NDArray[Any], classes: int) -> None:
@@ -207,6 +172,20 @@ def _check_labels(path: Path, labels: npt.NDArray[Any], classes: int) -> None:
         wanted = f"labels from 0 to {classes - 1} in {path}"
         do = "Check that the file belongs to this data set."
         raise DataError(message(wanted, f"labels from {int(labels.min())} to {int(labels.max())}", do))
+
+
+def _idx_source(
+    name: str, description: str, licence: str, folders: tuple[str, str], classes: tuple[str, ...]
+) -> Source:
+    find = partial(_find_idx, name, folders)
+    return Source(
+        name=name,
+        description=description,
+        licence=licence,
+        find=find,
+        train=_found(find, lambda files: _idx_images(files[0], files[1], classes)),
+        test=_found(find, lambda files: _idx_images(files[2], files[3], classes)),
+    )
 
 
 SOURCES: dict[str, Source] = {
@@ -217,62 +196,126 @@ SOURCES: dict[str, Source] = {
             description="1,797 scans of handwritten digits, 8x8 grey: the UCI set 'Optical Recognition of Handwritten "
             "Digits' (Alpaydin and Kaynak 1998), as it comes with scikit-learn",
             licence="CC BY 4.0",
-            needs_folder=False,
             find=_no_files,
-            load=_load_digits,
+            train=partial(_digits, False),
+            test=partial(_digits, True),
+            needs_folder=False,
         ),
-        Source(
-            name="mnist",
-            description="70,000 handwritten digits, 28x28 grey, four IDX files (LeCun, Cortes and Burges 1998)",
-            licence="see its publishers' page; to be cited",
-            needs_folder=True,
-            find=partial(_find_idx, "mnist", ("mnist", "MNIST/raw")),
-            load=partial(_load_idx, _DIGITS),
+        _idx_source(
+            "mnist",
+            "70,000 handwritten digits, 28x28 grey, four IDX files (LeCun, Cortes and Burges 1998)",
+            "see its publishers' page; to be cited",
+            ("mnist", "MNIST/raw"),
+            _DIGITS,
         ),
-        Source(
-            name="fashion-mnist",
-            description="70,000 pictures of clothing, 28x28 grey, four IDX files (Xiao, Rasul and Vollgraf 2017)",
-            licence="MIT",
-            needs_folder=True,
-            find=partial(_find_idx, "fashion-mnist", ("fashion-mnist", "FashionMNIST/raw")),
-            load=partial(_load_idx, _FASHION),
+        _idx_source(
+            "fashion-mnist",
+            "70,000 pictures of clothing, 28x28 grey, four IDX files (Xiao, Rasul and Vollgraf 2017)",
+            "MIT",
+            ("fashion-mnist", "FashionMNIST/raw"),
+            _FASHION,
         ),
         Source(
             name="cifar10",
             description="60,000 colour photographs of ten classes, 3x32x32, seven Python batches (Krizhevsky 2009)",
             licence="none stated by its publisher; to be cited",
-            needs_folder=True,
             find=_find_cifar,
-            load=_load_cifar,
+            train=_found(_find_cifar, partial(_cifar, (0, 1, 2, 3, 4))),
+            test=_found(_find_cifar, partial(_cifar, (5,))),
+        ),
+        Source(
+            name="cifar100",
+            description="60,000 colour photographs of a hundred (fine) classes, 3x32x32, three Python files "
+            "(Krizhevsky 2009)",
+            licence="none stated by its publisher; to be cited",
+            find=_find_cifar100,
+            train=_found(_find_cifar100, partial(_cifar100, 0)),
+            test=_found(_find_cifar100, partial(_cifar100, 1)),
         ),
         Source(
             name="npz",
             description="your own uint8 images: one .npz file with x_train, y_train, x_test and y_test",
             licence="yours",
-            needs_folder=True,
-            find=_find_npz,
-            load=_load_npz,
+            find=find_npz,
+            train=_found(find_npz, lambda files: npz_train(files[0])),
+            test=_found(find_npz, lambda files: npz_test(files[0])),
+        ),
+        Source(
+            name="folder",
+            description="your own image files (JPEG, PNG, BMP, WEBP), one folder per class: train/CLASS and "
+            "test/CLASS, or CLASS alone, of which a fifth is then set apart as test part",
+            licence="yours",
+            find=_find_pictures,
+            train=lambda place, spec: pictures(place, spec)[0],
+            test=lambda place, spec: pictures(place, spec)[1],
+            decoder="pillow",
         ),
     )
 }
+_test_parts_read: list[str] = []
 
 
 def source_files(name: str, data_dir: Path | None) -> tuple[Path, ...]:
-    """Return the files that `load(name, data_dir)` would read, without reading them.
+    """Return the files of both parts of a data set without opening them.
 
     Raises DataError for a name that is not in `SOURCES` (with the closest one), for a folder that is needed and not
     given or not there, and for a missing file.
     """
+    source, place = _located(name, data_dir)
+    return source.find(place)
+
+
+def train_part(spec: DatasetSpec, data_dir: Path | None = None) -> Part:
+    """Return the published training part of `spec.name`, as published: images, or pictures still to be decoded."""
+    source, place = _located(spec.name, data_dir)
+    return source.train(place, spec)
+
+
+def decoded_bytes(spec: DatasetSpec, data_dir: Path | None = None, *, whole: bool = False) -> int:
+    """Return how many bytes a folder of images takes decoded: what `cut` keeps of it, or the `whole` training part.
+
+    0 for every other source, which is in memory anyhow. Above `IN_MEMORY_BYTES` the folder is better streamed.
+    """
+    part = train_part(spec, data_dir) if spec.name == "folder" else None
+    if not isinstance(part, Pictures):
+        return 0
+    kept = len(part) if whole else sum(map(len, cut(part.labels, spec)))
+    return kept * part.bytes // len(part)
+
+
+def load_train(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
+    """Return all published training images of `spec.name` at `spec.size`; the split and its limits play no part.
+
+    Raises DataError as `source_files`, and for damaged files. No test image is read; only of `digits` do both parts
+    come in one file, that of scikit-learn.
+    """
+    return _images(train_part(spec, data_dir), spec)
+
+
+def load_test(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
+    """Return the published test images of `spec.name` at `spec.size`, for the one figure at the end; it is counted.
+
+    Raises DataError as `load_train`, and where the test part does not fit the training part.
+    """
+    source, place = _located(spec.name, data_dir)
+    _test_parts_read.append(spec.name)
+    return _images(source.test(place, spec), spec)
+
+
+def test_reads() -> int:
+    """Return how often this process has read a test part, whether or not it could."""
+    return len(_test_parts_read)
+
+
+def _images(part: Part, spec: DatasetSpec) -> Images:
+    return part.resized(spec.size) if isinstance(part, Images) else in_memory(part, spec.skip_damaged)
+
+
+def _located(name: str, data_dir: Path | None) -> tuple[Source, Path]:
     source = SOURCES[check_name("data set", name, SOURCES, DataError)]
     if not source.needs_folder:
-        return ()
+        return source, Path()
     if data_dir is None or not data_dir.exists():
         got = "no folder" if data_dir is None else f"{data_dir}, which does not exist"
         raise DataError(message(f"a folder with the published files of {name}", got, "Name it with --data-dir."))
-    return source.find(data_dir)
-
-
-def load(name: str, data_dir: Path | None = None) -> Published:
-    """Return the published training and test images of a data set; raises DataError as `source_files` and on damage."""
-    files = source_files(name, data_dir)
-    return SOURCES[name].load(files)
+    return source, data_dir

@@ -2,12 +2,14 @@
 
 Each prepared set is a folder `<name>-<key>/` below the cache. The key comes from the spec and from what the source
 files look like (path, size, time of change), so that it is known before anything is read. Four `.npy` files hold the
-training and validation images and labels; `meta.json` is written last. The folder appears by one rename: it is there
-whole or not at all. Anything in the cache may be deleted at any time; it is made again.
+training and validation images and labels; `meta.json` is written last, and names the image files that were left out.
+The folder appears by one rename: it is there whole or not at all. Anything in the cache may be deleted at any time; it
+is made again.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,12 +19,13 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from evobnn.data.dataset import DatasetSpec, Images, Split, fingerprint, split
-from evobnn.data.sources import load, source_files
+from evobnn.data.dataset import DatasetSpec, Images, Split, cut, fingerprint, split
+from evobnn.data.pictures import DamagedImageError, Pictures, decoded, warn_of_skipped
+from evobnn.data.sources import SOURCES, source_files, train_part
 from evobnn.errors import DataError, message
 
 _FORMAT = 1
@@ -50,8 +53,10 @@ def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None 
     """Return the prepared data set for `spec`, made now or found finished.
 
     `data_dir` is the folder with the published files. `cache` defaults to $EVOBNN_CACHE, else ~/.cache/evobnn, else,
-    where neither can be written, a folder for temporary files. Raises DataError for bad data, as `sources.load` does,
-    and where no cache can be written.
+    where neither can be written, a folder for temporary files. No test image is read. Of a folder of images only those
+    that the spec chooses are decoded, one after the other to the disk; damaged ones are left out with
+    `spec.skip_damaged` (the others fall on the same side as without), said once by a warning. Raises DataError for bad
+    data, as `sources.load_train` does, and where no cache can be written.
     """
     name = f"{spec.name}-{_key(spec, source_files(spec.name, data_dir))}"
     roots = _cache_roots() if cache is None else [cache]
@@ -61,11 +66,12 @@ def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None 
                 return _described(root / name)
             except DataError:
                 break  # damaged: made again below
-    cut = split(load(spec.name, data_dir).train, spec)
+    part = train_part(spec, data_dir)
+    parts = split(part, spec) if isinstance(part, Images) else part
     refusals = []
     for root in roots:
         try:
-            return _described(_write(root, name, spec.name, cut))
+            return _described(_write(root, name, spec, parts))
         except OSError as error:
             refusals.append(f"{root}: {error.strerror or error}")
     raise DataError(
@@ -113,7 +119,7 @@ def _meta(folder: Path) -> dict[str, Any]:
             message(f"the description of a prepared data set in {path}", str(error), _make_again(folder))
         ) from error
     wanted = {"format", "name", "fingerprint", "class_names", "shapes"}
-    if not isinstance(meta, dict) or set(meta) != wanted or meta["format"] != _FORMAT:
+    if not isinstance(meta, dict) or set(meta) - {"skipped"} != wanted or meta["format"] != _FORMAT:
         raise DataError(message(f"format {_FORMAT} of a prepared data set in {path}", "another", _make_again(folder)))
     return meta
 
@@ -132,28 +138,85 @@ def _described(folder: Path) -> PreparedData:
     )
 
 
-def _write(root: Path, name: str, source: str, cut: Split) -> Path:
+def _write(root: Path, name: str, spec: DatasetSpec, parts: Split | Pictures) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     final = root / name
     unfinished = Path(tempfile.mkdtemp(dir=root, prefix=f".{name}-"))
     try:
-        shapes = {}
-        for part, images in (("train", cut.train), ("validation", cut.validation)):
-            for kind, array in (("images", images.images), ("labels", images.labels)):
-                np.save(unfinished / f"{part}-{kind}.npy", array, allow_pickle=False)
-                shapes[f"{part}-{kind}"] = list(array.shape)
+        skipped: list[str] = []
+        if isinstance(parts, Split):
+            written = parts
+            for part in _PARTS:
+                images: Images = getattr(parts, part)
+                np.save(unfinished / f"{part}-images.npy", images.images, allow_pickle=False)
+                np.save(unfinished / f"{part}-labels.npy", images.labels, allow_pickle=False)
+        else:
+            written, skipped = _decode(unfinished, parts, spec)
         meta = {
             "format": _FORMAT,
-            "name": source,
-            "fingerprint": fingerprint(cut.train, cut.validation),
-            "class_names": list(cut.train.class_names),
-            "shapes": shapes,
+            "name": spec.name,
+            "fingerprint": fingerprint(written.train, written.validation),
+            "class_names": list(written.train.class_names),
+            "shapes": {
+                f"{part}-{kind}": list(getattr(getattr(written, part), kind).shape)
+                for part in _PARTS
+                for kind in ("images", "labels")
+            },
         }
+        if skipped:
+            meta["skipped"] = skipped
         (unfinished / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         _replace(unfinished, final)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return final
+
+
+def _decode(folder: Path, pictures: Pictures, spec: DatasetSpec) -> tuple[Split, list[str]]:
+    """Write the parts that `spec` cuts from `pictures`; return them memory-mapped, and the files left out."""
+    parts = dict(zip(_PARTS, (pictures.select(part) for part in cut(pictures.labels, spec)), strict=True))
+    needed, free = sum(part.bytes for part in parts.values()), shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed and {free:,} free")
+    opened: dict[str, Images] = {}
+    skipped: list[str] = []
+    for name, part in parts.items():
+        kept, damaged = _decode_part(folder / f"{name}-images.npy", part, spec.skip_damaged)
+        np.save(folder / f"{name}-labels.npy", part.labels[kept], allow_pickle=False)
+        skipped += [part.files.paths[position] for position in damaged]
+        images = np.load(folder / f"{name}-images.npy", mmap_mode="r", allow_pickle=False)
+        opened[name] = Images(images, part.labels[kept], part.class_names)
+    warn_of_skipped(skipped, sum(map(len, parts.values())))
+    return Split(**opened), skipped
+
+
+def _decode_part(path: Path, part: Pictures, skip_damaged: bool) -> tuple[list[int], list[int]]:
+    """Write the images of a part as one array, never more than a few hundred in memory; return kept and skipped.
+
+    NumPy leaves room in an array's header for another number of images, which is known at the end.
+    """
+    kept: list[int] = []
+    damaged: list[int] = []
+    with path.open("wb") as file:
+        start = _header(file, len(part), part.frame.shape)
+        for position, pixels in decoded(part, skip_damaged):
+            if isinstance(pixels, DamagedImageError):
+                damaged.append(position)
+            else:
+                file.write(pixels.data)
+                kept.append(position)
+        if not kept:
+            raise DataError(message("images that can be decoded", f"none among {len(part)}", "Check the files."))
+        file.seek(0)
+        if _header(file, len(kept), part.frame.shape) != start:
+            raise DataError(message("room for the number of images", str(len(kept)), "Use another release of NumPy."))
+    return kept, damaged
+
+
+def _header(file: BinaryIO, count: int, shape: tuple[int, int, int]) -> int:
+    described = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+    np.lib.format.write_array_header_1_0(file, described)
+    return file.tell()
 
 
 def _replace(unfinished: Path, final: Path) -> None:
@@ -172,7 +235,13 @@ def _replace(unfinished: Path, final: Path) -> None:
 def _key(spec: DatasetSpec, files: tuple[Path, ...]) -> str:
     looks = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     versions = [version("numpy"), "" if files else version("scikit-learn")]
-    return hashlib.sha256(json.dumps([_FORMAT, asdict(spec), looks, versions]).encode()).hexdigest()[:16]
+    decoder = SOURCES[spec.name].decoder
+    if decoder:
+        versions.append(version(decoder))
+    said = asdict(spec)
+    if not spec.skip_damaged:
+        del said["skip_damaged"]  # which came later, and must not change the keys of before
+    return hashlib.sha256(json.dumps([_FORMAT, said, looks, versions]).encode()).hexdigest()[:16]
 
 
 def _cache_roots() -> list[Path]:

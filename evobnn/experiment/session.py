@@ -7,20 +7,15 @@ the unfinished generation is asked for again, byte for byte, and what the journa
 from __future__ import annotations
 
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from evobnn import __version__
 from evobnn.analysis import (
     Axis,
     unconfirmed,
@@ -29,6 +24,7 @@ from evobnn.errors import RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.derived import rescored_row, write_derived
+from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
 from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, run_job
@@ -206,15 +202,9 @@ class Session:
             "generations": self.total,
             "budget": options.budget,
             "timeout": options.timeout,
-            "versions": {"evobnn": __version__}
-            | {name: version(name) for name in ("torch", "deap", "numpy", "joblib", "scikit-learn")},
-            "python": platform.python_version(),
-            "machine": {
-                "system": platform.system(),
-                "processor": platform.machine(),
-                "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
-                "memory_bytes": psutil.virtual_memory().total,
-            },
+            "versions": versions("torch", "deap", "numpy", "joblib", "scikit-learn"),
+            "python": python(),
+            "machine": machine(),
         }
 
     def _evaluate(self, purpose: str, requests: Sequence[Request]) -> list[Result]:

@@ -24,7 +24,7 @@ from evobnn.evolution import PRESSURES, STRATEGIES, Pressure, Strategy
 from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
 from evobnn.spaces import SPACES, Choice, Space, Template
-from evobnn.training import Recipe
+from evobnn.training import LATER, Recipe
 
 FORMAT = 1
 
@@ -208,8 +208,9 @@ _LATER: dict[str, dict[str, Any]] = {
     "": {"pressures": {}, "table": ""},
     "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
     | {"offered": (), "unary": (), "binary": ()},
+    "dataset": {"skip_damaged": False},
     "network": {"macro": "bnas", "style": "cifar"},
-    "recipe": {"weights": "binary"},
+    "recipe": LATER,
 }
 """By section, settings that came later, with the value that every experiment before them had."""
 

@@ -7,6 +7,7 @@ from evobnn.nn.activations import FORMS, Form, TreeActivation, behaviour, consta
 from evobnn.nn.binarize import SURROGATES, sign
 from evobnn.nn.blocks import SKIPS, CellBlock
 from evobnn.nn.cost import LayerCost, NetworkCost, profile
+from evobnn.nn.fused import KERNELS, fuse
 from evobnn.nn.grouped import largest_divisor
 from evobnn.nn.layers import (
     PRECISIONS,
@@ -30,6 +31,7 @@ from evobnn.nn.summary import Summary, summary
 
 __all__ = [
     "FORMS",
+    "KERNELS",
     "MACROS",
     "MODES",
     "OPS",
@@ -62,6 +64,7 @@ __all__ = [
     "constant_sign",
     "expression_parameters",
     "features",
+    "fuse",
     "kernel_pairs",
     "largest_divisor",
     "latent_weights",

@@ -24,6 +24,9 @@ from evobnn.nn.quantise import FUSED
 
 Floats = npt.NDArray[np.float32]
 
+KERNELS = ("torch", "fused")
+"""Ways to compute a binary layer: operation by operation in PyTorch, or in here."""
+
 _LAST = torch.channels_last
 _ZERO, _ALL = np.float32(0.0), np.float32(-np.inf)
 ONE, MINUS_ONE = 0x3F80, 0xBF80

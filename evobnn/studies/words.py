@@ -74,11 +74,16 @@ def notes(report: Report) -> list[str]:
 
 def as_markdown(report: Report) -> str:
     """Return tables and notes as Markdown."""
-    parts = ["# Comparison", ""]
-    for shown in tables(report):
-        parts += [f"## {shown.title}", "", _line(shown.columns), _line(["---"] * len(shown.columns))]
-        parts += [*map(_line, shown.rows), ""]
-    return "\n".join([*parts, *(f"{note}\n" for note in notes(report))])
+    return markdown("Comparison", tables(report), notes(report))
+
+
+def markdown(title: str, shown: Sequence[Shown], said: Sequence[str]) -> str:
+    """Return tables and sentences as Markdown, under a title."""
+    parts = [f"# {title}", ""]
+    for one in shown:
+        parts += [f"## {one.title}", "", _line(one.columns), _line(["---"] * len(one.columns))]
+        parts += [*map(_line, one.rows), ""]
+    return "\n".join([*parts, *(f"{note}\n" for note in said)])
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -127,4 +132,4 @@ def _failed(arm: ArmReport) -> str:
     return f"{len(arm.failed)} ({some})" if arm.failed else "0"
 
 
-__all__ = ["UNITS", "Shown", "as_markdown", "notes", "tables"]
+__all__ = ["UNITS", "Shown", "as_markdown", "markdown", "notes", "tables"]

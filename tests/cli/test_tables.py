@@ -227,7 +227,6 @@ def test_an_experiment_of_ones_own_on_a_table(tabled: Call) -> None:
         (("evolve", "--table", "thin"), ("at least 2 trainings of every genome", "1 in thin")),
         (("fidelity", "--weights", "--set", "table=mini"), ("an experiment that trains", "mini")),
         (("fidelity", "--weights", "--heritability"), ("one question", "both")),
-        (("fidelity",), ("one question", "none")),
         (("fidelity", "--weights", "--epochs", "1"), ("epochs", "at least 4", "got 1")),
     ],
 )  # fmt: skip

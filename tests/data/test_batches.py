@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from evobnn.data.batches import AUGMENTATIONS, epoch_batches, flip, normalise, shift, to_tensors
+from evobnn.data.batches import (
+    AUGMENTATIONS,
+    all_tensors,
+    channel_moments,
+    epoch_batches,
+    flip,
+    grey_counts,
+    images_tensors,
+    normalise,
+    shift,
+    to_tensors,
+)
 from evobnn.data.dataset import Images, Split
 from evobnn.errors import DataError
 
@@ -49,6 +60,40 @@ def test_tensors_are_copies() -> None:
     split = Split(images_of(4), images_of(4))
     to_tensors(split).train_images.zero_()
     assert split.train.images.min() > 0
+
+
+def test_tensors_feed_batches_in_the_order_asked_for() -> None:
+    tensors = to_tensors(Split(images_of(20), images_of(9, seed=1)))
+    assert (tensors.count, tensors.validation_count, tensors.device) == (20, 9, torch.device("cpu"))
+    batches = [torch.tensor([3, 19, 3, 4]), torch.tensor([0])]
+    looped = 0
+    for indices, (images, labels) in zip(batches, tensors.epoch(batches), strict=True):
+        assert torch.equal(images, tensors.train_images[indices])
+        assert torch.equal(labels, tensors.train_labels[indices])
+        looped += 1
+    assert looped == 2
+    parts = list(tensors.validation(4))
+    assert [len(labels) for _, labels in parts] == [4, 4, 1]
+    assert torch.equal(torch.cat([images for images, _ in parts]), tensors.validation_images)
+    assert torch.equal(torch.cat([labels for _, labels in parts]), tensors.validation_labels)
+
+
+def test_all_images_may_be_learned_from() -> None:
+    images = images_of(20)
+    whole, cut = all_tensors(images), to_tensors(Split(images, images_of(4)))
+    pixels, labels = images_tensors(images)
+    assert torch.equal(whole.train_images, pixels) and torch.equal(whole.train_labels, labels)
+    assert torch.equal(whole.mean, cut.mean) and torch.equal(whole.deviation, cut.deviation)
+    assert (whole.count, whole.validation_count) == (20, 0)
+    assert whole.validation_images.shape == (0, 3, 6, 5)
+    assert list(whole.validation(4)) == []
+
+
+def test_moments_of_parts_come_from_the_sum_of_their_counts() -> None:
+    images = images_of(30)
+    counts = grey_counts(images.images[:11]) + grey_counts(images.images[11:])
+    assert counts.shape == (3, 256) and counts.sum() == 30 * 3 * 6 * 5
+    assert channel_moments(counts) == channel_moments(images)
 
 
 def test_normalise_gives_mean_0_and_deviation_1() -> None:

@@ -1,4 +1,4 @@
-"""CIFAR-10's pickles: every protocol, old and new spellings, and what must be refused."""
+"""CIFAR's pickles: every protocol, old and new spellings, and what must be refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evobnn.data import DatasetSpec, load_test, load_train
 from evobnn.data.cifar import read_batch, read_pickle
-from evobnn.data.sources import load
 from evobnn.errors import DataError
 
 NAMES = ["airplane", "automobile", "bird"]
 ROWS = 4
+CIFAR10 = DatasetSpec("cifar10")
+CIFAR100 = DatasetSpec("cifar100")
 
 
 def batch(seed: int) -> tuple[np.ndarray, list[int]]:
@@ -61,18 +63,18 @@ def python2_pickle(data: np.ndarray, labels: list[int]) -> bytes:
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_every_protocol_is_read(tmp_path: Path, protocol: int, as_bytes: bool) -> None:
     write_cifar(tmp_path / "cifar-10-batches-py", protocol, as_bytes)
-    published = load("cifar10", tmp_path)
-    assert published.train.class_names == tuple(NAMES)
-    assert (len(published.train), len(published.test)) == (5 * ROWS, ROWS)
+    train, test = load_train(CIFAR10, tmp_path), load_test(CIFAR10, tmp_path)
+    assert train.class_names == test.class_names == tuple(NAMES)
+    assert (len(train), len(test)) == (5 * ROWS, ROWS)
     expected = np.concatenate([batch(number)[0] for number in range(5)])
-    assert np.array_equal(published.train.images.reshape(-1, 3072), expected)
-    assert np.array_equal(published.test.images.reshape(-1, 3072), batch(5)[0])
-    assert published.test.labels.tolist() == batch(5)[1]
+    assert np.array_equal(train.images.reshape(-1, 3072), expected)
+    assert np.array_equal(test.images.reshape(-1, 3072), batch(5)[0])
+    assert test.labels.tolist() == batch(5)[1]
 
 
 def test_the_folder_itself_will_do(tmp_path: Path) -> None:
     write_cifar(tmp_path)
-    assert load("cifar10", tmp_path).train.shape == (3, 32, 32)
+    assert load_train(CIFAR10, tmp_path).shape == (3, 32, 32)
 
 
 def test_a_pickle_of_python_2_is_read(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_nothing_else_can_be_called(tmp_path: Path, function: Any, protocol: int
     evil = {b"data": Calls(function, arguments.get(function, "x")), b"labels": []}
     (tmp_path / "data_batch_3").write_bytes(pickle.dumps(evil, protocol=protocol))
     with pytest.raises(DataError, match="not allowed there") as caught:
-        load("cifar10", tmp_path)
+        load_train(CIFAR10, tmp_path)
     assert str(tmp_path / "data_batch_3") in str(caught.value)
     assert not planted.exists()
 
@@ -147,7 +149,6 @@ def test_arrays_of_objects_and_other_codecs_are_refused(tmp_path: Path) -> None:
         ("data_batch_2", pickle.dumps({b"labels": [0]}), "none named data"),
         ("data_batch_2", pickle.dumps([1, 2]), "a dictionary .*got list"),
         ("data_batch_2", pickle.dumps({b"data": batch(1)[0], b"labels": []})[:-100], "complete pickle"),
-        ("test_batch", b"", "complete pickle"),
         ("batches.meta", pickle.dumps({b"label_names": []}), "'label_names' and 'num_cases_per_batch'"),
     ],
 )
@@ -155,14 +156,73 @@ def test_damaged_batches_are_named(tmp_path: Path, name: str, content: bytes, sa
     write_cifar(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said) as caught:
-        load("cifar10", tmp_path)
+        load_train(CIFAR10, tmp_path)
     assert str(tmp_path / name) in str(caught.value)
 
 
 def test_missing_batches_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"10,000 rows of 3,072 bytes.*no data_batch_1 and no"):
-        load("cifar10", tmp_path)
+        load_train(CIFAR10, tmp_path)
     write_cifar(tmp_path)
     (tmp_path / "test_batch").unlink()
     with pytest.raises(DataError, match="got no test_batch"):
-        load("cifar10", tmp_path)
+        load_train(CIFAR10, tmp_path)
+
+
+def write_cifar100(folder: Path, protocol: int = 4, as_bytes: bool = True) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def key(text: str) -> Any:
+        return text.encode() if as_bytes else text
+
+    for number, name in enumerate(("train", "test")):
+        data, labels = batch(number + 1)
+        content = {
+            key("filenames"): [key(f"{n}.png") for n in range(ROWS)],
+            key("coarse_labels"): [0] * ROWS,
+            key("fine_labels"): labels,
+            key("data"): data,
+        }
+        (folder / name).write_bytes(pickle.dumps(content, protocol=protocol))
+    meta = {key("fine_label_names"): [key(name) for name in NAMES], key("coarse_label_names"): [key("things")]}
+    (folder / "meta").write_bytes(pickle.dumps(meta, protocol=protocol))
+
+
+@pytest.mark.parametrize("below", ["", "cifar-100-python"])
+@pytest.mark.parametrize(("protocol", "as_bytes"), [(2, True), (4, False), (5, True)])
+def test_cifar100_is_read_with_its_fine_labels(tmp_path: Path, below: str, protocol: int, as_bytes: bool) -> None:
+    write_cifar100(tmp_path / below, protocol, as_bytes)
+    train, test = load_train(CIFAR100, tmp_path), load_test(CIFAR100, tmp_path)
+    looped = 0
+    for number, part in enumerate((train, test)):
+        assert np.array_equal(part.images.reshape(-1, 3072), batch(number + 1)[0])
+        assert part.labels.tolist() == batch(number + 1)[1]
+        assert part.class_names == tuple(NAMES)
+        looped += 1
+    assert looped == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("train", pickle.dumps({b"data": batch(1)[0], b"labels": [0, 1, 2, 0]}), "none named fine_labels"),
+        ("train", pickle.dumps({b"data": batch(1)[0], b"fine_labels": [0, 1]}), "2 rows of 3,072 bytes"),
+        ("train", pickle.dumps({b"data": batch(1)[0][:0], b"fine_labels": []}), "1 rows of 3,072 bytes"),
+        ("train", pickle.dumps({b"data": batch(1)[0], b"fine_labels": [0, 1, 2, 3]}), "got labels from 0 to 3"),
+        ("train", pickle.dumps({b"data": Calls(eval, "1")}), "not allowed there"),
+        ("meta", pickle.dumps({b"label_names": NAMES}), "'fine_label_names'"),
+    ],
+)
+def test_damaged_files_of_cifar100_are_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    write_cifar100(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said) as caught:
+        load_train(CIFAR100, tmp_path)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_missing_files_of_cifar100_are_named(tmp_path: Path) -> None:
+    write_cifar100(tmp_path)
+    (tmp_path / "test").unlink()
+    with pytest.raises(DataError, match="CIFAR-100's train, test, meta in .*cifar-100-python"):
+        load_train(CIFAR100, tmp_path)

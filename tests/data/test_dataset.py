@@ -125,6 +125,18 @@ def test_limits_beyond_the_part_are_refused() -> None:
         split(numbered(), DatasetSpec(validation_limit=51))
 
 
+def test_fewer_training_images_than_classes_are_refused() -> None:
+    assert len(split(numbered(), DatasetSpec(train_limit=3)).train) == 3
+    with pytest.raises(DataError, match="at least as many training images as classes, 3, got 2 with .*train_limit = 2"):
+        split(numbered(), DatasetSpec(train_limit=2))
+
+
+def test_images_of_the_wanted_size_stay_themselves() -> None:
+    images = numbered()
+    assert images.resized(0) is images.resized(2) is images
+    assert images.resized(3).shape == (1, 3, 3)
+
+
 def test_a_part_without_images_is_refused() -> None:
     with pytest.raises(DataError, match="at least one training and one validation image"):
         split(numbered((1, 1)), DatasetSpec(validation=0.1))

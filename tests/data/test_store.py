@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import namedtuple
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +15,10 @@ import pytest
 
 from evobnn.data import store
 from evobnn.data.dataset import DatasetSpec, fingerprint, split
-from evobnn.data.sources import load
+from evobnn.data.sources import load_test, load_train, train_part
 from evobnn.data.store import open_split, prepare
 from evobnn.errors import DataError
+from tests.data.written import damage, write_folder
 
 MARKER = bytes([201, 7, 133, 90, 11, 250, 66, 31])
 KINDS = ("images", "labels")
@@ -34,7 +39,7 @@ def archive(tmp_path: Path) -> Path:
 def test_prepared_data_describe_what_open_split_returns(archive: Path, tmp_path: Path) -> None:
     spec = DatasetSpec("npz", size=8, split_seed=5)
     prepared = prepare(spec, archive, tmp_path / "cache")
-    expected = split(load("npz", archive).train, spec)
+    expected = split(load_train(DatasetSpec("npz"), archive), spec)
     opened = open_split(prepared.folder)
     assert (prepared.name, prepared.shape, prepared.classes) == ("npz", (1, 8, 8), 4)
     assert (prepared.train_count, prepared.validation_count) == (30, 10)
@@ -55,7 +60,7 @@ def test_opened_arrays_are_mapped_and_read_only(archive: Path, tmp_path: Path) -
 
 
 def test_no_test_image_reaches_the_folder(archive: Path, tmp_path: Path) -> None:
-    assert MARKER in load("npz", archive).test.images.tobytes()
+    assert MARKER in load_test(DatasetSpec("npz"), archive).images.tobytes()
     folder = Path(prepare(DatasetSpec("npz"), archive, tmp_path / "cache").folder)
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["meta.json", *(f"{part}-{kind}.npy" for part in ("train", "validation") for kind in KINDS)]
@@ -68,7 +73,7 @@ def test_no_test_image_reaches_the_folder(archive: Path, tmp_path: Path) -> None
 
 def test_a_finished_folder_is_used_again(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare(DatasetSpec("npz"), archive, tmp_path / "cache")
-    monkeypatch.setattr(store, "load", lambda *_: pytest.fail("read the source again"))
+    monkeypatch.setattr(store, "train_part", lambda *_: pytest.fail("read the source again"))
     assert prepare(DatasetSpec("npz"), archive, tmp_path / "cache") == first
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [Path(first.folder).name]
 
@@ -126,12 +131,12 @@ def test_a_quicker_process_wins_and_nothing_is_left_over(
     cache, spec = tmp_path / "cache", DatasetSpec("npz")
     reached: list[str] = []
 
-    def slow_load(*arguments: Any) -> Any:
-        monkeypatch.setattr(store, "load", load)
+    def slow(*arguments: Any) -> Any:
+        monkeypatch.setattr(store, "train_part", train_part)
         reached.append(prepare(spec, archive, cache).folder)
-        return load(*arguments)
+        return train_part(*arguments)
 
-    monkeypatch.setattr(store, "load", slow_load)
+    monkeypatch.setattr(store, "train_part", slow)
     assert reached == []
     assert prepare(spec, archive, cache).folder == reached[0]
     assert [str(path) for path in cache.iterdir()] == reached
@@ -162,3 +167,99 @@ def test_a_full_disk_leaves_nothing_behind(archive: Path, tmp_path: Path, monkey
     with pytest.raises(DataError, match="No space left on device"):
         prepare(DatasetSpec("npz"), archive, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_folder_of_images_is_decoded_into_the_parts_of_its_split(tmp_path: Path) -> None:
+    write_folder(tmp_path / "set", 300, classes=("a", "b"))
+    spec = DatasetSpec("folder", size=5, split_seed=2, train_limit=290, validation_limit=50)
+    prepared = prepare(spec, tmp_path / "set", tmp_path / "cache")
+    expected = split(load_train(spec, tmp_path / "set"), spec)
+    opened = open_split(prepared.folder)
+    assert (prepared.name, prepared.shape, prepared.classes) == ("folder", (3, 5, 5), 2)
+    assert (prepared.train_count, prepared.validation_count) == (290, 50)
+    looped = 0
+    for part in ("train", "validation"):
+        read, wanted = getattr(opened, part), getattr(expected, part)
+        assert isinstance(read.images, np.memmap)
+        assert np.array_equal(read.images, wanted.images) and np.array_equal(read.labels, wanted.labels)
+        looped += 1
+    assert looped == 2
+    assert prepared.fingerprint == fingerprint(expected.train, expected.validation)
+    assert "skipped" not in json.loads((Path(prepared.folder) / "meta.json").read_text())
+    assert prepare(spec, tmp_path / "set", tmp_path / "cache") == prepared
+
+
+def test_damaged_images_are_left_out_on_request_and_remembered(tmp_path: Path) -> None:
+    place, cache = tmp_path / "set", tmp_path / "cache"
+    paths = list(write_folder(place / "train", 8))
+    write_folder(place / "test", 2)
+    whole = open_split(prepare(DatasetSpec("folder"), place, cache).folder)
+    broken = [paths[3], paths[17], paths[18]]
+    for path in broken:
+        damage(Path(path))
+    with pytest.raises(DataError, match=r"complete .* image in .*dataset\.skip_damaged = true"):
+        prepare(DatasetSpec("folder"), place, cache)
+    assert len(list(cache.iterdir())) == 1
+    skipping = DatasetSpec("folder", skip_damaged=True)
+    with pytest.warns(UserWarning, match="3 of 24 images"):
+        prepared = prepare(skipping, place, cache)
+    assert sorted(json.loads((Path(prepared.folder) / "meta.json").read_text())["skipped"]) == sorted(broken)
+    left = open_split(prepared.folder)
+    assert prepared.train_count + prepared.validation_count == 21
+    looped = 0
+    for part in ("train", "validation"):
+        before, after = (
+            [(image.tobytes(), label) for image, label in zip(one.images, one.labels.tolist(), strict=True)]
+            for one in (getattr(whole, part), getattr(left, part))
+        )
+        assert after == [pair for pair in before if pair in after]
+        looped += 1
+    assert looped == 2
+    assert prepared.fingerprint == fingerprint(left.train, left.validation)
+    assert prepare(skipping, place, cache) == prepared  # said once: a warning here would be an error
+
+
+def test_a_part_without_one_sound_image_is_an_error(tmp_path: Path) -> None:
+    for path in write_folder(tmp_path / "set"):
+        damage(Path(path))
+    with pytest.raises(DataError, match="images that can be decoded, got none among 18"):
+        prepare(DatasetSpec("folder", skip_damaged=True), tmp_path / "set", tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_fewer_images_than_classes_are_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path, 3, classes=tuple("abcdef"))
+    with pytest.raises(
+        DataError, match=r"at least as many training images as classes, 6, got 5 with .*train_limit = 5"
+    ):
+        prepare(DatasetSpec("folder", train_limit=5), tmp_path, tmp_path / "cache")
+
+
+def test_a_disk_without_room_is_known_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "set")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage(10_000, 5_000, 5_000))
+    monkeypatch.setattr(store, "decoded", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DataError, match="18,432 bytes are needed and 5,000 free"):
+        prepare(DatasetSpec("folder", size=16), tmp_path / "set", tmp_path / "cache")
+
+
+def test_keys_are_those_of_before_skip_damaged_and_pillow(archive: Path, tmp_path: Path) -> None:
+    spec = {key: value for key, value in asdict(DatasetSpec("npz")).items() if key != "skip_damaged"}
+    assert list(spec) == ["name", "size", "validation", "train_limit", "validation_limit", "split_seed"]
+    looks = [[str(archive.resolve()), archive.stat().st_size, archive.stat().st_mtime_ns]]
+    text = json.dumps([1, spec, looks, [version("numpy"), ""]])
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert Path(prepare(DatasetSpec("npz"), archive, tmp_path / "cache").folder).name == f"npz-{key}"
+
+
+def test_the_decoder_and_the_wish_to_skip_decide_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "set")
+    first = prepare(DatasetSpec("folder"), tmp_path / "set", tmp_path / "cache")
+    other = prepare(DatasetSpec("folder", skip_damaged=True), tmp_path / "set", tmp_path / "cache")
+    monkeypatch.setattr(store, "version", lambda name: "0.0" if name == "pillow" else version(name))
+    newer = prepare(DatasetSpec("folder"), tmp_path / "set", tmp_path / "cache")
+    assert len({first.folder, other.folder, newer.folder}) == 3
+    assert first.fingerprint == other.fingerprint == newer.fingerprint

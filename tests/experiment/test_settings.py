@@ -248,19 +248,24 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         "": {"pressures": {"diversity": {}}, "table": "mini"},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
+        "dataset": {"skip_damaged": True},
         "network": {"macro": "bats", "style": "imagenet"},
-        "recipe": {"weights": "real"},
+        "recipe": {"weights": "real", "momentum": 0.8, "low_momentum": 0.5, "milestones": [0.5], "factors": [0.1],
+                   "cycles": 2, "label_smoothing": 0.1, "drop_path": 0.2, "ema": 0.9, "mixup": 0.2, "quantiser": "xnor",
+                   "shift": True, "activations": "real", "distillation": 0.5, "temperature": 2.0, "kernel_loss": 1.0,
+                   "centre_loss": 1.0, "kernels": "fused"},
     }  # fmt: skip
     assert {section: set(values) for section, values in other.items()} == {
         section: set(values) for section, values in settings._LATER.items()
     }
-    plain = {"network": {"stem": 1}, "space": {}, "recipe": {}}  # a style of ImageNet has no wide stem
+    # A style of ImageNet has no wide stem, a milestone a factor.
+    plain = {"network": {"stem": 1}, "dataset": {}, "space": {}, "recipe": {"milestones": [0.25], "factors": [0.5]}}
     base, prints = read(plain).fingerprint(), set()
     for section, values in other.items():
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 12
+    assert len(prints) == 30
     assert base not in prints
 
 

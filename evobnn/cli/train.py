@@ -1,0 +1,195 @@
+"""`evobnn train`: one network to its end, from a run, from a genome's text, or from where a training was stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from evobnn._checks import check_at_least
+from evobnn.cli import runs, subject
+from evobnn.cli.console import console, note, table
+from evobnn.cli.epochs import EpochLine
+from evobnn.cli.search import STOPPED
+from evobnn.cli.summary import sized
+from evobnn.cli.words import counted, duration, percent, whole
+from evobnn.data import DatasetSpec
+from evobnn.errors import ExperimentError, RunError, closest, message
+from evobnn.experiment import Experiment, Options, preset_names
+from evobnn.experiment.machine import cores
+from evobnn.experiment.recipes import BRIEF, load_plan
+from evobnn.experiment.settings import from_table, override, to_text
+from evobnn.final import FinalSession, FinalSettings, create, is_training
+from evobnn.snapshot import read_starts
+
+DEFAULT_PRESET = "digits"
+SECTIONS = ("recipe", "network", "dataset")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for; None where nothing is said. See the options of `evobnn train`."""
+
+    preset: str | None = None
+    dataset: str | None = None
+    size: int | None = None
+    recipe: str | None = None
+    assignments: tuple[str, ...] = ()
+    cells: int | None = None
+    channels: int | None = None
+    epochs: int | None = None
+    seeds: int | None = None
+    threads: int | None = None
+    all_images: bool = False
+    out: Path | None = None
+
+
+def train(what: str, asked: Asked, device: str | None, data_dir: Path | None) -> None:
+    """Train what is named, or go on with a training folder, and print what it yielded."""
+    folder = find(what)
+    if folder is not None:
+        _refuse_settings(what, asked)
+        before = next(reversed(read_starts(folder)), {})
+        there = before.get("data_dir")
+        data_dir = data_dir or (Path(there) if there else None)
+        options = Options(jobs=1, device=device or str(before.get("device", "cpu")), data_dir=data_dir)
+    else:
+        found = subject.find(what, _preset(asked), data_dir)
+        options = Options(jobs=1, device=device or "cpu", data_dir=found.data_dir)
+        folder = create(settings(found.text, found.experiment, asked), options, runs.ROOT, asked.out)
+    _proceed(FinalSession(folder, options))
+
+
+def find(what: str) -> Path | None:
+    """Return the training folder that is meant, by path or by its name below `populations/`; None for anything else.
+
+    Raises:
+        RunError: there is no such thing, but a training of nearly this name.
+    """
+    for folder in (Path(what), runs.ROOT / what):
+        if what and is_training(folder):
+            return folder
+    known = [child for child in runs.ROOT.iterdir() if is_training(child)] if runs.ROOT.is_dir() else []
+    near = closest(Path(what).name, [child.name for child in known])
+    if near and what.rstrip("/").rpartition("/")[2].startswith("train-") and ":" not in what:
+        raise RunError(message("a training folder", f"'{what}', which is none", f"Did you mean '{runs.ROOT / near}'?"))
+    return None
+
+
+def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings:
+    """Return what decides the training of a genome in a run's or preset's space, with what the command line changes.
+
+    Raises:
+        ExperimentError: a recipe, number or setting that is not understood or that the template refuses.
+    """
+    for name in ("cells", "channels", "seeds", "threads", "epochs"):
+        if (value := getattr(asked, name)) is not None:
+            check_at_least(f"--{name}", value, 1)
+    if asked.cells is not None and experiment.network.macro == "resnet":
+        do = "Leave it out; --set network.cells=N sets the number of residual blocks."
+        raise ExperimentError(message("a space with cells for --cells", f"'{experiment.space.name}', without", do))
+    of_recipe, others = _parted(asked.assignments)
+    if asked.dataset is not None:
+        before = experiment.dataset
+        taken_whole = DatasetSpec(asked.dataset, validation=before.validation, split_seed=before.split_seed)
+        experiment = dataclasses.replace(experiment, dataset=taken_whole)
+    if asked.size is not None:
+        others = [f"dataset.size={asked.size}", *others]
+    experiment = sized(experiment, asked.cells, asked.channels)
+    if others:
+        experiment = from_table(override(tomllib.loads(to_text(experiment)), others), "the command line")
+    plan = load_plan(asked.recipe or BRIEF, experiment.recipe, of_recipe, asked.epochs)
+    if not any(text.partition("=")[0].strip() == "recipe.threads" for text in of_recipe) or asked.threads is not None:
+        plan = plan.changed(threads=asked.threads or cores())
+    return FinalSettings(genome, experiment, plan, tuple(range(asked.seeds or 1)), asked.all_images)
+
+
+def _preset(asked: Asked) -> str:
+    """Return the preset in which a genome's text is read: the one named, the data set's, or that of digits."""
+    if asked.preset is not None:
+        return asked.preset
+    return asked.dataset if asked.dataset in preset_names() else DEFAULT_PRESET
+
+
+def _parted(assignments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the assignments to the recipe and the others; raise ExperimentError for those that decide nothing here."""
+    for text in assignments:
+        section = text.partition("=")[0].partition(".")[0].strip()
+        if section not in SECTIONS:
+            near = closest(section, SECTIONS)
+            do = f"Did you mean '{near}'?" if near else f"A training has the sections {', '.join(SECTIONS)}."
+            raise ExperimentError(message("--set SECTION.KEY=VALUE of a training", f"'{text}'", do))
+    of_recipe = [text for text in assignments if text.strip().startswith("recipe")]
+    return of_recipe, [text for text in assignments if text not in of_recipe]
+
+
+def _refuse_settings(what: str, asked: Asked) -> None:
+    """Raise where a training folder is named together with settings, which are those with which it was begun."""
+    given = [one.name for one in dataclasses.fields(Asked) if getattr(asked, one.name) != one.default]
+    if given:
+        options = ", ".join("--set" if name == "assignments" else f"--{name.replace('_', '-')}" for name in given)
+        do = "Leave them out to go on; start another training from the genome to change them."
+        raise ExperimentError(message(f"no settings beside the training folder {what}", options, do))
+
+
+def _proceed(session: FinalSession) -> None:
+    folder = session.folder
+    _print_start(session)
+    try:
+        with EpochLine() as line:
+            session.report, session.say = line.report, line.say
+            result = session.proceed()
+    except KeyboardInterrupt as stop:
+        note(f"stopped; every finished epoch is saved. Go on with:\n  evobnn train {folder}")
+        raise typer.Exit(STOPPED) from stop
+    print()
+    _print_result(result)
+    print(f"\nfiles    {folder}/: result.json, curve.png, seed-*/ with metrics.jsonl and weights.safetensors")
+
+
+def _print_start(session: FinalSession) -> None:
+    """Print what is about to happen, in five lines."""
+    settings, place = session.settings, session.place
+    shape, cost = "x".join(map(str, place.prepared.shape)), place.cost
+    recipe = settings.plan.stages[0].recipe
+    network = settings.experiment.network
+    what = "block" if network.macro == "resnet" else "cell"
+    seeds = f"seed{'' if len(settings.seeds) == 1 else 's'} {', '.join(map(str, settings.seeds))}"
+    print(f"training {session.folder}, {seeds}")
+    print(
+        f"data     {place.prepared.name}, {shape}, {place.prepared.classes} classes: {place.train_count:,} images to "
+        f"train, {place.validation_count:,} to validate"
+    )
+    print(
+        f"network  {counted(network.cells, what)} of width {network.width}: {whole(cost.ops)} operations, "
+        f"{cost.bits:,} bits, {percent(cost.binary_share, 1)} of the MACs binary"
+    )
+    stages = counted(len(settings.plan.stages), "stage")
+    print(f"recipe   {settings.plan.name}: {counted(settings.plan.epochs, 'epoch')} in {stages}, batch {recipe.batch}")
+    print(f"work     {place.bench.device}, {counted(recipe.threads, 'thread')}, {recipe.precision}", flush=True)
+
+
+def _print_result(result: Mapping[str, Any]) -> None:
+    shown = table("seed", "epochs", "validation error", "test accuracy", "time")
+    for row in result["seeds"]:
+        if "failed" in row:
+            shown.add_row(str(row["seed"]), str(row["epochs"]), "failed", "–", duration(row["seconds"]))
+            continue
+        shown.add_row(
+            str(row["seed"]),
+            str(row["epochs"]),
+            "–" if row["validation_error"] is None else percent(row["validation_error"]),
+            percent(1.0 - row["test_error"]),
+            duration(row["seconds"]),
+        )
+    out = console()
+    out.print(shown)
+    error = result["test_error"]
+    spread = "" if error["sd"] is None else f" ± {100 * error['sd']:.2f}"
+    of = f"{result['data']['test']:,} test images, n = {result['n']}"
+    out.print(f"test accuracy {100 * (1.0 - error['mean']):.2f}{spread} % on {of}.", soft_wrap=True)

@@ -1,0 +1,38 @@
+"""What ran where: versions and the machine, as every record of a start or a result states them."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import psutil
+import torch
+
+from evobnn import __version__
+
+
+def cores() -> int:
+    """Return the physical cores of this machine, or the logical ones where those are not known."""
+    return int(psutil.cpu_count(logical=False) or psutil.cpu_count() or 1)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of evobnn and of these packages."""
+    return {"evobnn": __version__} | {name: version(name) for name in packages}
+
+
+def machine(device: str = "cpu") -> dict[str, Any]:
+    """Return system, processor, physical cores and memory in bytes; of a GPU also its name."""
+    found = {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+    return found | ({"gpu": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {})
+
+
+def python() -> str:
+    """Return the version of Python."""
+    return platform.python_version()

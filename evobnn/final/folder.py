@@ -1,0 +1,151 @@
+"""The training folder: what lies where, and how what a kill tore is put straight.
+
+Each epoch leaves a line in `metrics.jsonl` and then a checkpoint. A kill between them leaves a line too many: going on
+cuts the lines behind the checkpoint, for its epochs are trained, and written, again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from evobnn import _jsonl
+from evobnn.errors import RunError, message
+from evobnn.snapshot import write_bytes, write_text
+
+METRICS, WEIGHTS, TESTED = "metrics.jsonl", "weights.safetensors", "test.json"
+RESULT, CURVE = "result.json", "curve.png"
+_LINE: dict[str, type] = {"epoch": int, "stage": int, "rate": float, "training_loss": float, "seconds": float}
+_VALIDATED = ("validation_loss", "validation_error")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One epoch in `metrics.jsonl`.
+
+    Attributes:
+        epoch: from 1, over all stages.
+        stage: from 0.
+        rate: learning rate of the epoch's last step.
+        training_loss: what is minimised, mean over the epoch's images.
+        validation_loss, validation_error: mean cross-entropy in nats, and 1 - accuracy; None (in the file null) where
+            no image is set apart.
+        seconds: of this epoch.
+    """
+
+    epoch: int
+    stage: int
+    rate: float
+    training_loss: float
+    validation_loss: float | None
+    validation_error: float | None
+    seconds: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the line as it is written."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one reading of the test images yielded: `correct` of `count` images."""
+
+    correct: int
+    count: int
+
+    @property
+    def error(self) -> float:
+        """1 - test accuracy, in [0, 1]."""
+        return 1.0 - self.correct / self.count
+
+
+@dataclass(frozen=True)
+class SeedFolder:
+    """The part of a training folder that belongs to one seed."""
+
+    path: Path
+
+    @property
+    def trained(self) -> bool:
+        """Whether the training has ended and its weights are written."""
+        return (self.path / WEIGHTS).is_file()
+
+    def append(self, line: Line) -> None:
+        """Add a line to the metrics in one write; raises RunError where the disk is full."""
+        _jsonl.append(self.path / METRICS, _jsonl.dump(line.row()))
+
+    def lines(self) -> list[Line]:
+        """Return the lines of the metrics up to the first that is torn; raise RunError for one that says nonsense."""
+        path = self.path / METRICS
+        found: list[Line] = []
+        for number, text in enumerate(_jsonl.read_bytes(path).split(b"\n")[:-1] if path.is_file() else [], 1):
+            try:
+                row = _jsonl.parse(text)
+            except ValueError:
+                break
+            with _jsonl.line(path, number, f"Put it back, or remove {self.path} to train this seed anew."):
+                found.append(_line(row, number))
+        return found
+
+    def cut(self, epochs: int) -> list[Line]:
+        """Keep the lines of the first `epochs` epochs, drop those behind, and return what is kept.
+
+        Raises:
+            RunError: fewer are there.
+        """
+        kept = self.lines()[:epochs]
+        if len(kept) < epochs:
+            got = f"{len(kept)} of them"
+            do = f"Put the file back, or remove {self.path} to train this seed anew."
+            raise RunError(message(f"the {epochs} epochs of the checkpoint in {self.path / METRICS}", got, do))
+        text = "".join(_jsonl.dump(line.row()) for line in kept).encode()
+        path = self.path / METRICS
+        if (path.read_bytes() if path.is_file() else b"") != text:
+            write_bytes(path, text)
+        return kept
+
+    def tested(self) -> Verdict | None:
+        """Return what the test yielded, or None before; raise RunError for a damaged file."""
+        path = self.path / TESTED
+        if not path.is_file():
+            return None
+        with _jsonl.line(path, 1, "Put the file back: test images are read once."):
+            row = _jsonl.take(_jsonl.parse(_jsonl.read_bytes(path)), error=float, correct=int, count=int)
+            if not 0 <= row["correct"] <= row["count"] or not row["count"]:
+                raise ValueError(f"{row['correct']} correct of {row['count']}")
+        return Verdict(row["correct"], row["count"])
+
+    def write_tested(self, tested: Verdict) -> None:
+        """Write what the test yielded."""
+        row = {"error": tested.error, "correct": tested.correct, "count": tested.count}
+        write_text(self.path / TESTED, _jsonl.dump(row))
+
+
+def seed_folder(folder: Path, seed: int) -> SeedFolder:
+    """Return the part of one seed."""
+    return SeedFolder(folder / f"seed-{seed}")
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    """Replace `result.json`; numbers that JSON has no word for must be None."""
+    write_text(folder / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """Return what `result.json` says, or None where there is none or none that can be read: it is derived."""
+    try:
+        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _line(row: dict[str, Any], number: int) -> Line:
+    absent = {name: 0.0 for name in _VALIDATED if name in row and row[name] is None}
+    _jsonl.take({**row, **absent}, **_LINE, **dict.fromkeys(_VALIDATED, float))
+    if row["epoch"] != number:
+        raise ValueError(f"the epoch {row['epoch']} in place of {number}")
+    return Line(**row)

@@ -1,0 +1,171 @@
+"""From the settings of a final training to what it works with: bench, network, images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from evobnn._seeding import child_seed
+from evobnn.data import Images, PreparedData, load_test
+from evobnn.data.batches import normalise
+from evobnn.data.feeds import Feed
+from evobnn.decode import decode
+from evobnn.errors import DataError, ExperimentError, GenomeError, message
+from evobnn.experiment import Options
+from evobnn.experiment.setup import make_bench
+from evobnn.final.folder import Verdict
+from evobnn.final.images import check_stream, feed_of, is_streamed, listed
+from evobnn.final.settings import FinalSettings
+from evobnn.fitness import Bench, Protocol, check_device
+from evobnn.genome import Genome
+from evobnn.nn import NetworkCost, profile, set_modes
+from evobnn.spaces import key
+from evobnn.training import torch_threads
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where one genome is trained to the end.
+
+    Attributes:
+        settings: what decides.
+        bench: space, images, device.
+        genome: as the settings' text says.
+        data_dir: folder with the published files.
+    """
+
+    settings: FinalSettings
+    bench: Bench
+    genome: Genome
+    data_dir: Path | None = None
+
+    @property
+    def prepared(self) -> PreparedData:
+        """What is known of the images."""
+        return self.bench.prepared
+
+    @property
+    def key(self) -> str:
+        """The genome's key in its space."""
+        return key(self.bench.space, self.genome)
+
+    def seed(self, number: int) -> int:
+        """Return the root of all that is drawn in the training of this number, apart from the seeds of a search."""
+        return child_seed(number, "final", self.key)
+
+    def build(self) -> nn.Module:
+        """Return a network, with weights from torch's present generator."""
+        more = self.bench.additions
+        return decode(self.bench.space, self.genome, self.bench.surround, ops=more.builders, forms=more.computed_forms)
+
+    def network(self, number: int) -> nn.Module:
+        """Return the network of a seed before its training, on the device."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(child_seed(self.seed(number), "weights"))
+            network = self.build()
+        placed: nn.Module = network.to(self.bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
+
+    @cached_property
+    def cost(self) -> NetworkCost:
+        """The counts of the binary network, without building it on real memory."""
+        with torch.device("meta"):
+            network = self.build()
+        return profile(network, self.prepared.shape, self.bench.additions.all_counters)
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The images to learn from, on the device; no test image among them."""
+        spec, all_images = self.settings.experiment.dataset, self.settings.all_images
+        return feed_of(self.prepared, spec, self.bench.device, self.data_dir, all_images=all_images)
+
+    @property
+    def train_count(self) -> int:
+        """Number of images to learn from."""
+        return self.prepared.train_count + (self.prepared.validation_count if self.settings.all_images else 0)
+
+    @property
+    def validation_count(self) -> int:
+        """Number of images set apart to validate."""
+        return 0 if self.settings.all_images else self.prepared.validation_count
+
+    def tested(self, network: nn.Module) -> Verdict:
+        """Read the test images and return what the network makes of them; call it once, at the very end.
+
+        Arguments:
+            network: with its final weights, on the device; its modes become those of the last stage.
+
+        Raises:
+            DataError: test images that are damaged, or of another shape or other classes than the training images.
+        """
+        spec, last = self.settings.experiment.dataset, self.settings.plan.stages[-1].recipe
+        images = load_test(spec, self.data_dir)
+        if images.shape != self.prepared.shape or len(images.class_names) != self.prepared.classes:
+            raise DataError(
+                message(
+                    f"test images of shape {self.prepared.shape} in {self.prepared.classes} classes",
+                    f"{images.shape} in {len(images.class_names)}",
+                    "Take both parts from the same data set; the weights are kept.",
+                )
+            )
+        set_modes(network, last.activations, last.weights)
+        with torch_threads(last.threads):
+            return Verdict(correct(network, images, self.feed), len(images))
+
+
+def workplace(settings: FinalSettings, options: Options) -> Workplace:
+    """Return where the settings are worked on; everything that can be wrong is found here, before any training.
+
+    Raises:
+        EvobnnError: a device, file, genome or setting that is not right.
+    """
+    bench = _bench(settings, options)
+    genome = bench.space.parse(settings.genome)
+    bench.space.check_buildable(genome)
+    reason = bench.infeasible(genome)
+    if reason:
+        raise GenomeError(message("a genome that can learn", reason, "Choose another one."))
+    place = Workplace(settings, bench, genome, options.data_dir)
+    for stage in settings.plan.stages:
+        if stage.recipe.batch > place.train_count:
+            raise ExperimentError(
+                message(
+                    f"a batch of at most the {place.train_count} training images",
+                    str(stage.recipe.batch),
+                    "Lower it with --set recipe.batch=N, or take more images with --set dataset.train_limit=0.",
+                )
+            )
+    _ = place.cost  # counted, and so built
+    return place
+
+
+def _bench(settings: FinalSettings, options: Options) -> Bench:
+    """Return the bench of `make_bench`, or one whose images are listed and not prepared where they are streamed."""
+    experiment, spec = settings.experiment, settings.experiment.dataset
+    check_device(options.device)
+    if not is_streamed(spec, options.data_dir, settings.all_images):
+        return make_bench(replace(experiment, recipe=replace(experiment.recipe, batch=2)), options)
+    check_stream(spec, settings.all_images)
+    prepared, additions = listed(spec, options.data_dir), options.additions
+    protocol = Protocol(spec, experiment.network, experiment.recipe, 0.0, prepared.fingerprint, additions=additions)
+    size = min(prepared.shape[1:])
+    space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
+    return Bench(space, protocol, prepared, experiment.objectives, options.device)
+
+
+def correct(network: nn.Module, images: Images, feed: Feed, batch: int = 512) -> int:
+    """Return how many images the network puts into their class, in evaluation mode, normalised as in training."""
+    network.eval()
+    found = 0
+    with torch.no_grad():
+        for start in range(0, len(images), batch):
+            part = torch.from_numpy(np.array(images.images[start : start + batch])).to(feed.device)
+            labels = torch.from_numpy(np.array(images.labels[start : start + batch])).to(feed.device)
+            logits = network(normalise(part, feed.mean, feed.deviation))
+            found += int((logits.argmax(1) == labels).sum())
+    return found

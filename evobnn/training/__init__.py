@@ -1,0 +1,50 @@
+"""Training: a network, images, a recipe and a seed in; weights and learning curves out. Knows no genome.
+
+`train` is the brief training of a search. A `Course` is one of several stages that can be stopped and gone on with;
+both take the same steps (`loop`). Recipes and plans are data.
+"""
+
+from evobnn.training.average import Average
+from evobnn.training.brief import Epoch, TrainResult, check_alone, train
+from evobnn.training.course import Course, Diverged, EpochRecord, State
+from evobnn.training.loop import Loop, Passed
+from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
+from evobnn.training.optimiser import make_optimiser
+from evobnn.training.plan import STARTS, Plan, Stage
+from evobnn.training.recipe import ACTIVATIONS, LATER, OPTIMISERS, SCHEDULES, WEIGHTS, Recipe
+from evobnn.training.schedule import drop_path_at, momentum_at, rate_at
+from evobnn.training.scoring import score
+from evobnn.training.threads import torch_threads
+
+__all__ = [
+    "ACTIVATIONS",
+    "LATER",
+    "OPTIMISERS",
+    "SCHEDULES",
+    "STARTS",
+    "WEIGHTS",
+    "Average",
+    "Course",
+    "Diverged",
+    "Epoch",
+    "EpochRecord",
+    "Loop",
+    "Passed",
+    "Plan",
+    "Recipe",
+    "Stage",
+    "State",
+    "TrainResult",
+    "centre_loss",
+    "check_alone",
+    "cross_entropy",
+    "distillation",
+    "drop_path_at",
+    "kernel_reconstruction",
+    "make_optimiser",
+    "momentum_at",
+    "rate_at",
+    "score",
+    "torch_threads",
+    "train",
+]

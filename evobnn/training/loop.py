@@ -1,0 +1,191 @@
+"""One recipe at work on one network, epoch after epoch: the same steps for brief trainings and for long ones."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from evobnn._seeding import child_seed
+from evobnn.data.augment import augmentation, mixup
+from evobnn.data.batches import epoch_batches, normalise
+from evobnn.data.feeds import Feed
+from evobnn.nn import (
+    WEIGHTS_QUANTISERS,
+    all_finite,
+    anneal,
+    binary_convolutions,
+    features,
+    kernel_pairs,
+    set_drop_path,
+    settle_latent_,
+    watch,
+)
+from evobnn.training.average import Average
+from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
+from evobnn.training.optimiser import make_optimiser, prepare_step
+from evobnn.training.recipe import Recipe
+from evobnn.training.schedule import drop_path_at, rate_at
+from evobnn.training.scoring import score
+
+GENERATORS = ("order", "augmentation", "mixup", "drop-path")
+"""What is drawn in a training, each from a generator of its own on the CPU."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What came of one epoch.
+
+    Attributes:
+        rate: learning rate of its last step.
+        training_loss: what is minimised, mean over the epoch's images.
+        validation_loss, validation_error: after it; None where no image is set apart, or where it was not finished.
+        ended: `diverged` or `timeout` where it was not finished, else empty.
+        message: why.
+    """
+
+    rate: float = 0.0
+    training_loss: float = 0.0
+    validation_loss: float | None = None
+    validation_error: float | None = None
+    ended: str = ""
+    message: str = ""
+
+
+class Loop:
+    """A recipe, a network, and everything that changes between the epochs: optimiser, averages, generators.
+
+    Arguments:
+        network: on the device of `feed`, trained in place, in its binary or real modes.
+        feed: the images.
+        recipe: how.
+        seed: of everything drawn.
+        teacher: a network whose logits are learned from, if the recipe distils; not trained.
+
+    Attributes:
+        epoch: number of finished epochs; whoever restores a training sets it.
+        optimiser, average, generators: its state, besides the network's own.
+    """
+
+    def __init__(
+        self, network: nn.Module, feed: Feed, recipe: Recipe, seed: int, teacher: nn.Module | None = None
+    ) -> None:
+        self.network, self.feed, self.recipe, self.teacher = network, feed, recipe, teacher
+        self.epoch = 0
+        self.optimiser = make_optimiser(network, recipe)
+        self.average = Average(network, recipe.ema) if recipe.ema else None
+        self.generators = {name: torch.Generator().manual_seed(child_seed(seed, name)) for name in GENERATORS}
+        self._augment = augmentation(recipe.augmentation, feed.mean)
+        self._parameters = list(network.parameters())
+        self._settled = [
+            conv
+            for conv in binary_convolutions(network)
+            if not conv.real and (recipe.latent_clip or WEIGHTS_QUANTISERS[conv.scale].settle_)
+        ]
+        self._classes = 0
+
+    def advance(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> Passed:
+        """Train for one epoch, score the network, and return what came of it; torch's threads are the caller's affair.
+
+        Arguments:
+            deadline: reading of `clock` in seconds after which it gives up, checked between batches.
+            clock: for tests.
+
+        A non-finite parameter or gradient norm, or a non-finite value before a sign, ends it as `diverged`.
+        """
+        recipe, feed, network = self.recipe, self.feed, self.network
+        where = f"epoch {self.epoch + 1} of {recipe.epochs}"
+        network.train()
+        anneal(network, self.epoch / recipe.epochs)
+        if recipe.drop_path:
+            set_drop_path(network, drop_path_at(recipe, self.epoch), self.generators["drop-path"])
+        batches = epoch_batches(feed.count, recipe.batch, self.generators["order"])
+        step, steps, seen = self.epoch * len(batches), recipe.epochs * len(batches), 0
+        total = torch.zeros((), device=feed.device)
+        norms: list[Tensor] = []
+        for images, labels in feed.epoch(batches):
+            if deadline is not None and clock() > deadline:
+                return Passed(ended="timeout", message=f"out of time in {where}")
+            prepare_step(self.optimiser, recipe, step, steps)
+            loss, norm = self._step(images, labels)
+            norms.append(norm)
+            total += loss * len(labels)
+            step, seen = step + 1, seen + len(labels)
+        problem = _not_finite(self._parameters, norms)
+        if problem:
+            return Passed(ended="diverged", message=f"{problem} in {where}")
+        scored = self._scored(images)
+        if not all_finite(network) or not math.isfinite(scored[0] or 0.0):
+            what = "a non-finite value before a sign" if not all_finite(network) else "a non-finite loss"
+            return Passed(ended="diverged", message=f"{what} after {where}")
+        self.epoch += 1
+        return Passed(rate_at(recipe, step - 1, steps), float(total) / seen, *scored)
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step and return the loss and the norm of the gradient before it was bounded."""
+        loss = self._loss(self._augment(images, self.generators["augmentation"]), labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_norm or math.inf)
+        self.optimiser.step()
+        if self._settled:
+            with torch.no_grad():
+                settle_latent_(self._settled, self.recipe.latent_clip)
+        if self.average is not None:
+            self.average.update()
+        return loss.detach(), norm
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return what the recipe minimises, for uint8 images (N, C, H, W) and labels (N,)."""
+        recipe, network = self.recipe, self.network
+        x = normalise(images, self.feed.mean, self.feed.deviation)
+        targets = labels
+        if recipe.mixup:
+            self._classes = self._classes or self._count_classes(x)
+            x, targets = mixup(x, labels, self._classes, recipe.mixup, self.generators["mixup"])
+        found, logits = features(network, x) if recipe.centre_loss else (None, network(x))
+        loss = cross_entropy(logits, targets, recipe.label_smoothing)
+        if self.teacher is not None:
+            with torch.no_grad():
+                taught = self.teacher(x)
+            share = recipe.distillation
+            loss = (1.0 - share) * loss + share * distillation(logits, taught, recipe.temperature)
+        if recipe.kernel_loss:
+            loss = loss + recipe.kernel_loss * kernel_reconstruction(kernel_pairs(network))
+        if found is not None:
+            loss = loss + recipe.centre_loss * centre_loss(found, labels)
+        return loss
+
+    @torch.no_grad()
+    def _count_classes(self, x: Tensor) -> int:
+        """Return the number of logits; the network stays as it is."""
+        self.network.eval()
+        classes: int = self.network(x[:1]).shape[1]
+        self.network.train()
+        return classes
+
+    def _scored(self, images: Tensor) -> tuple[float, float] | tuple[None, None]:
+        """Return loss and error on the validation part, with averaged weights where there are any, while every sign is
+        watched; without such images watch it on the last ones of the epoch.
+        """
+        with watch(self.network), self.average.applied() if self.average is not None else nullcontext():
+            if self.feed.validation_count:
+                return score(self.network, self.feed)
+            self.network.eval()
+            with torch.no_grad():
+                self.network(normalise(images, self.feed.mean, self.feed.deviation))
+        return None, None
+
+
+def _not_finite(parameters: list[nn.Parameter], norms: list[Tensor]) -> str:
+    """Return what is not finite, or an empty text."""
+    if not torch.isfinite(torch.stack(norms)).all():
+        return "a non-finite gradient norm"
+    if not all(bool(torch.isfinite(p).all()) for p in parameters):
+        return "a non-finite parameter"
+    return ""

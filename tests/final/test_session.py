@@ -1,0 +1,249 @@
+"""A training to its end in this process: what it leaves, when test images are read, and what stops it before."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from evobnn.data import test_reads as reads
+from evobnn.errors import DataError, RunError, SearchError
+from evobnn.experiment import Options
+from evobnn.experiment.recipes import plan_from_table
+from evobnn.final import FinalSession, FinalSettings, create
+from evobnn.final import session as module
+from evobnn.final.folder import seed_folder
+from evobnn.final.settings import to_text
+from evobnn.snapshot import lock, read_starts
+from tests.final.conftest import Stop, proceed
+
+
+def test_a_training_leaves_what_it_should(settings: FinalSettings, tmp_path: Path) -> None:
+    folder = create(settings, Options(jobs=1), tmp_path)
+    assert folder.name == "train-tiny-1"
+    assert (folder / "training.toml").read_text() == to_text(settings)
+    before = reads()
+    result, said = proceed(folder)
+    assert said == []
+    assert reads() == before + 2  # one for each seed, and not one before the end
+    assert result == json.loads((folder / "result.json").read_text())
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
+        "training.toml", "seed-0", "seed-1", "starts.jsonl", "result.json", "curve.png",
+    }  # fmt: skip
+    for number in (0, 1):
+        home = folder / f"seed-{number}"
+        assert {path.name for path in home.iterdir()} == {
+            "metrics.jsonl", "epoch-0006", "weights.safetensors", "test.json",
+        }  # fmt: skip
+        lines = [json.loads(text) for text in (home / "metrics.jsonl").read_text().splitlines()]
+        assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
+        assert [line["stage"] for line in lines] == [0, 0, 1, 1, 1, 1]
+        assert all(0 <= line["validation_error"] <= 1 and line["training_loss"] > 0 for line in lines)
+        assert load_file(home / "weights.safetensors")
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    weights = [load_file(folder / f"seed-{n}" / "weights.safetensors") for n in (0, 1)]
+    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_result_says_what_was_measured(begun: Path) -> None:
+    result, _ = proceed(begun)
+    home = seed_folder(begun, 0)
+    tested = home.tested()
+    assert tested is not None and tested.count == 359  # a fifth of the digits
+    (row,) = result["seeds"]
+    assert (row["seed"], row["epochs"], row["correct"], row["count"]) == (0, 6, tested.correct, 359)
+    assert row["test_error"] == result["test_error"]["mean"] == 1 - tested.correct / 359
+    assert row["validation_error"] == home.lines()[-1].validation_error
+    assert row["seconds"] == pytest.approx(math.fsum(line.seconds for line in home.lines()), abs=1e-3)
+    assert (result["n"], result["test_error"]["sd"], result["epochs"], result["recipe"]) == (1, None, 6, "tiny")
+    assert (result["data"]["train"], result["data"]["validation"], result["data"]["test"]) == (100, 60, 359)
+    assert 0 < result["costs"]["binary_share"] < 1 and result["costs"]["bits"] > 0
+    assert result["threads"] == 1 and result["device"] == "cpu" and "torch" in result["versions"]
+
+
+def test_a_finished_training_is_not_touched_again(begun: Path) -> None:
+    result, _ = proceed(begun)
+    before = {path: path.read_bytes() for path in begun.rglob("*") if path.is_file() and path.name != "starts.jsonl"}
+    count = reads()
+    assert proceed(begun)[0] == result
+    assert reads() == count
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(read_starts(begun)) == 2
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_what_was_stopped_goes_on_to_the_same_end(
+    settings: FinalSettings, begun: Path, stop_after: Stop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, epochs: int
+) -> None:
+    """Stopped between the line of an epoch and its checkpoint: within a stage, at its end, before the last epoch."""
+    whole = create(replace(settings, seeds=(0,)), Options(jobs=1), tmp_path)
+    proceed(whole)
+    with monkeypatch.context():
+        stop_after(epochs)
+        count = reads()
+        with pytest.raises(KeyboardInterrupt):
+            proceed(begun)
+        assert reads() == count
+        assert len(seed_folder(begun, 0).lines()) == epochs + 1
+        monkeypatch.undo()
+    monkeypatch.setattr(module, "save_learning", lambda *given: None)
+    proceed(begun)
+    assert same_end(begun, whole)
+
+
+def same_end(folder: Path, whole: Path) -> bool:
+    """Check that weights and metrics, seconds aside, are the same, and what the test yielded."""
+    here, there = (seed_folder(one, 0) for one in (folder, whole))
+    assert (here.path / "weights.safetensors").read_bytes() == (there.path / "weights.safetensors").read_bytes()
+    lines, wanted = ([replace(line, seconds=0.0) for line in home.lines()] for home in (here, there))
+    assert len(wanted) == 6
+    assert lines == wanted
+    return here.tested() == there.tested()
+
+
+def test_all_images(settings: FinalSettings, undrawn: None, tmp_path: Path) -> None:
+    folder = create(replace(settings, seeds=(0,), all_images=True), Options(jobs=1), tmp_path)
+    session = FinalSession(folder, Options(jobs=1))
+    assert (session.place.feed.count, session.place.feed.validation_count) == (160, 0)
+    result = session.proceed()
+    assert (result["data"]["train"], result["data"]["validation"]) == (160, 0)
+    assert result["validation_error"] == {"mean": None, "sd": None, "lowest": None, "highest": None}
+    assert all(line.validation_error is None for line in seed_folder(folder, 0).lines())
+    assert result["test_error"]["mean"] is not None
+
+
+def test_a_test_part_that_is_damaged_costs_only_the_test(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*given: object) -> object:
+        raise DataError("Expected whole test images, got half of them. Mend the file.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evobnn.final.setup.load_test", damaged)
+        with pytest.raises(DataError, match="whole test images"):
+            proceed(begun)
+    weights = (begun / "seed-0" / "weights.safetensors").read_bytes()
+    assert not (begun / "seed-0" / "test.json").exists() and not (begun / "result.json").exists()
+    result, _ = proceed(begun)
+    assert (begun / "seed-0" / "weights.safetensors").read_bytes() == weights
+    assert result["n"] == 1
+
+
+def test_a_checkpoint_of_another_network(
+    settings: FinalSettings, begun: Path, stop_after: Stop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    network = replace(settings.experiment.network, width=4)
+    other = replace(settings, seeds=(0,), experiment=replace(settings.experiment, network=network))
+    wider = create(other, Options(jobs=1), tmp_path)
+    with monkeypatch.context():
+        stop_after(1)
+        for folder in (begun, wider):
+            with pytest.raises(KeyboardInterrupt):
+                proceed(folder)
+            stop_after(1)
+        monkeypatch.undo()
+    monkeypatch.setattr(module, "save_learning", lambda *given: None)
+    (begun / "seed-0").rename(begun / "kept")
+    (wider / "seed-0").rename(begun / "seed-0")
+    with pytest.raises(RunError, match=r"\(.*\).*\(.*\)"):  # both shapes
+        proceed(begun)
+
+
+def test_a_seed_that_diverges_is_left_and_said(settings: FinalSettings, undrawn: None, tmp_path: Path) -> None:
+    wild = {"epochs": 3, "batch": 50, "optimiser": "sgd", "learning_rate": 100.0, "weight_decay": 1e6}
+    plan = plan_from_table({"recipe": wild}, "wild", "here")
+    folder = create(replace(settings, plan=plan), Options(jobs=1), tmp_path)
+    said: list[str] = []
+    with pytest.raises(SearchError, match="at least one seed to come to its end, got 2 that diverged"):
+        FinalSession(folder, Options(jobs=1), say=said.append).proceed()
+    assert [text[:6] for text in said] == ["seed 0", "seed 1"]
+    result = json.loads((folder / "result.json").read_text())
+    assert result["n"] == 0 and all("non-finite" in row["failed"] for row in result["seeds"])
+
+
+def edited(folder: Path) -> None:
+    path = folder / "training.toml"
+    path.write_text(path.read_text().replace("learning_rate = 0.01", "learning_rate = 0.02"))
+
+
+def other_images(folder: Path) -> None:
+    path = folder / "starts.jsonl"
+    row = json.loads(path.read_text())
+    path.write_text(json.dumps({**row, "data": "0" * 16}) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [(edited, r"training\.toml has changed"), (other_images, "the images have changed")],
+)
+def test_a_folder_that_belongs_to_something_else(begun: Path, change: Callable[[Path], None], part: str) -> None:
+    proceed(begun)
+    change(begun)
+    with pytest.raises(RunError, match=part):
+        proceed(begun)
+
+
+def test_other_versions_are_said(begun: Path) -> None:
+    proceed(begun)
+    path = begun / "starts.jsonl"
+    row = json.loads(path.read_text())
+    path.write_text(json.dumps({**row, "versions": {**row["versions"], "torch": "1.0"}}) + "\n")
+    (sentence,) = proceed(begun)[1]
+    assert "begun with versions" in sentence and "1.0" in sentence
+
+
+def test_one_writer(begun: Path) -> None:
+    with lock(begun), pytest.raises(RunError, match="another process"):
+        proceed(begun)
+
+
+def test_out_is_a_folder_with_other_files_or_settings(settings: FinalSettings, begun: Path, tmp_path: Path) -> None:
+    one = replace(settings, seeds=(0,))
+    assert create(one, Options(jobs=1), tmp_path, begun) == begun  # the same settings: goes on
+    with pytest.raises(RunError, match=r"seeds = \[0\], with which .* was begun, got \[0, 1\].*evobnn train"):
+        create(settings, Options(jobs=1), tmp_path, begun)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="which has other files in it"):
+        create(one, Options(jobs=1), tmp_path, tmp_path / "other")
+
+
+def test_weights_that_are_damaged_or_of_another_network(begun: Path) -> None:
+    proceed(begun)
+    path = begun / "seed-0" / "weights.safetensors"
+    (begun / "seed-0" / "test.json").unlink()
+    save_file({"other": torch.zeros(1)}, path)
+    with pytest.raises(RunError, match="the weights of this network in"):
+        proceed(begun)
+    path.write_bytes(b"half")
+    with pytest.raises(RunError, match="the weights of this network in"):
+        proceed(begun)
+
+
+def test_progress_counts_all_seeds(settings: FinalSettings, undrawn: None, tmp_path: Path) -> None:
+    folder = create(settings, Options(jobs=1), tmp_path)
+    seen: list[module.Progress] = []
+    read: list[int] = []
+    count = reads()
+
+    def note(state: module.Progress) -> None:
+        seen.append(state)
+        read.append(reads() - count)
+
+    FinalSession(folder, Options(jobs=1), note).proceed()
+    assert read == [0] * 14  # not before the end of the last seed
+    assert reads() == count + 2
+    assert [state.done for state in seen] == [0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12]
+    assert {state.planned for state in seen} == {12}
+    assert math.isnan(seen[0].seconds_left) and seen[-1].seconds_left == 0
+    assert [place for place, state in enumerate(seen) if state.line is None] == [0, 7]
+
+
+def test_the_settings_are_a_file_that_people_read(begun: Path) -> None:
+    table = tomllib.loads((begun / "training.toml").read_text())
+    assert list(table)[:4] == ["format", "preset", "genome", "recipe_name"]
