@@ -87,28 +87,31 @@ def _numbers(values: Any) -> Tensor:
 
 
 class _Norm:
-    """A batch norm of one pass, as y = a x + b, and what its backward pass needs; `training` uses and updates moments
-    of the batch, else the running ones are used.
+    """A batch norm of one pass over z = alpha x, as y = a x + b, and what its backward pass needs. In training it takes
+    the moments of the batch and updates the running ones, else it takes these.
     """
 
-    def __init__(self, norm: nn.BatchNorm2d, x: npt.NDArray[Any]) -> None:
+    def __init__(self, norm: nn.BatchNorm2d, x: npt.NDArray[Any], alpha: Floats | None = None) -> None:
         channels = x.shape[3]
-        self.gain = norm.weight.detach().numpy() if norm.weight is not None else np.ones(channels, np.float32)
+        self.alpha = np.ones(channels) if alpha is None else alpha.astype(np.float64)
+        gain = norm.weight.detach().numpy() if norm.weight is not None else np.ones(channels, np.float32)
         bias = norm.bias.detach().numpy() if norm.bias is not None else np.zeros(channels, np.float32)
         self.count = x.size // channels
         self.batch = norm.training
         assert norm.running_mean is not None and norm.running_var is not None
         if self.batch:
             total, squares = _run(_kernels().moments, x)
-            self.mean = total / self.count
-            variance = np.maximum(squares / self.count - self.mean**2, 0.0)
+            mean = total / self.count
+            variance = self.alpha**2 * np.maximum(squares / self.count - mean**2, 0.0)
+            self.mean = self.alpha * mean
             self._remember(norm, variance)
         else:
             self.mean = norm.running_mean.numpy().astype(np.float64)
             variance = norm.running_var.numpy().astype(np.float64)
         self.inverse = 1.0 / np.sqrt(variance + norm.eps)
-        self.a = (self.gain * self.inverse).astype(np.float32)
-        self.b = (bias - self.mean * self.gain * self.inverse).astype(np.float32)
+        self.slope = gain * self.inverse * self.alpha
+        self.a = self.slope.astype(np.float32)
+        self.b = (bias - self.mean * gain * self.inverse).astype(np.float32)
 
     def _remember(self, norm: nn.BatchNorm2d, variance: npt.NDArray[np.float64]) -> None:
         share = norm.momentum
@@ -120,14 +123,15 @@ class _Norm:
     def backward(self, total: Any, products: Any) -> tuple[Any, Any, Floats, Floats]:
         """Return the gradients of gain and bias, and (k1, k0) of `kernels.leave`, from the sums of g and of g x.
 
-        dx = gain inverse (g - mean(g) - xhat mean(g xhat)), with the last two terms only for moments of the batch.
+        dx = a (g - mean(g) - zhat mean(g zhat)), zhat = (alpha x - mean) inverse; the last two terms only for moments
+        of the batch.
         """
-        gain = (products - self.mean * total) * self.inverse
+        gain = (self.alpha * products - self.mean * total) * self.inverse
         if not self.batch:
             nothing = np.zeros(len(gain), np.float32)
             return gain, total, nothing, nothing
-        k1 = -self.gain * self.inverse**2 * gain / self.count
-        k0 = -self.gain * self.inverse * total / self.count - k1 * self.mean
+        tilt = self.slope * self.inverse * gain / self.count
+        k1, k0 = -tilt * self.alpha, tilt * self.mean - self.slope * total / self.count
         return gain, total, k1.astype(np.float32), k0.astype(np.float32)
 
 
@@ -142,6 +146,7 @@ class _How:
     short: bool
     scaled: bool
     rectify: bool
+    normed_behind: bool
 
     @property
     def dtype(self) -> torch.dtype:
@@ -193,6 +198,8 @@ def _wanted(ctx: Any, *found: tuple[int, Any]) -> list[Tensor | None]:
 
 
 class _SignConvolution(torch.autograd.Function):
+    """[batch norm] -> sign -> convolution -> [ReLU] -> scale, with the norm in front, or behind it all, or without."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, weight: Tensor,
@@ -200,11 +207,9 @@ class _SignConvolution(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         kernels, channels = _kernels(), x.shape[1]
         x = _last(x)
-        if norm is None:
-            found, a, b = None, np.ones(channels, np.float32), np.zeros(channels, np.float32)
-        else:
-            found = _Norm(norm, _map(x))
-            a, b = found.a, found.b
+        first = _Norm(norm, _map(x)) if norm is not None and not how.normed_behind else None
+        a = np.ones(channels, np.float32) if first is None else first.a
+        b = np.zeros(channels, np.float32) if first is None else first.b
         pad = how.border
         signs = _empty((x.shape[0], channels, x.shape[2] + 2 * pad, x.shape[3] + 2 * pad), how.dtype)
         plus, minus, border = how.numbers
@@ -213,29 +218,38 @@ class _SignConvolution(torch.autograd.Function):
         alpha = how.alpha(weight.detach())
         y = _last(F.conv2d(signs, two, None, how.stride, 0, how.dilation))
         out = _empty(y.shape, torch.float32)
-        _run(kernels.finish, _map(y), alpha, how.floor, _map(out))
-        ctx.save_for_backward(x, signs, two, out if how.rectify else None)
-        ctx.rest = found, a, b, alpha, slope, how
+        last = _Norm(norm, _map(y), alpha) if norm is not None and how.normed_behind else None
+        if last is None:
+            _run(kernels.finish, _map(y), alpha, how.floor, _map(out))
+        else:
+            _run(kernels.affine, _map(y), last.a, last.b, _map(out))
+        kept = y if last is not None else out if how.rectify else None
+        ctx.save_for_backward(x, signs, two, kept)
+        ctx.rest = first, last, a, b, alpha, slope, how
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, signs, two, made = ctx.saved_tensors
-        norm, a, b, alpha, slope, how = ctx.rest
+        x, signs, two, kept = ctx.saved_tensors
+        first, last, a, b, alpha, slope, how = ctx.rest
         kernels, grad = _kernels(), _last(grads[0])
         entered = _empty(grad.shape, how.dtype)
-        _run(kernels.enter, _map(grad), _map(made if how.rectify else grad), alpha, how.floor, _map(entered))
+        gain = bias = None
+        if last is None:
+            _run(kernels.enter, _map(grad), _map(grad if kept is None else kept), alpha, how.floor, _map(entered))
+        else:
+            there = (_map(grad), _map(kept), last.a, last.b, _NO_SLOPE, 0)
+            gain, bias, k1, k0 = last.backward(*_run(kernels.sums_behind, *there))
+            _run(kernels.leave, *there, k1, k0, _map(entered))
         gx, gw, _ = torch.ops.aten.convolution_backward(
             entered, signs, two, None, [how.stride] * 2, [0, 0], [how.dilation] * 2, False, [0, 0], 1,
-            [ctx.needs_input_grad[0] or norm is not None, True, False],
+            [True, True, False],
         )  # fmt: skip
         where = (_map(_last(gx)), _map(x), a, b, slope, how.border)
+        k1 = k0 = np.zeros(x.shape[1], np.float32)
+        if first is not None:
+            gain, bias, k1, k0 = first.backward(*_run(kernels.sums_behind, *where))
         out = _empty(x.shape, torch.float32)
-        if norm is None:
-            nothing = np.zeros(x.shape[1], np.float32)
-            _run(kernels.leave, *where, nothing, nothing, _map(out))
-            return out, None, None, gw.float(), None, None, None
-        gain, bias, k1, k0 = norm.backward(*_run(kernels.sums_behind, *where))
         _run(kernels.leave, *where, k1, k0, _map(out))
         return out, *_wanted(ctx, (1, gain), (2, bias)), gw.float(), None, None, None
 
@@ -268,9 +282,13 @@ _SLOPES = {"clipped_identity": (1.0, 0.0), "approxsign": (2.0, 2.0)}
 """By surrogate: the slope at 0, and how much of it is lost at the clip."""
 
 
-def sign_convolution(x: Tensor, norm: nn.BatchNorm2d | None, site: Site, conv: BinaryConv2d) -> Tensor:
-    """Return conv(site(norm(x))) of a map that `can`; without a norm conv(site(x)). Channels last."""
-    if norm is not None and not (site.shift is None and site.activation is None):
+def sign_convolution(
+    x: Tensor, norm: nn.BatchNorm2d | None, site: Site, conv: BinaryConv2d, *, behind: bool = False
+) -> Tensor:
+    """Return conv(site(norm(x))) of a map that `can`, channels last; with `behind` norm(conv(site(x))), and without a
+    norm conv(site(x)).
+    """
+    if norm is not None and not behind and not (site.shift is None and site.activation is None):
         x, norm = batch_normalised(x, norm), None
     if site.shift is not None:
         x = site.shift(x)
@@ -280,16 +298,18 @@ def sign_convolution(x: Tensor, norm: nn.BatchNorm2d | None, site: Site, conv: B
     slope = np.array([site.clip, top, lost / site.clip], np.float32)
     inside = conv.scale in FUSED
     weight, alpha = (conv.weight, None) if inside else conv.parts()
+    later = norm if behind and not (inside and not conv.rectify) else None
+    norm = None if later is not None else norm
     how = _How(
         conv.stride, conv.dilation, conv.border, -1.0 if conv.padding == "minus_one" else 0.0, conv.precision == "bf16",
-        inside and conv.scale != "none", conv.rectify and inside,
+        inside and conv.scale != "none", conv.rectify and inside, norm is not None and behind,
     )  # fmt: skip
     gain, bias = (None, None) if norm is None else (norm.weight, norm.bias)
     out: Tensor = _sign_convolution(x, gain, bias, weight, norm, slope, how)
-    if inside:
-        return out
-    out = out if alpha is None else out * alpha.view(1, -1, 1, 1)
-    return out.relu_() if conv.rectify else out
+    if not inside:
+        out = out if alpha is None else out * alpha.view(1, -1, 1, 1)
+        out = out.relu_() if conv.rectify else out
+    return out if later is None else batch_normalised(out, later)
 
 
 class Layer(nn.Sequential):
@@ -307,8 +327,7 @@ class Layer(nn.Sequential):
             out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return out
         first = next(iter(self._modules)) == "norm"
-        out = sign_convolution(x, self.norm if first else None, self.site, self.conv)
-        return out if first else batch_normalised(out, self.norm)
+        return sign_convolution(x, self.norm, self.site, self.conv, behind=not first)
 
 
 def fuse(network: nn.Module, fused: bool = True) -> None:

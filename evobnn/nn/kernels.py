@@ -74,7 +74,7 @@ def moments(x: Any) -> Any:
         part2[:] = 0
         for r in range(start, min(count, start + _ROWS)):
             for c in range(channels):
-                v = rows[r, c]
+                v = _value(rows[r, c])
                 part[c] += v
                 part2[c] += v * v
         for c in range(channels):
@@ -89,7 +89,7 @@ def affine(x: Any, a: Any, b: Any, out: Any) -> None:
     rows, to = x.reshape(-1, x.shape[3]), out.reshape(-1, x.shape[3])
     for r in range(rows.shape[0]):
         for c in range(rows.shape[1]):
-            to[r, c] = rows[r, c] * a[c] + b[c]
+            to[r, c] = _value(rows[r, c]) * a[c] + b[c]
 
 
 @njit(**_OPTIONS)
@@ -149,7 +149,7 @@ def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
             part2[:] = 0
             for w in range(width):
                 for c in range(channels):
-                    before = x[n, h, w, c]
+                    before = _value(x[n, h, w, c])
                     v = abs(before * a[c] + b[c])
                     g = _value(grad[n, h + pad, w + pad, c]) * (top - fall * v) if v < clip else np.float32(0)
                     part[c] += g
@@ -169,7 +169,7 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
         for h in range(height):
             for w in range(width):
                 for c in range(channels):
-                    before = x[n, h, w, c]
+                    before = _value(x[n, h, w, c])
                     v = abs(before * a[c] + b[c])
                     g = _value(grad[n, h + pad, w + pad, c]) * (top - fall * v) if v < clip else np.float32(0)
-                    out[n, h, w, c] = a[c] * g + k1[c] * before + k0[c]
+                    out[n, h, w, c] = _entry(a[c] * g + k1[c] * before + k0[c], out)

@@ -74,10 +74,46 @@ def test_a_layer_with_norm_site_convolution_and_relu(padding: str, shape: tuple[
         assert torch.equal(fast(maps()), fast(maps()).round())
 
 
-def test_a_layer_whose_norm_stands_behind() -> None:
+@pytest.mark.parametrize("scale", ["none", "mean"])
+def test_a_layer_whose_norm_stands_behind(scale: str) -> None:
     torch.manual_seed(2)
-    slow, fast = pair(normed_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("zero")))
+    slow, fast = pair(normed_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("zero", scale), stride=2))
     agree(slow, fast, maps())
+    for layer in (slow, fast):
+        layer.eval()
+        layer.zero_grad()
+    agree(slow, fast, maps(4))
+
+
+def test_a_norm_behind_a_filter_without_a_scale() -> None:
+    """Latent weights of 0 make alpha 0: the norm then sees zeros, and nothing becomes NaN."""
+    layer = normed_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("zero", "mean"))
+    with torch.no_grad():
+        layer.conv.weight[0].zero_()
+    fuse(layer)
+    x = maps().requires_grad_()
+    out = layer(x)
+    out.square().sum().backward()
+    assert torch.equal(out[:, 0], torch.zeros_like(out[:, 0]))
+    assert all(bool(p.grad.isfinite().all()) for p in layer.parameters() if p.grad is not None)
+    assert x.grad is not None and bool(x.grad.isfinite().all())
+
+
+def test_bf16_behind_a_norm_is_exact_forward_and_close_backward() -> None:
+    found = []
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(12)
+        style = ConvStyle("zero", "mean", False, precision)
+        layer = normed_layer(16, 16, 3, lambda c: Site(precision=precision), style)  # noqa: B023
+        fuse(layer)
+        x = maps(1, channels=16).requires_grad_()
+        out = layer(x)
+        (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum().backward()
+        assert x.grad is not None and layer.conv.weight.grad is not None
+        found.append((out, x.grad, layer.conv.weight.grad, layer.norm.weight.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    for a, b in zip(found[0][1:], found[1][1:], strict=True):
+        assert float((a - b).norm() / a.norm()) < 0.01
 
 
 def test_a_norm_that_is_not_affine_and_one_that_does_not_train() -> None:
