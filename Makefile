@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+BENCH ?= $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,8 +35,9 @@ notebooks: $(READY)  ## execute the notebooks again, in place
 published: $(READY)  ## write populations/published/ anew, from the constants of the spaces
 	@$(BIN)/python -m evobnn.spaces.published
 
-bench: $(READY)  ## run the benchmarks
-	@for file in $(wildcard tests/benchmarks/bench_*.py); do echo "$$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+bench: $(READY)  ## run the benchmarks, or one: make bench BENCH=training ARGS="--only digits"
+	@for name in $(BENCH); do \
+	  echo "bench_$$name.py"; $(BIN)/python "tests/benchmarks/bench_$$name.py" $(ARGS) || exit 1; echo; done
 
 clean:  ## remove caches and build leftovers; .venv and populations/ stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist

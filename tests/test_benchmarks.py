@@ -1,41 +1,43 @@
-"""The benchmarks compare like with like: their reference computes what evobnn computes, and is the one it always was."""
+"""The benchmarks compare like with like: their reference computes what evobnn does, and stays as it is; they run."""
 
 from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evobnn.errors import EvobnnError
 from evobnn.experiment import preset_table
 from evobnn.experiment.settings import from_table
 from evobnn.nn import BinaryConv2d, settle_latent_
+from evobnn.training import Recipe
 from evobnn.training.optimiser import make_optimiser
+from tests.cli.conftest import DRAWING, TINY
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 
+Load = Callable[[str], Any]
+
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> type:
-    """Import the benchmarks as they import each other: their folder stands first on the path."""
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Return what imports a benchmark as it imports the others: their folder stands first on the path."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-    class Found:
-        def __getattr__(self, name: str) -> ModuleType:
-            return importlib.import_module(name)
-
-    return Found()  # type: ignore[return-value]
+    threads = torch.get_num_threads()
+    yield importlib.import_module
+    torch.set_num_threads(threads)
 
 
-def our_step(network: nn.Module, case, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ANN001
-    """Take evobnn's step, in any precision."""
-    recipe = case.recipe
+def our_step(network: nn.Module, recipe: Recipe, images: Tensor, labels: Tensor) -> Tensor:
+    """Take evobnn's step on images of any precision and return the loss before it."""
     optimiser = make_optimiser(network, recipe)
     loss = F.cross_entropy(network(images), labels)
     loss.backward()
@@ -47,25 +49,110 @@ def our_step(network: nn.Module, case, images: torch.Tensor, labels: torch.Tenso
 
 
 @pytest.mark.parametrize("name", ["digits", "cells16", "resnet16"])
-def test_the_reference_is_the_same_function_with_the_same_step(found, name: str) -> None:
-    """In double precision, where no sum rounds across a sign."""
-    case = found.pairs.CASES[name]
-    ours = found.pairs.decoded(case, "fp32", "torch")
-    plain = found.pairs.plain_like(case, ours).double().train()
+def test_the_reference_is_the_same_function_with_the_same_step(load: Load, name: str) -> None:
+    """In double precision, where rounding takes no sum across a sign."""
+    pairs, case = load("pairs"), load("pairs").CASES[name]
+    ours = pairs.decoded(case, "fp32", "torch")
+    plain = pairs.plain_like(case, ours).double().train()
     ours = ours.double().train()
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(6, *case.shape, generator=generator, dtype=torch.float64)
+    images = torch.randn(6, *case.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.arange(6)
-    trainer = found.plain.Trainer(
-        plain, case.recipe.learning_rate, case.recipe.gradient_norm, case.recipe.latent_clip
-    )
-    before = ours.head.linear.weight.detach().clone()
     with torch.no_grad():
         torch.testing.assert_close(plain(images), ours(images), rtol=1e-9, atol=1e-9)
-    losses = [trainer.step(images, labels), our_step(ours, case, images, labels)]
-    torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=1e-9)
+    recipe, before = case.recipe, ours.head.linear.weight.detach().clone()
+    trainer = load("plain").Trainer(plain, recipe.learning_rate, recipe.gradient_norm, recipe.latent_clip)
+    losses = trainer.step(images, labels), our_step(ours, recipe, images, labels)
+    torch.testing.assert_close(*losses, rtol=1e-9, atol=1e-9)
     assert not torch.equal(before, ours.head.linear.weight)
     theirs = dict(plain.named_parameters())
     for key, parameter in ours.named_parameters():
         torch.testing.assert_close(theirs[key], parameter, rtol=1e-6, atol=1e-6, msg=key)
     assert len(theirs) == len(list(ours.parameters())) > 20
+
+
+def test_the_networks_are_those_they_are_said_to_be(load: Load) -> None:
+    pairs = load("pairs")
+    cases = pairs.CASES
+    assert cases["digits"].template == from_table(preset_table("digits"), "test").network
+    assert [len(cell.edges) for _, cell in pairs.parse_genome(pairs.DENSE).cells] == [8, 8]
+    with torch.device("meta"):
+        network = pairs.decoded(cases["resnet64"], "fp32", "torch")
+    # two 3x3 convolutions in each of 8 blocks, 1x1 around 3 of them
+    assert sum(isinstance(module, BinaryConv2d) for module in network.modules()) == 8 * 2 + 3
+
+
+def test_a_changed_reference_is_refused(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = load("bench_training")
+    training.check_reference()
+    monkeypatch.setattr(training, "REFERENCE", "0" * 64)
+    with pytest.raises(EvobnnError, match="plain.py"):
+        training.check_reference()
+
+
+def test_training_is_measured(load: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "told.json"
+    names = ("--only", "digits", "--only", "exactness", "--variant", "fp32 torch")
+    load("bench_training").main([*names, "--blocks", "1", "--steps", "1", "--batch", "4", "--json", str(path)])
+    told = json.loads(path.read_text())
+    first, *shares = told["rows"]
+    assert "fp32 torch" in capsys.readouterr().out
+    assert first["ratio"]["median"] == first["reference_seconds"][0] / first["seconds"][0]
+    assert first["kept_mib"]["reference"] > 0
+    assert [row["terms"] for row in shares] == [144, 324, 576, 1296, 4608]
+    assert all(row["wrong"][variant] == 0.0 for row in shares for variant in ("fp32 torch", "fp32 fused"))
+    assert {"torch", "numba", "evobnn"} <= set(told["versions"]) and told["machine"]["model"]
+
+
+def test_the_time_of_a_search_is_split_without_rest(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(DRAWING, lambda *given: None)
+    search = load("bench_search")
+    settings = [*TINY[1::2], "strategy.population=4", "noise.rescore=1"]
+    found = search.measured(settings, 0, 1)
+    search.show(found)
+    assert "bookkeeping and transport" in capsys.readouterr().out
+    assert sum(map(found.total, search.PARTS)) == pytest.approx(found.wall, rel=0.02)
+    assert found.evaluations > 4
+    assert all(found.total(part) > 0 for part in ("training", "decoding", "data", "preparing", "bookkeeping"))
+    assert found.total("idle") == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_batch_of_two_workers_is_split_as_counted_by_hand(load: Load) -> None:
+    """Two workers from 0 to 10; the first is new, works 2 to 4 and 5 to 8, the second, known, from 1 to 9.5."""
+    search, timed = load("bench_search"), load("timed")
+    lines = [(1, 2.0, 4.0), (2, 1.0, 9.5), (1, 5.0, 8.0)]
+    batch = search.Batch(0.0, 10.0, 0.0, tuple(timed.Timed(None, *at, {"training": at[2] - at[1]}) for at in lines))
+    known = {2}
+    found = search.split(batch, 2, known)
+    assert known == {1, 2}
+    counted = {"training": 2 + 3 + 8.5, "starting workers": 2.0, "transport": 1 + 1 + 2 * 0.5, "idle": 1.5}
+    assert {part: seconds for part, seconds in found.items() if seconds} == counted
+    assert sum(found.values()) == 2 * 10
+
+
+def test_a_clock_charges_the_innermost(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed, now = load("timed"), iter([0.0, 1.0, 3.0, 6.0, 10.0, 15.0])
+    monkeypatch.setattr(timed.time, "perf_counter", lambda: next(now))
+    clock = timed.Clock("rest")
+    with clock.within("outer"), clock.within("inner"):
+        pass
+    monkeypatch.undo()
+    assert dict(clock.seconds) == {"rest": 1.0, "outer": 2.0 + 4.0, "inner": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"), [([1.0] * 4, 2.0), ([1.0] * 3, 1.5), ([3.0, 1.0, 1.0, 1.0], 2.0), ([1.0, 1.0, 3.0], 1.25)]
+)
+def test_the_ratio_that_a_list_allows(load: Load, seconds: list[float], wanted: float) -> None:
+    assert load("bench_scaling").bound(seconds, 2) == wanted
+
+
+@pytest.mark.slow
+def test_workers_are_measured(load: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "told.json"
+    settings = [text for pair in zip(TINY[::2], TINY[1::2], strict=True) for text in pair]
+    load("bench_scaling").main(["--evaluations", "4", "--repeats", "1", "--json", str(path), *settings])
+    told = json.loads(path.read_text())
+    assert len(told["rows"]) == 2 and told["rows"][-1]["workers"] == 2
+    assert "2 workers are" in capsys.readouterr().out

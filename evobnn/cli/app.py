@@ -416,3 +416,13 @@ def fidelity(
         what, dataset, assignments or [], options, studies.Brief(brief, widths, out), heritable=heritable,
         weights=weights, genomes=genomes, seeds=seeds, epochs=epochs, as_json=as_json,
     )  # fmt: skip
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
+) -> None:
+    """Show what this machine has, and which precision, kernels and number of jobs evobnn chooses on it and why."""
+    from evobnn.cli import doctor
+
+    doctor.show(as_json=as_json)

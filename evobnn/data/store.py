@@ -59,7 +59,7 @@ def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None 
     data, as `sources.load_train` does, and where no cache can be written.
     """
     name = f"{spec.name}-{_key(spec, source_files(spec.name, data_dir))}"
-    roots = _cache_roots() if cache is None else [cache]
+    roots = cache_roots() if cache is None else [cache]
     for root in roots:
         if (root / name / "meta.json").is_file():
             try:
@@ -244,7 +244,8 @@ def _key(spec: DatasetSpec, files: tuple[Path, ...]) -> str:
     return hashlib.sha256(json.dumps([_FORMAT, said, looks, versions]).encode()).hexdigest()[:16]
 
 
-def _cache_roots() -> list[Path]:
+def cache_roots() -> list[Path]:
+    """Return where prepared sets are kept: the first of these folders that can be written."""
     named = os.environ.get("EVOBNN_CACHE")
     try:
         first = Path(named) if named else Path.home() / ".cache" / "evobnn"

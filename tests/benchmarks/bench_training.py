@@ -199,15 +199,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     check_reference()
     torch.set_num_threads(given.threads)
-    print(f"{heading()}\nthreads: {given.threads}; median of {given.blocks} blocks (range)\n")
-    print(f"{'':<21} {'images/s':>15} {'':<32}{'kept, MiB':>15}")
-    print(f"{'case':<9} {'variant':<11} {'reference':>10} {'evobnn':>10}   {'ratio':<24} {'ref.':>7} {'evobnn':>7}")
+    print(f"{heading()}\nthreads: {given.threads}; median of {given.blocks} blocks (range)")
     rows: list[dict[str, Any]] = []
-    for name, case in CASES.items():
+    chosen = {name: case for name, case in CASES.items() if not given.only or name in given.only}
+    if chosen:
+        print(f"\n{'':<21} {'images/s':>15} {'':<32}{'kept, MiB':>15}")
+        print(f"{'case':<9} {'variant':<11} {'reference':>10} {'evobnn':>10}   {'ratio':<24} {'ref.':>7} {'evobnn':>7}")
+    for name, case in chosen.items():
         for variant in given.variant or VARIANTS:
-            if not given.only or name in given.only:
-                sized = replace(case, batch=given.batch or case.batch)
-                rows.append(steps_row(name, sized, variant, given.blocks, given.steps or case.steps))
+            sized = replace(case, batch=given.batch or case.batch)
+            rows.append(steps_row(name, sized, variant, given.blocks, given.steps or case.steps))
     rows += epoch_rows(given.blocks) if given.epoch else []
     rows += exactness_rows() if not given.only or "exactness" in given.only else []
     write(given.json, vars(given), rows)

@@ -1,0 +1,133 @@
+"""`evobnn doctor` says in a line each what is there and what is chosen, whatever is missing or broken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from evobnn import nn
+from evobnn.cli import doctor
+from evobnn.parallel import default_jobs
+from tests.cli.conftest import Call
+
+MIB = 2**20
+
+
+def lines(evobnn: Call) -> dict[str, str]:
+    """Return what stands behind each first word; every call ends well and quietly."""
+    done = evobnn("doctor")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split(maxsplit=1) for line in done.out.splitlines()]
+    assert [name for name, _ in rows] == list(doctor.PROBES)
+    return dict(rows)  # type: ignore[arg-type]
+
+
+def test_a_line_for_each_and_all_as_it_should_be(evobnn: Call, cache: Path) -> None:
+    found = lines(evobnn)
+    assert "torch" in found["versions"] and "numba" in found["versions"]
+    assert found["jobs"].startswith(f"{default_jobs()}: ")
+    assert found["precision"].startswith("auto means ")
+    assert found["kernels"].startswith("torch and fused")
+    assert str(cache) in found["data"]
+    assert "cannot tell" not in " ".join(found.values())
+
+
+def test_the_same_as_an_object(evobnn: Call) -> None:
+    found = json.loads(evobnn("doctor", "--json").out)
+    assert list(found) == list(doctor.PROBES)
+    assert found["kernels"]["fused"] is True
+    assert found["cores"]["usable"] <= found["cores"]["logical"]
+    assert found["memory"]["free"] < found["memory"]["total"]
+
+
+@pytest.mark.parametrize("name", list(doctor.PROBES))
+def test_what_fails_costs_its_own_line_only(evobnn: Call, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fails() -> doctor.Finding:
+        raise ModuleNotFoundError("No module\nnamed 'this'")
+
+    others = {other: lambda: doctor.Finding("fine") for other in doctor.PROBES if other != name}
+    monkeypatch.setattr(doctor, "PROBES", {other: others.get(other, fails) for other in doctor.PROBES})
+    found = lines(evobnn)
+    assert found.pop(name) == "cannot tell: ModuleNotFoundError: No module named 'this'"
+    assert set(found.values()) == {"fine"}
+
+
+def test_without_numba(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(nn, "kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "evobnn.nn.kernels", None)
+    assert lines(evobnn)["kernels"].startswith("torch only, as fused does not run: ")
+
+
+def test_kernels_that_compute_something_else(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "fused_is_right", lambda precision: precision != "fp32")
+    assert "comes out differently in fp32" in lines(evobnn)["kernels"]
+
+
+def test_without_bfloat16(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evobnn.experiment.settings.native_precision", lambda: "fp32")
+    assert lines(evobnn)["precision"].startswith("auto means fp32: torch finds neither")
+
+
+def test_little_memory_decides_the_number_of_jobs(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=800 * MIB, available=300 * MIB))
+    monkeypatch.setattr(doctor, "CGROUP", Path("nowhere"))
+    found = lines(evobnn)
+    assert found["memory"] == "0.8 GiB, 0.3 GiB free"
+    assert found["jobs"].startswith("1: free memory feeds 0 workers")
+
+
+@pytest.mark.parametrize(
+    ("files", "cores", "memory"),
+    [
+        ({"cpu.max": "150000 100000\n", "memory.max": "1048576\n"}, 1.5, MIB),
+        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0, None),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, None),
+        ({"memory/memory.limit_in_bytes": "2097152\n"}, None, 2 * MIB),
+        ({}, None, None),
+    ],
+)
+def test_bounds_of_a_control_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: float | None, memory: int | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
+    assert doctor.cpu_quota() == cores
+    assert doctor.memory_limit() == memory
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "flag"),
+    [
+        ("processor\t: 0\nmodel name\t: A B\nflags\t\t: fpu avx2 amx_bf16\n\nmodel name\t: C\n", "A B", "amx_bf16"),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", "", "asimd"),
+    ],
+)
+def test_the_processor_as_linux_tells_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str, flag: str
+) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text(text)
+    monkeypatch.setattr(doctor, "CPUINFO", path)
+    named, flags = doctor.cpuinfo()
+    assert named == name and flag in flags
+    monkeypatch.setattr(doctor, "CPUINFO", tmp_path / "none")
+    assert doctor.cpuinfo() == ("", set())
+
+
+def test_a_data_folder_that_cannot_be_written(evobnn: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    there = tmp_path / "cache" / "evobnn"
+    roots = [tmp_path / "file" / "evobnn", there]
+    monkeypatch.setattr("evobnn.data.store.cache_roots", lambda: roots)
+    assert lines(evobnn)["data"] == f"prepared images are kept in {there}, as {roots[0]} cannot be written"
+    assert not there.exists()
+    del roots[1]
+    assert "set EVOBNN_CACHE" in lines(evobnn)["data"]
