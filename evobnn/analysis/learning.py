@@ -53,7 +53,8 @@ def plot_losses(curves: Mapping[str, Learning], ax: Axes | None = None, stages: 
         ax.plot(curve.epochs, np.asarray(curve.training_loss, float), ls=":", color=colour, lw=1.3)
         ax.plot(curve.epochs, np.asarray(curve.validation_loss, float), ls="-", color=colour, lw=1.5)
     ax.plot([], [], ls=":", color=INK, label="training")
-    ax.plot([], [], ls="-", color=INK, label="validation")
+    if _validated(curves):
+        ax.plot([], [], ls="-", color=INK, label="validation")
     if any((np.asarray(curve.training_loss, float) > 0).any() for curve in curves.values()):
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -81,15 +82,25 @@ def plot_errors(curves: Mapping[str, Learning], ax: Axes | None = None, stages: 
 
 
 def save_learning(path: Path, curves: Mapping[str, Learning], stages: Sequence[int] = ()) -> None:
-    """Replace a PNG file by both pictures side by side; raises RunError if it cannot be written."""
-    figure = Figure(figsize=(11.0, 4.4), layout="constrained")
+    """Replace a PNG file by both pictures side by side, the second only where there are validation errors; raises
+    RunError if it cannot be written.
+    """
+    both = _validated(curves)
+    figure = Figure(figsize=(11.0 if both else 6.0, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    if both:
+        left, right = figure.subplots(1, 2)
+        plot_errors(curves, right, stages)
+    else:
+        left = figure.subplots()
     plot_losses(curves, left, stages)
-    plot_errors(curves, right, stages)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=130)
     write_bytes(path, image.getvalue())
+
+
+def _validated(curves: Mapping[str, Learning]) -> bool:
+    return any(np.isfinite(np.asarray(curve.validation_error, float)).any() for curve in curves.values())
 
 
 def _finish(ax: Axes, label: str, stages: Sequence[int]) -> None:
