@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TextColumn
-
-from evobnn.cli.console import console
+from evobnn.cli.progress import LiveLine
 from evobnn.cli.words import duration, percent
 
 if TYPE_CHECKING:
     from evobnn.final import Progress as State
-
-SCALE = 1000
 
 
 def described(state: State) -> str:
@@ -27,40 +21,14 @@ def described(state: State) -> str:
     return ", ".join([*words, f"{duration(state.seconds_left)} left"])
 
 
-class EpochLine:
-    """Shows a training's progress while it is entered; `report` and `say` are what a session calls."""
-
-    def __init__(self) -> None:
-        self._console = console()
-        self._live = self._console.is_terminal
-        bar = [BarColumn(bar_width=10)] if self._console.width >= 95 else []
-        text = TextColumn("{task.description}", markup=False)
-        self._bar = Progress(
-            *bar, text, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False
-        )
-        self._task = self._bar.add_task("starting", total=SCALE)
-
-    def __enter__(self) -> EpochLine:
-        if self._live:
-            self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._live:
-            self._bar.stop()
+class EpochLine(LiveLine):
+    """Shows a training's progress; `report` and `say` are what a session calls."""
 
     def report(self, state: State) -> None:
         """Show where the training stands: in a pipe, a line for every epoch and one where a seed goes on."""
         if self._live:
-            self._bar.update(self._task, completed=SCALE * state.done / state.planned, description=described(state))
+            self.show(state.done / state.planned, described(state))
         elif state.line is not None:
             print(described(state), flush=True)
         elif state.epoch:
             print(f"seed {state.seed} goes on after epoch {state.epoch}/{state.epochs}", flush=True)
-
-    def say(self, sentence: str) -> None:
-        """Print a sentence that a person should know, above the line."""
-        if self._live:
-            self._console.print(f"note: {sentence}", soft_wrap=True)
-        else:
-            print(f"note: {sentence}", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import math
 import sys
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -30,8 +30,8 @@ def described(state: State) -> str:
     return ", ".join([*words, f"{duration(state.seconds_left)} left"])
 
 
-class ProgressLine:
-    """Shows a session's progress while it is entered; `report` and `say` are what a session calls."""
+class LiveLine:
+    """A line with a bar that renews itself in a terminal while it is entered; elsewhere whoever reports prints."""
 
     def __init__(self) -> None:
         self._console = console()
@@ -42,10 +42,8 @@ class ProgressLine:
             *bar, text, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False
         )
         self._task = self._bar.add_task("starting", total=SCALE)
-        self._shown: tuple[str, int] | None = None
-        self._planned = 0
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Self:
         if self._live:
             self._bar.start()
         return self
@@ -54,11 +52,30 @@ class ProgressLine:
         if self._live:
             self._bar.stop()
 
+    def show(self, share: float, text: str) -> None:
+        """Renew the line: the share that is done, 0 to 1, and what to say of it."""
+        self._bar.update(self._task, completed=SCALE * min(share, 1.0), description=text)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence that a person should know, above the line."""
+        if self._live:
+            self._console.print(f"note: {sentence}", soft_wrap=True)
+        else:
+            print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+
+class ProgressLine(LiveLine):
+    """Shows a session's progress; `report` and `say` are what a session calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[str, int] | None = None
+        self._planned = 0
+
     def report(self, state: State) -> None:
         """Show where the session stands: in a pipe, a line when a generation is finished."""
         if self._live:
-            share = state.done / state.planned if state.planned else 1.0
-            self._bar.update(self._task, completed=SCALE * min(share, 1.0), description=described(state))
+            self.show(state.done / state.planned if state.planned else 1.0, described(state))
             return
         now = state.stage, state.generation
         if now == self._shown:
@@ -74,10 +91,3 @@ class ProgressLine:
             line += f"\nfresh seeds for the front: {state.planned} evaluations, {duration(state.seconds_left)} left"
         self._shown, self._planned = now, state.planned
         print(line, flush=True)
-
-    def say(self, sentence: str) -> None:
-        """Print a sentence that a person should know, above the line."""
-        if self._live:
-            self._console.print(f"note: {sentence}", soft_wrap=True)
-        else:
-            print(f"note: {sentence}", file=sys.stderr, flush=True)

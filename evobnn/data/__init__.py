@@ -4,7 +4,7 @@ A search trains and scores thousands of networks on the same images, so these ar
 read from the user's files (`sources`), its training images are cut class by class into a training and a validation part
 with a fixed seed and perhaps resampled (`dataset`, `resample`), and the result is laid down as `.npy` files (`store`)
 that every worker opens without copying. Test images never enter those files, nor are they read to make them: what a
-search cannot see it cannot overfit. `load_test` alone reads them, and `test_reads` counts how often. Folders of images
+search cannot see it cannot overfit. `load_test` alone reads them, and `reads_of_test` counts it. Folders of images
 (`folder`, `pictures`) are decoded once, or, where that would be too much, in every epoch (`streams`).
 
 A training reads from a `Feed` (`feeds`): the whole set as one uint8 tensor (`batches`) or a stream of files. Batches
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from evobnn.data.dataset import DatasetSpec, Images, Split, fingerprint, split
 from evobnn.data.pictures import IN_MEMORY_BYTES
-from evobnn.data.sources import SOURCES, Source, decoded_bytes, load_test, load_train, test_reads
+from evobnn.data.sources import SOURCES, Source, decoded_bytes, load_test, load_train, reads_of_test
 from evobnn.data.store import PreparedData, open_split, prepare
 
 __all__ = [
@@ -34,6 +34,6 @@ __all__ = [
     "load_train",
     "open_split",
     "prepare",
+    "reads_of_test",
     "split",
-    "test_reads",
 ]

@@ -302,7 +302,7 @@ def load_test(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
     return _images(source.test(place, spec), spec)
 
 
-def test_reads() -> int:
+def reads_of_test() -> int:
     """Return how often this process has read a test part, whether or not it could."""
     return len(_test_parts_read)
 

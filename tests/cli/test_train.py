@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evobnn.cli.entry import run
-from evobnn.data import test_reads as reads
+from evobnn.data import reads_of_test as reads
 from evobnn.experiment.recipes import recipe_names
 from evobnn.final import open_settings
 from evobnn.final import session as module

@@ -67,16 +67,16 @@ def test_garbage_in_the_test_part_is_met_by_load_test_alone(tmp_path: Path, name
         (tmp_path / "set" / file).write_bytes(b"garbage")
     if name == "npz":
         spoil_npz(tmp_path / "set" / "own.npz")
-    reads = sources.test_reads()
+    reads = sources.reads_of_test()
     after = prepare(spec, tmp_path / "set", tmp_path / "second")
     train = load_train(spec, tmp_path / "set")
     assert after.fingerprint == before.fingerprint
     assert len(train) == after.train_count + after.validation_count
-    assert sources.test_reads() == reads
+    assert sources.reads_of_test() == reads
     with pytest.raises(DataError) as caught:
         load_test(spec, tmp_path / "set")
     assert str(tmp_path / "set" / (files[0] if files else "own.npz")) in str(caught.value)
-    assert sources.test_reads() == reads + 1
+    assert sources.reads_of_test() == reads + 1
 
 
 def test_the_fifth_of_a_folder_without_a_test_part_is_not_opened(tmp_path: Path) -> None:
@@ -94,12 +94,12 @@ def test_the_fifth_of_a_folder_without_a_test_part_is_not_opened(tmp_path: Path)
 
 
 def test_the_readings_of_digits_are_counted_too(tmp_path: Path) -> None:
-    reads = sources.test_reads()
+    reads = sources.reads_of_test()
     prepare(DatasetSpec(), None, tmp_path)
     load_train(DatasetSpec())
-    assert sources.test_reads() == reads
+    assert sources.reads_of_test() == reads
     load_test(DatasetSpec())
-    assert sources.test_reads() == reads + 1
+    assert sources.reads_of_test() == reads + 1
 
 
 WATCHED = """

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from evobnn.data import test_reads as reads
+from evobnn.data import reads_of_test as reads
 from evobnn.errors import DataError, RunError, SearchError
 from evobnn.experiment import Options
 from evobnn.experiment.recipes import plan_from_table

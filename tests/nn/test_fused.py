@@ -35,8 +35,10 @@ def pair(layer: nn.Module, *, fast_type: torch.dtype = torch.float32) -> tuple[n
     return layer.double(), fast
 
 
-def agree(slow: nn.Module, fast: nn.Module, x: Tensor, *, tolerance: float = 2e-5) -> None:
-    """Compare output, gradients of input and parameters, and buffers after one step forward and backward."""
+def agree(slow: nn.Module, fast: nn.Module, x: Tensor, *, tolerance: float = 2e-5) -> bool:
+    """Compare output, gradients of input and parameters, and buffers after one step forward and backward; return
+    whether there was a parameter to compare.
+    """
     left, right = x.double().requires_grad_(), x.clone().requires_grad_()
     one, other = slow(left), fast(right)
     torch.testing.assert_close(other.double(), one, rtol=tolerance, atol=tolerance)
@@ -50,9 +52,9 @@ def agree(slow: nn.Module, fast: nn.Module, x: Tensor, *, tolerance: float = 2e-
         assert p.grad is not None and q.grad is not None, name
         torch.testing.assert_close(q.grad.double(), p.grad, rtol=1e-3, atol=tolerance * 50, msg=name)
         compared += 1
-    assert compared > 0
     for (name, p), (_, q) in zip(slow.named_buffers(), fast.named_buffers(), strict=True):
         torch.testing.assert_close(q.double(), p, rtol=1e-5, atol=1e-5, msg=name)
+    return compared > 0
 
 
 SHAPES = list(product(("zero", "minus_one"), ((1, 1, 1), (3, 1, 1), (3, 2, 1), (5, 1, 1), (3, 1, 2), (5, 2, 2))))
@@ -69,7 +71,7 @@ def test_a_layer_with_norm_site_convolution_and_relu(padding: str, shape: tuple[
     )  # fmt: skip
     slow, fast = pair(layer)
     assert can(maps(), fast.site, fast.conv)  # type: ignore[arg-type]
-    agree(slow, fast, maps())
+    assert agree(slow, fast, maps())
     with torch.no_grad():  # whole numbers come out as such
         assert torch.equal(fast(maps()), fast(maps()).round())
 
@@ -78,11 +80,11 @@ def test_a_layer_with_norm_site_convolution_and_relu(padding: str, shape: tuple[
 def test_a_layer_whose_norm_stands_behind(scale: str) -> None:
     torch.manual_seed(2)
     slow, fast = pair(normed_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("zero", scale), stride=2))
-    agree(slow, fast, maps())
+    assert agree(slow, fast, maps())
     for layer in (slow, fast):
         layer.eval()
         layer.zero_grad()
-    agree(slow, fast, maps(4))
+    assert agree(slow, fast, maps(4))
 
 
 def test_a_norm_behind_a_filter_without_a_scale() -> None:
@@ -120,12 +122,12 @@ def test_a_norm_that_is_not_affine_and_one_that_does_not_train() -> None:
     torch.manual_seed(3)
     layer = binary_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("minus_one"), affine=False)
     slow, fast = pair(layer)
-    agree(slow, fast, maps())
+    assert agree(slow, fast, maps())
     slow.eval()
     fast.eval()
     slow.zero_grad()
     fast.zero_grad()
-    agree(slow, fast, maps(4))
+    assert agree(slow, fast, maps(4))
 
 
 def test_a_shift_and_an_expression_before_the_sign() -> None:
@@ -135,7 +137,7 @@ def test_a_shift_and_an_expression_before_the_sign() -> None:
 
     torch.manual_seed(5)
     slow, fast = pair(binary_layer(CHANNELS, FILTERS, 3, site, ConvStyle("zero")))
-    agree(slow, fast, maps(), tolerance=1e-4)
+    assert agree(slow, fast, maps(), tolerance=1e-4)
 
 
 @pytest.mark.parametrize("scale", ["mean", "xnor", "learnable", "standardised", "bnas"])
@@ -146,7 +148,7 @@ def test_scales(scale: str) -> None:
     torch.manual_seed(6)
     layer = nn.Sequential(normed_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("minus_one", scale)))
     slow, fast = pair(layer)
-    agree(slow, fast, maps(), tolerance=1e-4)
+    assert agree(slow, fast, maps(), tolerance=1e-4)
 
 
 def test_a_relu_on_a_sum_of_zero_passes_nothing() -> None:
