@@ -11,7 +11,7 @@ import typer
 
 from evobnn.cli import runs, search
 from evobnn.cli.console import console, note, table
-from evobnn.cli.words import counted
+from evobnn.cli.words import STOPPED, counted
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment, Options
 from evobnn.snapshot import new_folder
@@ -20,7 +20,6 @@ from evobnn.studies.compare import Question, check, compare
 from evobnn.studies.report import Report
 from evobnn.studies.words import notes, tables
 
-STOPPED = 130
 SEEDS, SEEDS_ON_TABLE = 5, 200
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import typer
 
 from evobnn.cli.app import app
+from evobnn.cli.words import STOPPED
 from evobnn.errors import EvobnnError, message
 
-STOPPED = 130
 WIDTH = 100
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 _POSSIBLE = re.compile(r" \(Possible options: ([^,)]+).*\)$")

@@ -14,7 +14,7 @@ from evobnn._checks import check_at_least
 from evobnn.cli import fronts, runs
 from evobnn.cli.console import note
 from evobnn.cli.progress import ProgressLine
-from evobnn.cli.words import counted, seconds
+from evobnn.cli.words import STOPPED, counted, seconds
 from evobnn.errors import EvobnnError, ExperimentError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
@@ -25,7 +25,6 @@ from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 
 DEFAULT_PRESET = "digits"
-STOPPED = 130
 
 
 def options(

@@ -13,8 +13,7 @@ import typer
 from evobnn._checks import check_at_least
 from evobnn.cli import search
 from evobnn.cli.console import console, note, table
-from evobnn.cli.search import STOPPED
-from evobnn.cli.words import duration, percent
+from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment, Options
 from evobnn.studies.agreement import Agreement

@@ -10,8 +10,7 @@ import typer
 
 from evobnn._checks import check_name
 from evobnn.cli.console import console, note, table
-from evobnn.cli.search import STOPPED
-from evobnn.cli.words import duration, percent
+from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.experiment import Options
 from evobnn.experiment.tabled import ROOT, load_table
 from evobnn.genome import parse_genome

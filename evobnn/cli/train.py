@@ -15,9 +15,8 @@ from evobnn._checks import check_at_least
 from evobnn.cli import runs, subject
 from evobnn.cli.console import console, note, table
 from evobnn.cli.epochs import EpochLine
-from evobnn.cli.search import STOPPED
 from evobnn.cli.summary import sized
-from evobnn.cli.words import counted, duration, percent, whole
+from evobnn.cli.words import STOPPED, counted, duration, percent, whole
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names

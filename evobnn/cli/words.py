@@ -1,4 +1,4 @@
-"""Small texts in the user's words: durations, counts, percentages."""
+"""Small texts in the user's words: durations, counts, percentages; and the one exit code that commands give."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 import re
 
 from evobnn.errors import ExperimentError, message
+
+STOPPED = 130
+"""Exit code of what Ctrl-C stopped."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smh])")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evobnn._checks import check_at_least
 from evobnn.analysis import Axis, hypervolume, nondominated
-from evobnn.data import prepare
+from evobnn.data import PreparedData, prepare
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search
 from evobnn.experiment.settings import Experiment, load, to_text
@@ -68,12 +68,19 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
         check_noise(experiment, table)
         return table_bench(experiment, table)
     check_device(options.device)
-    prepared = prepare(experiment.dataset, options.data_dir)
+    bench = assembled(experiment, prepare(experiment.dataset, options.data_dir), options)
+    check_jobs_fit(bench.protocol, bench.prepared)
+    return bench
+
+
+def assembled(experiment: Experiment, prepared: PreparedData, options: Options) -> Bench:
+    """Return the bench of an experiment on these images: protocol and space; `make_bench` also checks that recipe and
+    images go together.
+    """
     additions = options.additions
     protocol = Protocol(
         experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint, additions
     )
-    check_jobs_fit(protocol, prepared)
     size = min(prepared.shape[1:])
     space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
     return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -11,21 +11,21 @@ import torch
 from torch import nn
 
 from evobnn._seeding import child_seed
-from evobnn.data import Images, PreparedData, load_test
-from evobnn.data.batches import normalise
+from evobnn.data import Images, PreparedData, load_test, prepare
+from evobnn.data.batches import images_tensors
 from evobnn.data.feeds import Feed
 from evobnn.decode import decode
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
 from evobnn.experiment import Options
-from evobnn.experiment.setup import make_bench
+from evobnn.experiment.setup import assembled
 from evobnn.final.folder import Verdict
 from evobnn.final.images import check_stream, feed_of, is_streamed, listed
 from evobnn.final.settings import FinalSettings
-from evobnn.fitness import Bench, Protocol, check_device
+from evobnn.fitness import Bench, check_device
 from evobnn.genome import Genome
 from evobnn.nn import NetworkCost, profile, set_modes
 from evobnn.spaces import key
-from evobnn.training import torch_threads
+from evobnn.training import tally, torch_threads
 
 
 @dataclass(frozen=True)
@@ -145,27 +145,17 @@ def workplace(settings: FinalSettings, options: Options) -> Workplace:
 
 
 def _bench(settings: FinalSettings, options: Options) -> Bench:
-    """Return the bench of `make_bench`, or one whose images are listed and not prepared where they are streamed."""
+    """Return the bench, its images prepared, or only listed where they are streamed."""
     experiment, spec = settings.experiment, settings.experiment.dataset
     check_device(options.device)
-    if not is_streamed(spec, options.data_dir, settings.all_images):
-        return make_bench(replace(experiment, recipe=replace(experiment.recipe, batch=2)), options)
-    check_stream(spec, settings.all_images)
-    prepared, additions = listed(spec, options.data_dir), options.additions
-    protocol = Protocol(spec, experiment.network, experiment.recipe, 0.0, prepared.fingerprint, additions=additions)
-    size = min(prepared.shape[1:])
-    space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
-    return Bench(space, protocol, prepared, experiment.objectives, options.device)
+    if is_streamed(spec, options.data_dir, settings.all_images):
+        check_stream(spec, settings.all_images)
+        return assembled(experiment, listed(spec, options.data_dir), options)
+    return assembled(experiment, prepare(spec, options.data_dir), options)
 
 
 def correct(network: nn.Module, images: Images, feed: Feed, batch: int = 512) -> int:
     """Return how many images the network puts into their class, in evaluation mode, normalised as in training."""
-    network.eval()
-    found = 0
-    with torch.no_grad():
-        for start in range(0, len(images), batch):
-            part = torch.from_numpy(np.array(images.images[start : start + batch])).to(feed.device)
-            labels = torch.from_numpy(np.array(images.labels[start : start + batch])).to(feed.device)
-            logits = network(normalise(part, feed.mean, feed.deviation))
-            found += int((logits.argmax(1) == labels).sum())
-    return found
+    parts = (images.select(np.arange(at, min(at + batch, len(images)))) for at in range(0, len(images), batch))
+    batches = (images_tensors(part, feed.device) for part in parts)
+    return len(images) - tally(network, batches, feed)[1]

@@ -30,7 +30,9 @@ KERNELS = ("torch", "fused")
 _LAST = torch.channels_last
 _ZERO, _ALL = np.float32(0.0), np.float32(-np.inf)
 ONE, MINUS_ONE = 0x3F80, 0xBF80
-_WORTH_THREADS = 1 << 17
+"""+1 and -1 as bits of bfloat16."""
+
+_WORTH_THREADS = 1 << 17  # entries of a map
 _NO_SLOPE = np.array([np.inf, 1.0, 0.0], np.float32)
 
 
@@ -137,7 +139,7 @@ class _Norm:
 
 @dataclass(frozen=True)
 class _How:
-    """A convolution in plain values: -1 or 0 around the map, in which type, with a scale, with a ReLU."""
+    """A convolution in plain values: -1 or 0 around the map, in which type, with a scale, a ReLU, a norm behind."""
 
     stride: int
     dilation: int
@@ -296,20 +298,20 @@ def sign_convolution(
         x = site.activation(x)
     top, lost = _SLOPES[site.surrogate]
     slope = np.array([site.clip, top, lost / site.clip], np.float32)
-    inside = conv.scale in FUSED
+    inside = conv.scale in FUSED  # other scales are multiplied outside
     weight, alpha = (conv.weight, None) if inside else conv.parts()
-    later = norm if behind and not (inside and not conv.rectify) else None
-    norm = None if later is not None else norm
+    joined = behind and inside and not conv.rectify  # the norm behind is then part of the same function
+    own = norm if joined or not behind else None
     how = _How(
         conv.stride, conv.dilation, conv.border, -1.0 if conv.padding == "minus_one" else 0.0, conv.precision == "bf16",
-        inside and conv.scale != "none", conv.rectify and inside, norm is not None and behind,
+        inside and conv.scale != "none", conv.rectify and inside, joined,
     )  # fmt: skip
-    gain, bias = (None, None) if norm is None else (norm.weight, norm.bias)
-    out: Tensor = _sign_convolution(x, gain, bias, weight, norm, slope, how)
+    gain, bias = (None, None) if own is None else (own.weight, own.bias)
+    out: Tensor = _sign_convolution(x, gain, bias, weight, own, slope, how)
     if not inside:
         out = out if alpha is None else out * alpha.view(1, -1, 1, 1)
         out = out.relu_() if conv.rectify else out
-    return out if later is None else batch_normalised(out, later)
+    return out if norm is None or own is norm else batch_normalised(out, norm)
 
 
 class Layer(nn.Sequential):

@@ -20,9 +20,6 @@ from numba.extending import intrinsic, overload
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _ROWS = 256
 
-ONE, MINUS_ONE = 0x3F80, 0xBF80
-"""+1 and -1 in bfloat16."""
-
 
 @intrinsic
 def _float_of(context: Any, bits: Any) -> Any:

@@ -13,7 +13,7 @@ from evobnn.training.optimiser import make_optimiser
 from evobnn.training.plan import STARTS, Plan, Stage
 from evobnn.training.recipe import ACTIVATIONS, LATER, OPTIMISERS, SCHEDULES, WEIGHTS, Recipe
 from evobnn.training.schedule import drop_path_at, momentum_at, rate_at
-from evobnn.training.scoring import score
+from evobnn.training.scoring import score, tally
 from evobnn.training.threads import torch_threads
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "momentum_at",
     "rate_at",
     "score",
+    "tally",
     "torch_threads",
     "train",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evobnn.data.batches import normalise
@@ -15,11 +17,23 @@ def score(network: nn.Module, data: Feed, batch: int = 512) -> tuple[float, floa
 
     The part must not be empty: see `Feed.validation_count`.
     """
+    loss, wrong = tally(network, data.validation(batch), data)
+    return loss / data.validation_count, wrong / data.validation_count
+
+
+def tally(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], data: Feed) -> tuple[float, int]:
+    """Return the sum of the cross-entropy in nats and the number of wrong answers, in evaluation mode.
+
+    Arguments:
+        network: on the device of the batches.
+        batches: uint8 images (N, C, H, W) and labels (N,).
+        data: says how images are normalised.
+    """
     network.eval()
-    loss, wrong, count = 0.0, 0, data.validation_count
+    loss, wrong = 0.0, 0
     with torch.no_grad():
-        for images, labels in data.validation(batch):
+        for images, labels in batches:
             logits = network(normalise(images, data.mean, data.deviation))
             loss += float(F.cross_entropy(logits, labels, reduction="sum"))
             wrong += int((logits.argmax(1) != labels).sum())
-    return loss / count, wrong / count
+    return loss, wrong

@@ -32,14 +32,6 @@ EXACT = [  # in_channels per group, kernel: terms of a sum
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def mostly_plus(*shape, seed=0):
     """Return ±1 of which nine in ten are +1: sums are large, as those of trained networks are."""
     generator = torch.Generator().manual_seed(seed)

@@ -19,14 +19,6 @@ from evobnn.nn.ops import OPS, preprocess
 X = ("x",)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def example(scale="none", real=False, skip=PublishedSkip):
     """Return stem 2 -> 6, one reduction cell of width 4 and two nodes, head 8 -> 3; made for (2, 8, 8)."""
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from evobnn.nn import ConvStyle, Site, TreeActivation, watch
 from evobnn.nn.blocks import FreeSkip
-from evobnn.nn.fused import batch_normalised, can, fuse, sign_convolution
-from evobnn.nn.kernels import ONE, enter, moments, signs
+from evobnn.nn.fused import ONE, batch_normalised, can, fuse, sign_convolution
+from evobnn.nn.kernels import enter, moments, signs
 from evobnn.nn.layers import BinaryConv2d, batch_norm
 from evobnn.nn.ops import binary_layer
 from evobnn.nn.separable import normed_layer

@@ -16,14 +16,6 @@ from evobnn.nn.prelu import PReLU
 GROUPED = {"gconv3": (3, 1), "gconv5": (5, 1), "gdil3": (3, 2), "gdil5": (5, 2)}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def site(channels):
     return Site()
 

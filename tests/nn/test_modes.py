@@ -35,14 +35,6 @@ from evobnn.nn.quantise import WEIGHTS_QUANTISERS
 X = ("x",)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def cells(scale="mean", precision="fp32", *, real=False, shift=False, surrogate="clipped_identity"):
     """Return stem 2 -> 6, one cell of width 4 with a convolution and an identity, head 8 -> 3; made for (2, 6, 6)."""
     torch.manual_seed(5)

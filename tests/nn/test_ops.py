@@ -18,14 +18,6 @@ BINARY = {**dict.fromkeys(CONVS, 1), **dict.fromkeys(BATS, 1), **dict.fromkeys(C
 HALVES = ("skip", "identity")  # nothing at stride 1, two convolutions at stride 2
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def site(channels):
     return Site()
 

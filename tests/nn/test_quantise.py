@@ -19,14 +19,6 @@ FILTERS = (1, 2, 3)
 """Dimensions of a filter."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def np_sign(w):
     return np.where(w >= 0, 1.0, -1.0)
 

@@ -13,14 +13,6 @@ from evobnn.nn.reduction import FactorisedReduction, diagonal
 SIZES = [(2, 2), (4, 6), (5, 4), (4, 5), (7, 5), (1, 1), (1, 4), (3, 1)]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def picked(side, shift):
     """Return the lines at 2i + shift; where that is beyond the last, the last."""
     return [min(2 * i + shift, side - 1) for i in range(-(-side // 2))]

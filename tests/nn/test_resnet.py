@@ -17,14 +17,6 @@ STYLE = ConvStyle("zero", "none")
 X = ("x",)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def built(width=64, kinds=RESNET18, tree=X, conv=STYLE, *, real=False, in_channels=3, classes=10, head=1):
     def site(kind):
         def make(channels):

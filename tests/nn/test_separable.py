@@ -10,14 +10,6 @@ from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
 from evobnn.nn.ops import OPS
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def site(channels):
     return Site()
 
