@@ -18,15 +18,6 @@ from evobnn.nn.ops import OPS, preprocess
 STYLE = ConvStyle("minus_one")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small tensors on a busy machine: two threads wait for each other, one does not."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def small(conv=STYLE, tree=("mix", ("sin", ("x",)), ("scale", ("x",))), skip="free"):
     """Return stem -> normal cell -> reduction cell -> head for (N, 1, 8, 8), width 4, two nodes, all seven ops."""
 
