@@ -19,15 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evobnn.nn.counted import How, counted
 from evobnn.nn.layers import BinaryConv2d, Site
+from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
 from evobnn.nn.quantise import FUSED
-
-Floats = npt.NDArray[np.float32]
 
 KERNELS = ("torch", "fused")
 """Ways to compute a binary layer: operation by operation in PyTorch, or in here."""
 
-_LAST = torch.channels_last
 _ZERO, _ALL = np.float32(0.0), np.float32(-np.inf)
 ONE, MINUS_ONE = 0x3F80, 0xBF80
 """+1 and -1 as bits of bfloat16."""
@@ -66,28 +65,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads - 1, "evobnn-kernels")
 
 
-def _map(x: Tensor) -> npt.NDArray[Any]:
-    """Return a channels-last map (N, C, H, W) as an array (N, H, W, C) on the same memory; bfloat16 as its bits."""
-    seen = x.detach()
-    seen = seen.view(torch.uint16) if seen.dtype == torch.bfloat16 else seen
-    return seen.permute(0, 2, 3, 1).numpy()
-
-
-def _empty(shape: Any, dtype: torch.dtype) -> Tensor:
-    return torch.empty(tuple(shape), dtype=dtype, memory_format=_LAST)
-
-
-def _last(x: Tensor) -> Tensor:
-    """Return x with channels innermost, copied only if they are not."""
-    # A map of one pixel or one channel may pass for both formats and still have other strides.
-    _, c, h, w = x.shape
-    return x if x.stride() == (c * h * w, 1, c * w, c) else torch.empty_like(x, memory_format=_LAST).copy_(x)
-
-
-def _numbers(values: Any) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32))
-
-
 class _Norm:
     """A batch norm of one pass over z = alpha x, as y = a x + b, and what its backward pass needs. In training it takes
     the moments of the batch and updates the running ones, else it takes these.
@@ -95,46 +72,19 @@ class _Norm:
 
     def __init__(self, norm: nn.BatchNorm2d, x: npt.NDArray[Any], alpha: Floats | None = None) -> None:
         channels = x.shape[3]
-        self.alpha = np.ones(channels) if alpha is None else alpha.astype(np.float64)
-        gain = norm.weight.detach().numpy() if norm.weight is not None else np.ones(channels, np.float32)
-        bias = norm.bias.detach().numpy() if norm.bias is not None else np.zeros(channels, np.float32)
-        self.count = x.size // channels
-        self.batch = norm.training
-        assert norm.running_mean is not None and norm.running_var is not None
-        if self.batch:
-            total, squares = _run(_kernels().moments, x)
-            mean = total / self.count
-            variance = self.alpha**2 * np.maximum(squares / self.count - mean**2, 0.0)
-            self.mean = self.alpha * mean
-            self._remember(norm, variance)
-        else:
-            self.mean = norm.running_mean.numpy().astype(np.float64)
-            variance = norm.running_var.numpy().astype(np.float64)
-        self.inverse = 1.0 / np.sqrt(variance + norm.eps)
-        self.slope = gain * self.inverse * self.alpha
-        self.a = self.slope.astype(np.float32)
-        self.b = (bias - self.mean * gain * self.inverse).astype(np.float32)
+        self.alpha = np.ones(channels, np.float32) if alpha is None else alpha
+        self.count = x.size // channels if norm.training else 0
+        self.gain, bias = scales(norm, channels)
+        sums = _run(_kernels().moments, x) if self.count else (np.zeros(channels), np.zeros(channels))
+        moments, share = running(norm), norm.momentum or 0.0
+        told = _kernels().settled(*sums, self.count, self.alpha, self.gain, bias, *moments, norm.eps, share)
+        self.a, self.b, self.middle, self.inverse = told
 
-    def _remember(self, norm: nn.BatchNorm2d, variance: npt.NDArray[np.float64]) -> None:
-        share = norm.momentum
-        assert share is not None and norm.running_mean is not None and norm.running_var is not None
-        unbiased = variance * (self.count / max(self.count - 1, 1))
-        norm.running_mean.mul_(1.0 - share).add_(_numbers(share * self.mean))
-        norm.running_var.mul_(1.0 - share).add_(_numbers(share * unbiased))
-
-    def backward(self, total: Any, products: Any) -> tuple[Any, Any, Floats, Floats]:
-        """Return the gradients of gain and bias, and (k1, k0) of `kernels.leave`, from the sums of g and of g x.
-
-        dx = a (g - mean(g) - zhat mean(g zhat)), zhat = (alpha x - mean) inverse; the last two terms only for moments
-        of the batch.
-        """
-        gain = (self.alpha * products - self.mean * total) * self.inverse
-        if not self.batch:
-            nothing = np.zeros(len(gain), np.float32)
-            return gain, total, nothing, nothing
-        tilt = self.slope * self.inverse * gain / self.count
-        k1, k0 = -tilt * self.alpha, tilt * self.mean - self.slope * total / self.count
-        return gain, total, k1.astype(np.float32), k0.astype(np.float32)
+    def backward(self, total: Any, products: Any) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the gradients of gain and bias, and k1 and k0 of `kernels.leave`, from the sums of g and of g x."""
+        rest = self.count, self.alpha, self.gain, self.middle, self.inverse
+        steep, k1, k0 = _kernels().tilted(total, products, *rest)
+        return steep, total, k1, k0
 
 
 @dataclass(frozen=True)
@@ -176,10 +126,10 @@ class _How:
 class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, norm: nn.BatchNorm2d) -> Tensor:
-        x = _last(x)
-        found = _Norm(norm, _map(x))
-        out = _empty(x.shape, torch.float32)
-        _run(_kernels().affine, _map(x), found.a, found.b, _map(out))
+        x = channels_last(x)
+        found = _Norm(norm, as_array(x))
+        out = empty(x.shape, torch.float32)
+        _run(_kernels().affine, as_array(x), found.a, found.b, as_array(out))
         ctx.save_for_backward(x)
         ctx.norm = found
         return out
@@ -187,16 +137,12 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        grad, kernels, norm = _last(grads[0]), _kernels(), ctx.norm
-        where = (_map(grad), _map(x), norm.a, norm.b, _NO_SLOPE, 0)
+        grad, kernels, norm = channels_last(grads[0]), _kernels(), ctx.norm
+        where = (as_array(grad), as_array(x), norm.a, norm.b, _NO_SLOPE, 0)
         gain, bias, k1, k0 = norm.backward(*_run(kernels.sums_behind, *where))
-        out = _empty(x.shape, torch.float32)
-        _run(kernels.leave, *where, k1, k0, _map(out))
-        return out, *_wanted(ctx, (1, gain), (2, bias)), None
-
-
-def _wanted(ctx: Any, *found: tuple[int, Any]) -> list[Tensor | None]:
-    return [_numbers(value) if ctx.needs_input_grad[index] else None for index, value in found]
+        out = empty(x.shape, torch.float32)
+        _run(kernels.leave, *where, k1, k0, as_array(out))
+        return out, *wanted(ctx, (1, gain), (2, bias)), None
 
 
 class _SignConvolution(torch.autograd.Function):
@@ -208,23 +154,23 @@ class _SignConvolution(torch.autograd.Function):
         norm: nn.BatchNorm2d | None, slope: Floats, how: _How,
     ) -> Tensor:  # fmt: skip
         kernels, channels = _kernels(), x.shape[1]
-        x = _last(x)
-        first = _Norm(norm, _map(x)) if norm is not None and not how.normed_behind else None
+        x = channels_last(x)
+        first = _Norm(norm, as_array(x)) if norm is not None and not how.normed_behind else None
         a = np.ones(channels, np.float32) if first is None else first.a
         b = np.zeros(channels, np.float32) if first is None else first.b
         pad = how.border
-        signs = _empty((x.shape[0], channels, x.shape[2] + 2 * pad, x.shape[3] + 2 * pad), how.dtype)
+        signs = empty((x.shape[0], channels, x.shape[2] + 2 * pad, x.shape[3] + 2 * pad), how.dtype)
         plus, minus, border = how.numbers
-        _run(kernels.signs, _map(x), a, b, _map(signs), pad, plus, minus, border)
+        _run(kernels.signs, as_array(x), a, b, as_array(signs), pad, plus, minus, border)
         two = torch.ge(weight.detach(), 0.0).to(how.dtype).mul_(2.0).sub_(1.0)
         alpha = how.alpha(weight.detach())
-        y = _last(F.conv2d(signs, two, None, how.stride, 0, how.dilation))
-        out = _empty(y.shape, torch.float32)
-        last = _Norm(norm, _map(y), alpha) if norm is not None and how.normed_behind else None
+        y = channels_last(F.conv2d(signs, two, None, how.stride, 0, how.dilation))
+        out = empty(y.shape, torch.float32)
+        last = _Norm(norm, as_array(y), alpha) if norm is not None and how.normed_behind else None
         if last is None:
-            _run(kernels.finish, _map(y), alpha, how.floor, _map(out))
+            _run(kernels.finish, as_array(y), alpha, how.floor, as_array(out))
         else:
-            _run(kernels.affine, _map(y), last.a, last.b, _map(out))
+            _run(kernels.affine, as_array(y), last.a, last.b, as_array(out))
         kept = y if last is not None else out if how.rectify else None
         ctx.save_for_backward(x, signs, two, kept)
         ctx.rest = first, last, a, b, alpha, slope, how
@@ -234,26 +180,33 @@ class _SignConvolution(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, signs, two, kept = ctx.saved_tensors
         first, last, a, b, alpha, slope, how = ctx.rest
-        kernels, grad = _kernels(), _last(grads[0])
-        entered = _empty(grad.shape, how.dtype)
+        kernels, grad = _kernels(), channels_last(grads[0])
+        entered = empty(grad.shape, how.dtype)
         gain = bias = None
         if last is None:
-            _run(kernels.enter, _map(grad), _map(grad if kept is None else kept), alpha, how.floor, _map(entered))
+            _run(
+                kernels.enter,
+                as_array(grad),
+                as_array(grad if kept is None else kept),
+                alpha,
+                how.floor,
+                as_array(entered),
+            )
         else:
-            there = (_map(grad), _map(kept), last.a, last.b, _NO_SLOPE, 0)
+            there = (as_array(grad), as_array(kept), last.a, last.b, _NO_SLOPE, 0)
             gain, bias, k1, k0 = last.backward(*_run(kernels.sums_behind, *there))
-            _run(kernels.leave, *there, k1, k0, _map(entered))
+            _run(kernels.leave, *there, k1, k0, as_array(entered))
         gx, gw, _ = torch.ops.aten.convolution_backward(
             entered, signs, two, None, [how.stride] * 2, [0, 0], [how.dilation] * 2, False, [0, 0], 1,
             [True, True, False],
         )  # fmt: skip
-        where = (_map(_last(gx)), _map(x), a, b, slope, how.border)
+        where = (as_array(channels_last(gx)), as_array(x), a, b, slope, how.border)
         k1 = k0 = np.zeros(x.shape[1], np.float32)
         if first is not None:
             gain, bias, k1, k0 = first.backward(*_run(kernels.sums_behind, *where))
-        out = _empty(x.shape, torch.float32)
-        _run(kernels.leave, *where, k1, k0, _map(out))
-        return out, *_wanted(ctx, (1, gain), (2, bias)), gw.float(), None, None, None
+        out = empty(x.shape, torch.float32)
+        _run(kernels.leave, *where, k1, k0, as_array(out))
+        return out, *wanted(ctx, (1, gain), (2, bias)), gw.float(), None, None, None
 
 
 _batch_norm: Any = _BatchNorm.apply
@@ -284,6 +237,17 @@ _SLOPES = {"clipped_identity": (1.0, 0.0), "approxsign": (2.0, 2.0)}
 """By surrogate: the slope at 0, and how much of it is lost at the clip."""
 
 
+_COUNTED = 256, 64
+"""Pixels of a map and channels up to which float32 layers are counted; beyond, the library's convolution wins."""
+
+
+def _counts(x: Tensor, conv: BinaryConv2d) -> bool:
+    """Tell whether a layer is counted or left to the library's convolution."""
+    pixels, channels = _COUNTED
+    small = x.shape[2] * x.shape[3] <= pixels and max(conv.in_channels, conv.out_channels) <= channels
+    return small and conv.precision == "fp32"
+
+
 def sign_convolution(
     x: Tensor, norm: nn.BatchNorm2d | None, site: Site, conv: BinaryConv2d, *, behind: bool = False
 ) -> Tensor:
@@ -296,18 +260,24 @@ def sign_convolution(
         x = site.shift(x)
     if site.activation is not None:
         x = site.activation(x)
+    out: Tensor
     top, lost = _SLOPES[site.surrogate]
     slope = np.array([site.clip, top, lost / site.clip], np.float32)
     inside = conv.scale in FUSED  # other scales are multiplied outside
     weight, alpha = (conv.weight, None) if inside else conv.parts()
     joined = behind and inside and not conv.rectify  # the norm behind is then part of the same function
     own = norm if joined or not behind else None
-    how = _How(
-        conv.stride, conv.dilation, conv.border, -1.0 if conv.padding == "minus_one" else 0.0, conv.precision == "bf16",
-        inside and conv.scale != "none", conv.rectify and inside, joined,
-    )  # fmt: skip
-    gain, bias = (None, None) if own is None else (own.weight, own.bias)
-    out: Tensor = _sign_convolution(x, gain, bias, weight, own, slope, how)
+    filler, scaled = -1.0 if conv.padding == "minus_one" else 0.0, inside and conv.scale != "none"
+    rectify = conv.rectify and inside
+    if _counts(x, conv):
+        told = How(conv.stride, conv.dilation, filler, scaled, rectify, joined, torch.is_grad_enabled())
+        out = counted(x, own, weight, slope, told)
+    else:
+        how = _How(
+            conv.stride, conv.dilation, conv.border, filler, conv.precision == "bf16", scaled, rectify, joined
+        )  # fmt: skip
+        gain, bias = (None, None) if own is None else (own.weight, own.bias)
+        out = _sign_convolution(x, gain, bias, weight, own, slope, how)
     if not inside:
         out = out if alpha is None else out * alpha.view(1, -1, 1, 1)
         out = out.relu_() if conv.rectify else out

@@ -1,8 +1,9 @@
 """Loops over maps that PyTorch would make in several passes each: compiled by Numba, cached on disk, for CPUs.
 
-A map is an array (N, H, W, C), channels last, so that the innermost loop runs over channels and is vectorised without
-changing the order of any sum. Maps are float32, or uint16 holding the bits of bfloat16, which NumPy does not know;
-every kernel takes both wherever both make sense. Nothing in here knows tensors or gradients: see `evobnn.nn.fused`.
+A map is an array (N, H, W, C), channels last. The innermost loop runs over a line of it, W x C numbers, with what
+belongs to a channel written out for each of them: a dozen channels alone would fill no vector. Maps are float32, or
+uint16 holding the bits of bfloat16, which NumPy does not know; every kernel takes both wherever both make sense.
+Nothing in here knows tensors or gradients: see `evobnn.nn.fused`.
 
 Each kernel is one pass. `a` and `b` (float32, (C,)) say how a map enters a sign: v = a x + b, a batch norm in two
 numbers per channel.
@@ -18,7 +19,8 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-_ROWS = 256
+_LINES = 32
+"""So many lines are summed in float32 before the sums are added in float64."""
 
 
 @intrinsic
@@ -60,33 +62,106 @@ def _entry_of(value, like):
 
 
 @njit(**_OPTIONS)
+def _along(values: Any, width: int) -> Any:
+    """Return a vector of numbers, one for each channel, repeated for each pixel of a line."""
+    channels = len(values)
+    line = np.empty(width * channels, np.float32)
+    for w in range(0, width * channels, channels):
+        for c in range(channels):
+            line[w + c] = values[c]
+    return line
+
+
+@njit(**_OPTIONS)
+def _fold(line: Any, total: Any) -> None:
+    """Add the sums of a line's places to those of the channels, and begin with 0 again."""
+    channels = len(total)
+    for w in range(0, len(line), channels):
+        for c in range(channels):
+            total[c] += line[w + c]
+    line[:] = 0
+
+
+@njit(**_OPTIONS)
 def moments(x: Any) -> Any:
     """Return (sum of x, sum of x²) over all but the channels, float64 (C,)."""
-    rows = x.reshape(-1, x.shape[3])
-    count, channels = rows.shape
+    channels = x.shape[3]
+    lines = x.reshape(-1, x.shape[2] * channels)
+    count, length = lines.shape
     total, squares = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
-    part, part2 = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-    for start in range(0, count, _ROWS):
-        part[:] = 0
-        part2[:] = 0
-        for r in range(start, min(count, start + _ROWS)):
-            for c in range(channels):
-                v = _value(rows[r, c])
-                part[c] += v
-                part2[c] += v * v
-        for c in range(channels):
-            total[c] += part[c]
-            squares[c] += part2[c]
+    part, part2 = np.zeros(length, np.float32), np.zeros(length, np.float32)
+    for r in range(count):
+        for i in range(length):
+            v = _value(lines[r, i])
+            part[i] += v
+            part2[i] += v * v
+        if r % _LINES == _LINES - 1 or r == count - 1:
+            _fold(part, total)
+            _fold(part2, squares)
     return total, squares
+
+
+@njit(**_OPTIONS)
+def settled(
+    total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
+    share: float,
+) -> Any:  # fmt: skip
+    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and what its gradient needs.
+
+    `total` and `squares` are the `moments` of x, of `count` numbers for each channel, and `share` of them goes into the
+    running `mean` and `variance`, in place; with count 0 these are taken as they are. inverse = 1 / sqrt(var + eps).
+    a and b are float32, the others float64, (C,).
+    """
+    channels = len(alpha)
+    a, b = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    middle, inverse = np.empty(channels, np.float64), np.empty(channels, np.float64)
+    for c in range(channels):
+        if count:
+            scale = np.float64(alpha[c])
+            plain = total[c] / count
+            spread = scale**2 * max(squares[c] / count - plain**2, 0.0)
+            middle[c] = scale * plain
+            mean[c] = mean[c] * (1.0 - share) + share * middle[c]
+            variance[c] = variance[c] * (1.0 - share) + share * spread * (count / max(count - 1, 1))
+        else:
+            middle[c], spread = mean[c], np.float64(variance[c])
+        inverse[c] = 1.0 / np.sqrt(spread + eps)
+        a[c] = gain[c] * inverse[c] * alpha[c]
+        b[c] = bias[c] - middle[c] * gain[c] * inverse[c]
+    return a, b, middle, inverse
+
+
+@njit(**_OPTIONS)
+def tilted(total: Any, products: Any, count: int, alpha: Any, gain: Any, middle: Any, inverse: Any) -> Any:
+    """Return (gradient of the gain, k1, k0) of a batch norm from the `sums_behind` it; k1 and k0 as `leave` wants them.
+
+    dx = a (g - mean(g) - zhat mean(g zhat)), zhat = (alpha x - mean) inverse; the last two terms only for moments of
+    the batch, which count 0 says these are not. The gradient of the bias is `total`.
+    """
+    channels = len(alpha)
+    steep = np.empty(channels, np.float32)
+    k1, k0 = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+    for c in range(channels):
+        scale = np.float64(alpha[c])
+        own = (scale * products[c] - middle[c] * total[c]) * inverse[c]
+        steep[c] = own
+        if count:
+            slope = gain[c] * inverse[c] * scale
+            tilt = slope * inverse[c] * own / count
+            k1[c] = -tilt * scale
+            k0[c] = tilt * middle[c] - slope * total[c] / count
+    return steep, k1, k0
 
 
 @njit(**_OPTIONS)
 def affine(x: Any, a: Any, b: Any, out: Any) -> None:
     """Write a x + b into `out`, shaped as x."""
-    rows, to = x.reshape(-1, x.shape[3]), out.reshape(-1, x.shape[3])
-    for r in range(rows.shape[0]):
-        for c in range(rows.shape[1]):
-            to[r, c] = _value(rows[r, c]) * a[c] + b[c]
+    width = x.shape[2]
+    lines, to = x.reshape(-1, width * x.shape[3]), out.reshape(-1, width * x.shape[3])
+    a, b = _along(a, width), _along(b, width)
+    for r in range(lines.shape[0]):
+        for i in range(lines.shape[1]):
+            to[r, i] = _value(lines[r, i]) * a[i] + b[i]
 
 
 @njit(**_OPTIONS)
@@ -97,36 +172,54 @@ def signs(x: Any, a: Any, b: Any, out: Any, pad: int, plus: Any, minus: Any, bor
     NaN becomes `minus`.
     """
     images, height, width, channels = x.shape
+    length, frame = width * channels, pad * channels
+    lines, to = x.reshape(images, height, length), out.reshape(images, height + 2 * pad, length + 2 * frame)
+    a, b = _along(a, width), _along(b, width)
     for n in range(images):
-        out[n, :pad] = border
-        out[n, height + pad :] = border
+        to[n, :pad] = border
+        to[n, height + pad :] = border
         for h in range(height):
-            out[n, h + pad, :pad] = border
-            out[n, h + pad, width + pad :] = border
-            for w in range(width):
-                for c in range(channels):
-                    out[n, h + pad, w + pad, c] = plus if x[n, h, w, c] * a[c] + b[c] >= 0 else minus
+            to[n, h + pad, :frame] = border
+            to[n, h + pad, frame + length :] = border
+            for i in range(length):
+                to[n, h + pad, frame + i] = plus if lines[n, h, i] * a[i] + b[i] >= 0 else minus
 
 
 @njit(**_OPTIONS)
 def finish(y: Any, alpha: Any, floor: Any, out: Any) -> None:
     """Write alpha max(y, floor) into `out` (float32), shaped as y; floor 0 is a ReLU, -inf none. NaN stays."""
-    rows, to = y.reshape(-1, y.shape[3]), out.reshape(-1, y.shape[3])
-    for r in range(rows.shape[0]):
-        for c in range(rows.shape[1]):
-            v = _value(rows[r, c])
-            to[r, c] = (floor if v <= floor else v) * alpha[c]
+    width = y.shape[2]
+    lines, to = y.reshape(-1, width * y.shape[3]), out.reshape(-1, width * y.shape[3])
+    alpha = _along(alpha, width)
+    for r in range(lines.shape[0]):
+        for i in range(lines.shape[1]):
+            v = _value(lines[r, i])
+            to[r, i] = (floor if v <= floor else v) * alpha[i]
 
 
 @njit(**_OPTIONS)
 def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
     """Write alpha grad where `made`, which `finish` wrote, is above `floor`, else 0, into `out`, shaped as grad."""
-    channels = grad.shape[3]
-    rows, seen, to = grad.reshape(-1, channels), made.reshape(-1, channels), out.reshape(-1, channels)
-    for r in range(rows.shape[0]):
-        for c in range(rows.shape[1]):
-            v = rows[r, c] * alpha[c] if seen[r, c] > floor else np.float32(0)
-            to[r, c] = _entry(v, to)
+    width = grad.shape[2]
+    length = width * grad.shape[3]
+    lines, seen, to = grad.reshape(-1, length), made.reshape(-1, length), out.reshape(-1, length)
+    alpha = _along(alpha, width)
+    for r in range(lines.shape[0]):
+        for i in range(length):
+            v = lines[r, i] * alpha[i] if seen[r, i] > floor else np.float32(0)
+            to[r, i] = _entry(v, to)
+
+
+@njit(**_OPTIONS)
+def _passed(came: Any, line: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
+    """Write came slope(a x + b) into `g`, for a line x of a map. Few arrays at a time: LLVM makes no vectors where it
+    would have to ask of many whether they overlap, nor where a value is loaded on a condition.
+    """
+    clip, top, fall = slope[0], slope[1], slope[2]
+    for i in range(len(g)):
+        v = abs(_value(line[i]) * a[i] + b[i])
+        w = _value(came[i])
+        g[i] = w * (top - fall * v) if v < clip else np.float32(0)
 
 
 @njit(**_OPTIONS)
@@ -137,23 +230,23 @@ def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
     slope(v) = top - fall |v| where |v| < clip, else 0: (c, 1, 0) is the clipped identity's, (c, 2, 2/c) approxsign's.
     """
     images, height, width, channels = x.shape
+    length, frame = width * channels, pad * channels
+    lines = x.reshape(images, height, length)
+    came = grad.reshape(images, height + 2 * pad, length + 2 * frame)
     total, products = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
-    part, part2 = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-    clip, top, fall = slope[0], slope[1], slope[2]
+    part, part2, g = np.zeros(length, np.float32), np.zeros(length, np.float32), np.empty(length, np.float32)
+    a, b = _along(a, width), _along(b, width)
     for n in range(images):
         for h in range(height):
-            part[:] = 0
-            part2[:] = 0
-            for w in range(width):
-                for c in range(channels):
-                    before = _value(x[n, h, w, c])
-                    v = abs(before * a[c] + b[c])
-                    g = _value(grad[n, h + pad, w + pad, c]) * (top - fall * v) if v < clip else np.float32(0)
-                    part[c] += g
-                    part2[c] += g * before
-            for c in range(channels):
-                total[c] += part[c]
-                products[c] += part2[c]
+            line = lines[n, h]
+            _passed(came[n, h + pad, frame : frame + length], line, a, b, slope, g)
+            for i in range(length):
+                part[i] += g[i]
+            for i in range(length):
+                part2[i] += g[i] * _value(line[i])
+        if (n + 1) * height % _LINES < height or n == images - 1:
+            _fold(part, total)
+            _fold(part2, products)
     return total, products
 
 
@@ -161,12 +254,16 @@ def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
 def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: Any, out: Any) -> None:
     """Write a g + k1 x + k0 into `out`, shaped as x, with g as in `sums_behind`; k1, k0 float32 (C,)."""
     images, height, width, channels = x.shape
-    clip, top, fall = slope[0], slope[1], slope[2]
+    length, frame = width * channels, pad * channels
+    lines, to = x.reshape(images, height, length), out.reshape(images, height, length)
+    came = grad.reshape(images, height + 2 * pad, length + 2 * frame)
+    a, b, k1, k0 = _along(a, width), _along(b, width), _along(k1, width), _along(k0, width)
+    g = np.empty(length, np.float32)
     for n in range(images):
         for h in range(height):
-            for w in range(width):
-                for c in range(channels):
-                    before = _value(x[n, h, w, c])
-                    v = abs(before * a[c] + b[c])
-                    g = _value(grad[n, h + pad, w + pad, c]) * (top - fall * v) if v < clip else np.float32(0)
-                    out[n, h, w, c] = _entry(a[c] * g + k1[c] * before + k0[c], out)
+            line, goal = lines[n, h], to[n, h]
+            _passed(came[n, h + pad, frame : frame + length], line, a, b, slope, g)
+            for i in range(length):
+                g[i] = a[i] * g[i] + k0[i]
+            for i in range(length):
+                goal[i] = _entry(g[i] + k1[i] * _value(line[i]), goal)
