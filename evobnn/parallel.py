@@ -36,6 +36,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from evobnn._checks import check_at_least, check_name
+from evobnn._room import Room, memory_bound, peak_memory
 from evobnn.errors import DeviceError, message
 
 Payload = TypeVar("Payload")
@@ -43,7 +44,6 @@ Result = TypeVar("Result")
 
 BACKENDS = ("loky", "dask", "ray")
 LOST = "the worker process died (killed, or out of memory) while this ran alone"
-MEMORY_PER_WORKER = 400 * 2**20  # bytes: 255 MiB after `import torch`, 365 to 385 MiB after training one small network
 MOST_BARREN = 3
 POLL_SECONDS = 0.5
 
@@ -71,9 +71,13 @@ class Workers:
     `jobs=1` is this very process, whatever the backend. A worker lost on `dask` or `ray` is the cluster's affair (Dask
     runs its tasks elsewhere); Dask also decides how many tasks run at once, and Ray's results come in rounds of `jobs`,
     as its backend cannot hand them out one by one. loky keeps one pool per process: use one `Workers` at a time.
+
+    `peak_memory` is the most that one worker has held so far, in bytes, as each says with every result; pages that it
+    has in common with others, as those of libraries and of mapped images, count too.
     """
 
     def __init__(self, jobs: int, backend: str = "loky") -> None:
+        self.peak_memory = 0
         self.jobs = check_at_least("jobs", jobs, 1)
         self.backend = _checked_backend(backend)
         self._outputs: Generator[Any, None, None] | None = None
@@ -104,7 +108,9 @@ class Workers:
         """
         if self.jobs == 1:
             for index, payload in enumerate(payloads):
-                yield Outcome(index, function(payload))
+                value = function(payload)
+                self.peak_memory = max(self.peak_memory, peak_memory())
+                yield Outcome(index, value)
             return
         waiting = {index: _Task(index, payload) for index, payload in enumerate(payloads)}
         box, arrived = next(_numbers), dict[int, Any]()
@@ -151,6 +157,7 @@ class Workers:
                 streams = parallel.return_generator
                 self._outputs = outputs = parallel(calls) if streams else _in_rounds(parallel, calls, self.jobs)
             for back in outputs:
+                self.peak_memory = max(self.peak_memory, back.peak)
                 yield Outcome(back.index, back.value)
         except BaseException:
             self._drop()
@@ -189,12 +196,17 @@ class Workers:
                 parallel.__exit__(None, None, None)
 
 
-def default_jobs() -> int:
-    """Return how many workers this machine can feed: a physical core and 400 MiB of free memory for each."""
+def room() -> Room:
+    """Return what there is for workers here and now: memory, and physical cores that this process may use."""
     with warnings.catch_warnings():  # loky warns where it cannot tell physical from logical cores; it counts the latter
         warnings.filterwarnings("ignore", "Could not find the number of physical cores", UserWarning)
         cores = cpu_count(only_physical_cores=True)
-    return max(1, min(int(cores), int(psutil.virtual_memory().available) // MEMORY_PER_WORKER))
+    return Room(int(cores), int(psutil.virtual_memory().available), memory_bound())
+
+
+def default_jobs() -> int:
+    """Return how many workers this machine can feed: a physical core and `MEMORY_PER_WORKER` for each."""
+    return room().jobs
 
 
 class _Task:
@@ -222,23 +234,23 @@ class _Back:
     joblib throws away what had arrived but was not yet handed out when a worker died.
     """
 
-    def __init__(self, box: int, index: int, value: Any) -> None:
-        self.box, self.index, self.value = box, index, value
+    def __init__(self, box: int, index: int, value: Any, peak: int) -> None:
+        self.box, self.index, self.value, self.peak = box, index, value, peak
 
-    def __reduce__(self) -> tuple[Callable[[int, int, Any], _Back], tuple[int, int, Any]]:
-        return _unpacked, (self.box, self.index, self.value)
+    def __reduce__(self) -> tuple[Callable[[int, int, Any, int], _Back], tuple[int, int, Any, int]]:
+        return _unpacked, (self.box, self.index, self.value, self.peak)
 
 
-def _unpacked(box: int, index: int, value: Any) -> _Back:
+def _unpacked(box: int, index: int, value: Any, peak: int) -> _Back:
     if box in _boxes:
         _boxes[box][index] = value
-    return _Back(box, index, value)
+    return _Back(box, index, value, peak)
 
 
 def _run_task(function: Callable[[Any], Any], parent: int | None, box: int, task: _Task) -> _Back:
     if parent is not None:
         _watch(parent)  # second line of defence: a pool that was started without the initializer
-    return _Back(box, task.index, function(task.payload))
+    return _Back(box, task.index, function(task.payload), peak_memory())
 
 
 _watching = False

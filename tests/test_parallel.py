@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 from evobnn import parallel
+from evobnn._room import MEMORY_PER_WORKER, Bound, peak_memory
 from evobnn.errors import DeviceError, ExperimentError
 from evobnn.parallel import LOST, Outcome, Workers, default_jobs
 
@@ -214,10 +216,45 @@ def test_default_jobs_follow_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
     monkeypatch.setattr(parallel, "cpu_count", lambda only_physical_cores: 8)
-    cases = {0: 1, 3 * 400 * 2**20: 3, 2**40: 8}
+    monkeypatch.setattr(parallel, "memory_bound", lambda: None)
+    cases = {0: 1, 3 * MEMORY_PER_WORKER: 3, 2**40: 8}
     for available, jobs in cases.items():
         Memory.available = available
         assert default_jobs() == jobs
+    monkeypatch.setattr(parallel, "memory_bound", lambda: Bound(2**40, 2 * MEMORY_PER_WORKER))
+    assert default_jobs() == 2
+
+
+# --- What they hold -------------------------------------------------------------------------------------------------
+
+
+def hold(megabytes: int) -> int:
+    return int(np.ones(megabytes << 20, np.uint8)[:: 1 << 12].sum())
+
+
+def test_workers_tell_the_most_that_one_held(two: Workers) -> None:
+    assert two.peak_memory == 0
+    list(two.run(hold, [1, 1, 1]))
+    little = two.peak_memory
+    assert little > 2**20
+    outcomes = [*two.run(hold, [200, 1])]
+    assert {type(outcome) for outcome in outcomes} == {Outcome}
+    assert two.peak_memory > little + 150 * 2**20
+    most = two.peak_memory
+    list(two.run(hold, [1, 1, 1]))
+    assert two.peak_memory == most
+
+
+def test_a_worker_does_not_begin_with_the_peak_of_its_parent(two: Workers) -> None:
+    hold(700)
+    list(two.run(hold, [1]))
+    assert two.peak_memory < 500 * 2**20
+
+
+def test_one_job_tells_what_this_process_held() -> None:
+    with Workers(1) as workers:
+        list(workers.run(hold, [1]))
+        assert workers.peak_memory == pytest.approx(peak_memory(), rel=0.01)
 
 
 # A parent that ends badly: it runs as a program of its own, in its own session, like a run in a terminal.

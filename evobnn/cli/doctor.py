@@ -26,7 +26,7 @@ FEATURES = (
 )
 """Flags of Linux's /proc/cpuinfo, of x86 and of ARM, that decide how fast a network trains."""
 CPUINFO, CGROUP = Path("/proc/cpuinfo"), Path("/sys/fs/cgroup")
-GIB, MIB = 2**30, 2**20
+GIB = 2**30
 LONGEST = 160
 SLOW = 1.0
 """Seconds from which on it is said how long the loops took to compile."""
@@ -131,38 +131,24 @@ def cpu_quota() -> float | None:
 def _memory() -> Finding:
     import psutil
 
-    memory = psutil.virtual_memory()
-    limit = memory_limit()
+    from evobnn._room import memory_bound
+
+    memory, bound = psutil.virtual_memory(), memory_bound()
     text = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} GiB free"
-    bound = limit if limit and limit < memory.total else None
-    text += f"; this process may use {bound / GIB:.1f} GiB" if bound else ""
-    return Finding(text, {"total": memory.total, "free": memory.available, "limit": bound})
-
-
-def memory_limit() -> int | None:
-    """Return the bytes that the control group may use, or None for no bound; of versions 2 and 1."""
-    for path in (CGROUP / "memory.max", CGROUP / "memory" / "memory.limit_in_bytes"):
-        try:
-            told = path.read_text().strip()
-        except OSError:
-            continue
-        return None if told == "max" else int(told)
-    return None
+    facts = {"total": memory.total, "free": memory.available, "limit": None, "left": None}
+    if bound is not None and bound.limit < memory.total:
+        text += f"; this process may use {bound.limit / GIB:.1f} GiB, of which {bound.left / GIB:.1f} GiB are left"
+        facts |= {"limit": bound.limit, "left": bound.left}
+    return Finding(text, facts)
 
 
 def _jobs() -> Finding:
-    import psutil
+    from evobnn._room import MEMORY_PER_WORKER
+    from evobnn.parallel import room
 
-    from evobnn.parallel import MEMORY_PER_WORKER, default_jobs
-
-    jobs = default_jobs()
-    fed = int(psutil.virtual_memory().available) // MEMORY_PER_WORKER
-    each = f"{MEMORY_PER_WORKER // MIB} MiB"
-    if fed <= jobs:
-        text = f"{jobs}: free memory feeds {fed} workers of {each}"
-    else:
-        text = f"{jobs}: a physical core for each; free memory would feed {fed} workers of {each}"
-    return Finding(text, {"jobs": jobs, "fed_by_memory": fed, "bytes_of_worker": MEMORY_PER_WORKER})
+    found = room()
+    facts = {"jobs": found.jobs, "fed_by_memory": found.fed, "bytes_of_worker": MEMORY_PER_WORKER}
+    return Finding(f"{found.jobs}: {found.reason}", facts)
 
 
 def _precision() -> Finding:

@@ -9,7 +9,10 @@ to float; `augment` makes more of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from mmap import mmap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +25,9 @@ from evobnn.data.dataset import Images, Pixels, Split
 from evobnn.errors import DataError, message
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+_COUNTED = 2**16
+"""Pixels that are counted at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +73,17 @@ class Tensors:
 
 
 def grey_counts(pixels: Pixels) -> npt.NDArray[np.int64]:
-    """Return how often each of the 256 grey values occurs in each channel of (N, C, H, W), as (C, 256)."""
-    channels = range(pixels.shape[1])
-    return np.stack([np.bincount(pixels[:, channel].ravel(), minlength=256) for channel in channels])
+    """Return how often each of the 256 grey values occurs in each channel of (N, C, H, W), as (C, 256).
+
+    A few images at a time: to count bytes, NumPy makes each of them an integer of eight.
+    """
+    count, channels, height, width = pixels.shape
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    together = max(1, _COUNTED // (height * width))
+    for start in range(0, count, together):
+        for channel in range(channels):
+            counts[channel] += np.bincount(pixels[start : start + together, channel].ravel(), minlength=256)
+    return counts
 
 
 def channel_moments(of: Images | npt.NDArray[np.int64]) -> tuple[list[float], list[float]]:
@@ -90,22 +104,43 @@ def channel_moments(of: Images | npt.NDArray[np.int64]) -> tuple[list[float], li
 
 
 def to_tensors(split: Split, device: torch.device | str = "cpu") -> Tensors:
-    """Copy a split to `device`, with the moments of its training part."""
-    validation = images_tensors(split.validation, device)
-    return Tensors(*images_tensors(split.train, device), *validation, *placed_moments(split.train, device))
+    """Bring a split to `device`, with the moments of its training part; on a CPU mapped files are not copied."""
+    train, validation = _own(split.train), _own(split.validation)
+    return Tensors(*_placed(train, device), *_placed(validation, device), *placed_moments(train, device))
 
 
 def all_tensors(images: Images, device: torch.device | str = "cpu") -> Tensors:
-    """Copy all training images to `device`, with their moments and an empty validation part: for the last training."""
-    train_images, train_labels = images_tensors(images, device)
-    nothing = train_images[:0], train_labels[:0]
-    return Tensors(train_images, train_labels, *nothing, *placed_moments(images, device))
+    """Bring all training images to `device` for the last training, with their moments and an empty validation part."""
+    own = _own(images)
+    train_images, train_labels = _placed(own, device)
+    return Tensors(train_images, train_labels, train_images[:0], train_labels[:0], *placed_moments(own, device))
 
 
 def images_tensors(images: Images, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Copy images (uint8, (N, C, H, W)) and labels (int64, (N,)) of one part to `device`."""
-    pixels, labels = (torch.from_numpy(np.array(array)).to(device) for array in (images.images, images.labels))
+    """Bring images (uint8, (N, C, H, W)) and labels (int64, (N,)) of one part to `device`, as `to_tensors` does."""
+    return _placed(_own(images), device)
+
+
+def _placed(own: Images, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    pixels, labels = (torch.from_numpy(array).to(device) for array in (own.images, own.labels))
     return pixels, labels
+
+
+def _own(images: Images) -> Images:
+    """Return the same images in arrays that nothing else writes to, and that may be written to."""
+    return Images(_writable(images.images), _writable(images.labels), images.class_names)
+
+
+def _writable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy, or for a whole mapped file another map of it, copy on write.
+
+    PyTorch takes writable memory only; and the pages to which no process writes are the same for all of them.
+    """
+    base: object = array.base
+    if isinstance(array, np.memmap) and isinstance(base, mmap) and array.filename and array.flags.c_contiguous:
+        with suppress(OSError):  # the file may have been deleted since
+            return np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
+    return np.array(array)
 
 
 def placed_moments(of: Images | npt.NDArray[np.int64], device: torch.device | str) -> tuple[Tensor, Tensor]:

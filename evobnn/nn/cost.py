@@ -1,4 +1,4 @@
-"""What a network costs, layer by layer, without running it on real memory.
+"""What a network costs, layer by layer, without computing it.
 
 OPs = FLOPs + BOPs/64: one multiply-accumulate (MAC) is one operation, and 64 binary ones are one (Liu et al. 2018,
 Bi-Real Net, section 4.3; the convention of BNAS and BATS). Everything is for one image. Every convolution and linear
@@ -8,19 +8,18 @@ never run costs parameters and nothing else.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from evobnn.errors import NetworkError, message
 from evobnn.nn.activations import TreeActivation
 from evobnn.nn.blocks import CellBlock, FreeSkip, PublishedSkip
 from evobnn.nn.grouped import ChannelShuffle, ResidualLayer
+from evobnn.nn.hollow import hollow_twin, run_empty
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.network import Head
 from evobnn.nn.ops import MeanPool, Zero
@@ -200,47 +199,37 @@ def profile(
 ) -> NetworkCost:
     """Return the cost of `network` for one image of `input_shape` (C, H, W).
 
-    A copy on the meta device, which has shapes but no memory, is run once in evaluation mode with counting hooks. The
-    given network, on any device, meta included, stays as it is.
+    A copy that has shapes but no memory is run once in evaluation mode with counting hooks (see `evobnn.nn.hollow`).
+    The given network, on any device, meta included, stays as it is.
 
     Raises NetworkError for a shape that is not three numbers, and for a module without children that `counters` misses.
     """
+    return count(hollow_twin(network), input_shape, counters)
+
+
+def count(
+    network: nn.Module,
+    input_shape: tuple[int, int, int],
+    counters: Mapping[type[nn.Module], Counter] = COUNTERS,
+) -> NetworkCost:
+    """Return what `profile` does for a network that was built to be counted: spent by it, and on no copy."""
     if len(input_shape) != 3:
         raise NetworkError(message("an input shape (C, H, W)", repr(input_shape), "Leave the batch out."))
-    twin = _meta_twin(network)
     layers: dict[nn.Module, list[LayerCost]] = {}
-    around = {module.conv for module in twin.modules() if isinstance(module, PublishedSkip)}
-    for name, module in twin.named_modules():
-        count = _counter(module, name, counters)
-        if count is not None:
+    around = {module.conv for module in network.modules() if isinstance(module, PublishedSkip)}
+    for name, module in network.named_modules():
+        counter = _counter(module, name, counters)
+        if counter is not None:
             kind = "skip_conv" if module in around else None
-            module.register_forward_hook(_counting_hook(name, count, layers, kind))
-    dtype = next((p.dtype for p in twin.parameters()), torch.get_default_dtype())
-    with torch.no_grad():
-        twin(torch.empty((1, *input_shape), dtype=dtype, device="meta"))
+            module.register_forward_hook(_counting_hook(name, counter, layers, kind))
+    run_empty(network, input_shape, layers.clear)
     ran = [layer for costs in layers.values() for layer in costs]
     unused = [
         LayerCost(name, "unused", (), parameters=_size(module))
-        for name, module in twin.named_modules()
+        for name, module in network.named_modules()
         if module not in layers and _size(module)
     ]
     return NetworkCost((*ran, *unused))
-
-
-def _meta_twin(network: nn.Module) -> nn.Module:
-    """Return a copy of `network` on the meta device, in evaluation mode, without hooks; no tensor is copied."""
-    memo: dict[int, Any] = {}
-    for parameter in network.parameters():
-        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
-    for buffer in network.buffers():
-        memo[id(buffer)] = buffer.to("meta")
-    twin = copy.deepcopy(network, memo).eval()
-    for module in twin.modules():
-        module._forward_hooks.clear()
-        module._forward_pre_hooks.clear()
-        if isinstance(module, Site):
-            module.watching = False
-    return twin
 
 
 def _counter(module: nn.Module, name: str, counters: Mapping[type[nn.Module], Counter]) -> Counter | None:

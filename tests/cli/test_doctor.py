@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from evobnn import nn
+from evobnn._room import Bound
 from evobnn.cli import doctor
 from evobnn.parallel import default_jobs
 from tests.cli.conftest import Call
@@ -75,32 +76,38 @@ def test_without_bfloat16(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_little_memory_decides_the_number_of_jobs(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=800 * MIB, available=300 * MIB))
-    monkeypatch.setattr(doctor, "CGROUP", Path("nowhere"))
+    bound: list[Bound | None] = [None]
+    for place in ("evobnn._room", "evobnn.parallel"):
+        monkeypatch.setattr(f"{place}.memory_bound", lambda: bound[0])
     found = lines(evobnn)
     assert found["memory"] == "0.8 GiB, 0.3 GiB free"
-    assert found["jobs"].startswith("1: free memory feeds 0 workers")
+    assert found["jobs"].startswith("1: free memory feeds 0 workers of ")
+    bound[0] = Bound(512 * MIB, 103 * MIB)
+    found = lines(evobnn)
+    assert found["memory"] == "0.8 GiB, 0.3 GiB free; this process may use 0.5 GiB, of which 0.1 GiB are left"
+    assert found["jobs"].startswith("1: the control group's memory feeds 0 workers of ")
+    facts = json.loads(evobnn("doctor", "--json").out)["memory"]
+    assert (facts["limit"], facts["left"]) == (512 * MIB, 103 * MIB)
 
 
 @pytest.mark.parametrize(
-    ("files", "cores", "memory"),
+    ("files", "cores"),
     [
-        ({"cpu.max": "150000 100000\n", "memory.max": "1048576\n"}, 1.5, MIB),
-        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
-        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0, None),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, None),
-        ({"memory/memory.limit_in_bytes": "2097152\n"}, None, 2 * MIB),
-        ({}, None, None),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
     ],
 )
-def test_bounds_of_a_control_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: float | None, memory: int | None
+def test_the_quota_of_a_control_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: float | None
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(doctor, "CGROUP", tmp_path)
     assert doctor.cpu_quota() == cores
-    assert doctor.memory_limit() == memory
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from evobnn import fitness
+from evobnn.data import open_split
 from evobnn.data.batches import (
     AUGMENTATIONS,
     all_tensors,
@@ -20,6 +28,10 @@ from evobnn.data.batches import (
 )
 from evobnn.data.dataset import Images, Split
 from evobnn.errors import DataError
+from evobnn.fitness import Bench, evaluate
+from evobnn.records import Status
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/smaps")
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -62,6 +74,82 @@ def test_tensors_are_copies() -> None:
     assert split.train.images.min() > 0
 
 
+# --- Mapped files ---------------------------------------------------------------------------------------------------
+
+
+def mapped(folder: Path) -> Split:
+    """Write a split as a prepared set is, and return it memory-mapped."""
+    parts = []
+    for name, images in (("train", images_of(2000)), ("validation", images_of(9, seed=1))):
+        arrays = []
+        for kind in ("images", "labels"):
+            np.save(folder / f"{name}-{kind}.npy", getattr(images, kind))
+            arrays.append(np.load(folder / f"{name}-{kind}.npy", mmap_mode="r"))
+        parts.append(Images(arrays[0], arrays[1], images.class_names))
+    return Split(*parts)
+
+
+def kilobytes(tensor: torch.Tensor, file: str, what: str) -> int:
+    """Return one number of the region of memory in which a tensor lies, which must be a map of that file."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    for line in lines:
+        head = re.match(r"([0-9a-f]+)-([0-9a-f]+) .* (.*)$", line)
+        if head and int(head[1], 16) <= tensor.data_ptr() < int(head[2], 16):
+            assert head[3].endswith(file)
+            return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
+    raise AssertionError("in no region")
+
+
+@linux
+def test_tensors_of_mapped_files_lie_in_the_files(tmp_path: Path) -> None:
+    tensors = to_tensors(mapped(tmp_path))
+    for part in ("train", "validation"):
+        for kind in ("images", "labels"):
+            tensor = getattr(tensors, f"{part}_{kind}")
+            assert kilobytes(tensor, f"{part}-{kind}.npy", "Anonymous") == 0
+    whole = all_tensors(mapped(tmp_path).train)
+    assert kilobytes(whole.train_images, "train-images.npy", "Anonymous") == 0
+    whole.train_images[0] = 0
+    assert kilobytes(whole.train_images, "train-images.npy", "Anonymous") > 0, "such a write would be seen"
+
+
+def test_writing_to_tensors_of_mapped_files_changes_neither_file_nor_array(tmp_path: Path) -> None:
+    split = mapped(tmp_path)
+    before = (tmp_path / "train-images.npy").read_bytes()
+    first, second = to_tensors(split), to_tensors(split)
+    first.train_images.zero_()
+    assert (tmp_path / "train-images.npy").read_bytes() == before
+    assert split.train.images.min() > 0 and second.train_images.min() > 0
+
+
+@pytest.mark.parametrize("part", [slice(5, 20), slice(None, None, 2), np.arange(7)], ids=["part", "leaps", "chosen"])
+def test_of_mapped_files_only_the_whole_is_taken_as_it_is(tmp_path: Path, part: Any) -> None:
+    images = mapped(tmp_path).train
+    some = Images(images.images[part], images.labels[part], images.class_names)
+    pixels, labels = images_tensors(some)
+    assert np.array_equal(pixels.numpy(), some.images) and np.array_equal(labels.numpy(), some.labels)
+
+
+def test_a_mapped_file_that_was_deleted_is_copied(tmp_path: Path) -> None:
+    split = mapped(tmp_path)
+    expected = split.train.images.copy()
+    (tmp_path / "train-images.npy").unlink()
+    assert np.array_equal(to_tensors(split).train_images.numpy(), expected)
+
+
+@linux
+def test_a_training_writes_to_no_image(tiny_bench: Bench) -> None:
+    genome = tiny_bench.space.extremes()[0]
+    assert evaluate(tiny_bench, genome, 1).status is Status.OK
+    tensors = to_tensors(open_split(tiny_bench.prepared.folder))
+    data = fitness._tensors(tiny_bench.prepared.folder, "cpu")
+    assert kilobytes(data.train_images, "train-images.npy", "Anonymous") == 0
+    assert torch.equal(data.train_images, tensors.train_images)
+
+
+# --- Batches --------------------------------------------------------------------------------------------------------
+
+
 def test_tensors_feed_batches_in_the_order_asked_for() -> None:
     tensors = to_tensors(Split(images_of(20), images_of(9, seed=1)))
     assert (tensors.count, tensors.validation_count, tensors.device) == (20, 9, torch.device("cpu"))
@@ -94,6 +182,24 @@ def test_moments_of_parts_come_from_the_sum_of_their_counts() -> None:
     counts = grey_counts(images.images[:11]) + grey_counts(images.images[11:])
     assert counts.shape == (3, 256) and counts.sum() == 30 * 3 * 6 * 5
     assert channel_moments(counts) == channel_moments(images)
+
+
+def test_counting_many_pixels_takes_little_memory() -> None:
+    pixels = np.arange(3 * 2**20, dtype=np.uint32).astype(np.uint8).reshape(1024, 3, 32, 32)
+    tracemalloc.start()
+    try:
+        counts = grey_counts(pixels)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (counts == 2**20 // 256).all()
+    assert peak < 2**20
+
+
+def test_counts_of_large_images_are_complete() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 2, 300, 301), dtype=np.uint8)
+    expected = [np.bincount(pixels[:, channel].ravel(), minlength=256) for channel in range(2)]
+    assert np.array_equal(grey_counts(pixels), expected)
 
 
 def test_normalise_gives_mean_0_and_deviation_1() -> None:
