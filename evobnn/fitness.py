@@ -8,8 +8,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,11 +24,13 @@ from evobnn.decode import DECODER_VERSION, Surround, check_size, decode
 from evobnn.decode import Additions as Additions
 from evobnn.errors import DeviceError, EvobnnError, ExperimentError, message
 from evobnn.genome import Genome, X
-from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign, profile, set_modes
-from evobnn.records import Evaluation, Status
+from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign, set_modes
+from evobnn.nn.cost import count
+from evobnn.nn.hollow import unfilled
+from evobnn.records import RUNG, Evaluation, Status, rung_measures
 from evobnn.spaces import Space, Template, canonical, embed, key, lost_signal
 from evobnn.spaces.canonical import is_plain
-from evobnn.training import LATER, Recipe, TrainResult, check_alone, train
+from evobnn.training import LATER, Recipe, TrainResult, check_alone, load_trunk, save_trunk, train
 
 OPERATIONS_VERSION = 1
 """Raised when an operation or form of the built-in tables begins to compute something else under its name."""
@@ -193,18 +196,18 @@ class Bench:
         )
 
     def cost(self, genome: Genome) -> NetworkCost:
-        """Return the counts of the genome's binary network, without building it on real memory.
+        """Return the counts of the genome's binary network, for which no weight is drawn and nothing computed.
 
         Counted once for each canonical form, as long as it is among the newest `_COSTS`.
         """
         self.space.check_buildable(genome)
         name = str(canonical(self.space, genome))
         if name not in self._costs:
-            with torch.device("meta"):
+            with unfilled():
                 network = self.network(genome)
             if len(self._costs) == _COSTS:
                 del self._costs[next(iter(self._costs))]
-            self._costs[name] = profile(network, self.prepared.shape, self.additions.all_counters)
+            self._costs[name] = count(network, self.prepared.shape, self.additions.all_counters)
         return self._costs[name]
 
     @cached_property
@@ -307,7 +310,26 @@ def _tensors(folder: str, device: str) -> Tensors:
     return to_tensors(open_split(folder), device)
 
 
-def evaluate(bench: Bench, genome: Genome, seed: int, *, twin: bool = False, catch: bool = True) -> Evaluation:
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a training that is done now.
+
+    Attributes:
+        epochs: of the recipe after which a branch is scored and the evaluation ends `pruned`; 0 for all of them.
+        file: where the trunk waits between two stretches, a path; empty for nowhere. Only a cache: without it the
+            training begins anew, and yields the same.
+    """
+
+    epochs: int = 0
+    file: str = ""
+
+
+WHOLE = Stretch()
+
+
+def evaluate(
+    bench: Bench, genome: Genome, seed: int, *, twin: bool = False, catch: bool = True, stretch: Stretch = WHOLE
+) -> Evaluation:
     """Train one network and return what came of it.
 
     Arguments:
@@ -317,10 +339,11 @@ def evaluate(bench: Bench, genome: Genome, seed: int, *, twin: bool = False, cat
         twin: also train the real-valued twin with the same seed and recipe; if it finishes, its validation error
             stands in `measures` as `parent_error`. Nothing else depends on it.
         catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
+        stretch: how far to go this time.
     """
     started = time.perf_counter()
     try:
-        found = _evaluate(bench, genome, seed)
+        found = _evaluate(bench, genome, seed, stretch)
     except Exception as error:
         if not catch:
             raise
@@ -330,6 +353,8 @@ def evaluate(bench: Bench, genome: Genome, seed: int, *, twin: bool = False, cat
     measures = found.measures
     if twin and found.status is Status.OK:
         measures = {**measures, **_parent(bench, genome, seed)}
+    if stretch.epochs:
+        measures = {**measures, RUNG: stretch.epochs}
     return Evaluation(
         found.status,
         found.objectives,
@@ -341,29 +366,33 @@ def evaluate(bench: Bench, genome: Genome, seed: int, *, twin: bool = False, cat
     )
 
 
-def _evaluate(bench: Bench, genome: Genome, seed: int) -> Evaluation:
+def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch) -> Evaluation:
     reason = bench.infeasible(genome)
     if reason:
         return Evaluation(Status.INVALID, message=reason)
     cost = bench.cost(genome)
     recipe = bench.protocol.recipe
-    macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.epochs
+    macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.length
     if bench.protocol.max_macs and macs > bench.protocol.max_macs:
         bound = f"more than max_macs = {bench.protocol.max_macs:.3g}"
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = _counts(cost)
     fingerprint = _behaviour(bench, genome)
-    result = _trained(bench, genome, seed, real=False)
+    result = _trained(bench, genome, seed, real=False, stretch=stretch)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
     measured = Measured(result, cost)
     objectives = {name: OBJECTIVES[name].measure(measured) for name in bench.objectives}
     last = result.curve[-1]
     measures = {"loss": last.validation_loss, "training_loss": last.training_loss, **counts}
+    if stretch.epochs:
+        reached = f"scored after epoch {stretch.epochs} of {recipe.epochs}"
+        there = {**measures, **rung_measures(stretch.epochs, objectives)}
+        return Evaluation(Status.PRUNED, message=reached, measures=there, behaviour=fingerprint)
     return Evaluation(Status.OK, objectives, "", measures, fingerprint)
 
 
-def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool) -> TrainResult:
+def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: Stretch = WHOLE) -> TrainResult:
     """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both."""
     recipe = bench.protocol.recipe
     with torch.random.fork_rng(devices=[]):
@@ -374,7 +403,14 @@ def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool) -> TrainRes
     data = _tensors(bench.prepared.folder, bench.device)
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
-    return train(network, data, recipe, seed, deadline=deadline)
+    if stretch == WHOLE:
+        return train(network, data, recipe, seed, deadline=deadline)
+    path, training = Path(stretch.file), f"{bench.protocol.fingerprint()} {seed}"
+    begun, keep = None, None
+    if stretch.file:
+        begun, keep = load_trunk(path, training), partial(save_trunk, path=path, training=training)
+    epochs = stretch.epochs or None
+    return train(network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline)
 
 
 def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:
@@ -407,12 +443,13 @@ def _behaviour(bench: Bench, genome: Genome) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """One evaluation as it travels to a worker: small and picklable. `twin` as in `evaluate`."""
+    """One evaluation as it travels to a worker: small and picklable. `twin` and `stretch` as in `evaluate`."""
 
     bench: Bench
     genome: str
     seed: int
     twin: bool = False
+    stretch: Stretch = WHOLE
 
 
 def run_job(job: Job) -> Evaluation:
@@ -421,7 +458,7 @@ def run_job(job: Job) -> Evaluation:
         genome = job.bench.space.parse(job.genome)
     except EvobnnError as error:
         return Evaluation(Status.INVALID, message=str(error))
-    return evaluate(job.bench, genome, job.seed, twin=job.twin)
+    return evaluate(job.bench, genome, job.seed, twin=job.twin, stretch=job.stretch)
 
 
 def check_jobs_fit(protocol: Protocol, prepared: PreparedData) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from evobnn.errors import EvobnnError, message
 
+RUNG = "rung"
+"""Measure that says after how many epochs a training was stopped; none has it that was not to be stopped."""
 FRESH = 1000
 """Number of the first repeat that is kept for fresh scores; the search's repeats stay far below."""
 
@@ -21,6 +23,7 @@ class Status(StrEnum):
     INVALID = "invalid"  # never trained: no path, constant sign, or over the bound on training work
     TIMEOUT = "timeout"  # the clock, checked between batches
     ERROR = "error"  # an exception, or a worker that died with this evaluation alone in it
+    PRUNED = "pruned"  # stopped at a rung of successive halving; nothing is wrong with it
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Evaluation:
         status: how it ended.
         objectives: value by objective name; every one finite; empty unless the status is `ok`.
         message: one sentence on why it did not end `ok`.
-        measures: further numbers by name, such as the counts of the network and the validation loss.
+        measures: further numbers by name, such as the counts of the network and the validation loss. What was to be
+            stopped early says after how many epochs (`rung`), and where it came so far what the objectives were then
+            (`rung_error`, ...): no objectives, for they cannot be compared with those of others.
         behaviour: numerical fingerprint of the expressions (16 hex digits each); tells, merges nothing.
         seconds: wall time of the evaluation in seconds; kept in the journal only.
         traceback: for `error`; kept in the journal only.
@@ -56,6 +61,15 @@ class Evaluation:
             raise EvobnnError(
                 message("finite objectives", f"{bad[0]} = {self.objectives[bad[0]]}", "Report it as diverged.")
             )
+
+    @property
+    def rung(self) -> int:
+        """Epochs after which the training was to be stopped, 0 for one of full length."""
+        return int(self.measures.get(RUNG, 0))
+
+    def at_rung(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the objectives of these names as they were at the rung."""
+        return {name: self.measures[f"{RUNG}_{name}"] for name in names}
 
 
 @dataclass(frozen=True)
@@ -100,12 +114,21 @@ class Result:
     evaluation: Evaluation
 
 
+def rung_measures(rung: int, objectives: Mapping[str, float] = {}) -> dict[str, float]:
+    """Return what the measures tell of a training that was to be stopped after `rung` epochs: this number, and where it
+    came so far the objectives then.
+    """
+    return {RUNG: rung, **{f"{RUNG}_{name}": value for name, value in objectives.items()}}
+
+
 def mean_objectives(evaluations: Sequence[Evaluation]) -> dict[str, float] | None:
     """Return the mean of every objective over the repeats, or None where there are none or one of them failed.
 
-    A genome that failed once is not a candidate any more: a mean over its good days would flatter it.
+    A genome that failed once is not a candidate any more: a mean over its good days would flatter it. What was stopped
+    early is no repeat.
     """
-    if not evaluations or any(e.status is not Status.OK for e in evaluations):
+    whole = [e for e in evaluations if e.status is not Status.PRUNED]
+    if not whole or any(e.status is not Status.OK for e in whole):
         return None
-    names = evaluations[0].objectives
-    return {name: math.fsum(e.objectives[name] for e in evaluations) / len(evaluations) for name in names}
+    names = whole[0].objectives
+    return {name: math.fsum(e.objectives[name] for e in whole) / len(whole) for name in names}

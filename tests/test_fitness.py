@@ -172,7 +172,7 @@ def test_a_job_with_a_genome_that_cannot_be_read_is_invalid(tiny_bench: Bench, t
     assert found.message
 
 
-@pytest.mark.parametrize("place", ["decode", "train", "profile", "lost_signal", "key"])
+@pytest.mark.parametrize("place", ["decode", "train", "count", "lost_signal", "key"])
 def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError("planted")
@@ -462,8 +462,8 @@ def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny_bench: B
 
 def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench, counted = replace(tiny_bench), []
-    real = fitness.profile
-    monkeypatch.setattr(fitness, "profile", lambda *arguments: (counted.append(1), real(*arguments))[1])
+    real = fitness.count
+    monkeypatch.setattr(fitness, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
     good, same, other = (bench.space.parse(text) for text in (GOOD, SAME, f"{CELLS} @net = x"))
     assert bench.cost(good) is bench.cost(same) is bench.cost(good)
     assert len(counted) == 1

@@ -7,19 +7,20 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from evobnn.errors import EvobnnError
-from evobnn.records import Evaluation, Individual, Request, Result, Status, mean_objectives
+from evobnn.records import Evaluation, Individual, Request, Result, Status, mean_objectives, rung_measures
 
 OK = Evaluation(Status.OK, {"error": 0.25, "ops": 1000.0})
-FAILED = [status for status in Status if status is not Status.OK]
+ENDED = [status for status in Status if status is not Status.OK]
+FAILED = [status for status in ENDED if status is not Status.PRUNED]
 
 
-def test_the_five_ways_to_end_are_stored_by_these_words():
-    assert [str(status) for status in Status] == ["ok", "diverged", "invalid", "timeout", "error"]
+def test_the_six_ways_to_end_are_stored_by_these_words():
+    assert [str(status) for status in Status] == ["ok", "diverged", "invalid", "timeout", "error", "pruned"]
     assert Status("timeout") is Status.TIMEOUT
 
 
-@pytest.mark.parametrize("status", FAILED)
-def test_a_failed_evaluation_has_no_objectives(status):
+@pytest.mark.parametrize("status", ENDED)
+def test_whatever_did_not_end_ok_has_no_objectives(status):
     assert Evaluation(status, message="it did not work").objectives == {}
     with pytest.raises(EvobnnError, match=f"objectives exactly where the status is ok, got {status}, .'error': 0.5."):
         Evaluation(status, {"error": 0.5})
@@ -73,3 +74,13 @@ def test_the_mean_does_not_depend_on_the_order():
 def test_one_failure_or_no_repeat_leaves_no_mean(status):
     assert mean_objectives([OK, Evaluation(status), OK]) is None
     assert mean_objectives([]) is None
+
+
+def test_what_was_stopped_early_tells_its_rung_and_is_no_repeat():
+    pruned = Evaluation(Status.PRUNED, measures={"loss": 2.0, **rung_measures(4, {"error": 0.5, "ops": 8.0})})
+    assert pruned.measures == {"loss": 2.0, "rung": 4, "rung_error": 0.5, "rung_ops": 8.0}
+    assert (pruned.rung, OK.rung) == (4, 0)
+    assert pruned.at_rung(("ops", "error")) == {"ops": 8.0, "error": 0.5}
+    assert mean_objectives([pruned, OK]) == OK.objectives
+    assert mean_objectives([pruned]) is None
+    assert mean_objectives([pruned, OK, Evaluation(Status.DIVERGED)]) is None

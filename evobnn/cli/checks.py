@@ -146,13 +146,17 @@ def _counts(run: Folder) -> Problems:
     for generation in run.generations:
         place, log = f"{generation_path(run.path, generation.number)}:1", generation.log
         ended = Counter(str(result.evaluation.status) for result in generation.results)
-        counts: dict[str, int] = {str(status): ended[str(status)] for status in Status}
+        halved = bool(run.experiment.halving)
+        statuses = [status for status in Status if halved or status is not Status.PRUNED]
+        counts: dict[str, int] = {str(status): ended[str(status)] for status in statuses}
         counts |= {"evaluations": len(generation.results), "survivors": len(generation.survivors)}
         counts |= {"generation": generation.number}
         for name, count in counts.items():
             if log.get(name) != count:
                 yield f"{place} logs {name} = {log.get(name)}, counted {count}"
-        if generation.state.get("survivors") != [one.individual.id for one in generation.survivors]:
+        listed = [one.individual.id for one in generation.survivors]
+        kept = generation.state.get("survivors", [])  # behind them, with halving, who was stopped early
+        if kept[: len(listed) if halved else None] != listed:
             yield f"{place} has a state with other survivors than those listed"
 
 
@@ -189,10 +193,10 @@ def _survivors(run: Folder) -> Problems:
 
 
 def _once(run: Folder) -> Problems:
-    seen: dict[tuple[str, str, int], JournalEntry] = {}
+    seen: dict[tuple[str, str, int, int], JournalEntry] = {}
     path = run.path / "journal.jsonl"
     for line, entry in run.journal:
-        place = entry.key, entry.protocol, entry.repeat
+        place = entry.key, entry.protocol, entry.repeat, entry.evaluation.rung
         before = seen.get(place)
         if before is not None and not (before.evaluation.status in RETRIED and entry.attempt > before.attempt):
             yield f"{path}:{line} completes key {entry.key}, repeat {entry.repeat} a second time"

@@ -11,7 +11,7 @@ import typer
 from evobnn.cli.console import note
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted
-from evobnn.fitness import evaluate
+from evobnn.fitness import WHOLE, Stretch, evaluate
 from evobnn.records import Evaluation
 from evobnn.snapshot import read_journal
 from evobnn.spaces import key
@@ -27,17 +27,19 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
     genome = bench.space.parse(subject.text)
     recipe, prepared = bench.protocol.recipe, bench.prepared
     print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
+    known = recorded(subject, repeat, bench.protocol.fingerprint())
+    stretch = Stretch(known.rung) if known else WHOLE
     print(
-        f"{counted(recipe.epochs, 'epoch')} on {prepared.train_count:,} images of {prepared.name}, "
+        f"{counted(stretch.epochs or recipe.epochs, 'epoch')} on {prepared.train_count:,} images of {prepared.name}, "
         f"{bench.device}, {recipe.precision}",
         flush=True,
     )
     try:
-        fresh = evaluate(bench, genome, bench.seed(subject.experiment.seed, genome, repeat), catch=False)
+        seed = bench.seed(subject.experiment.seed, genome, repeat)
+        fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         raise typer.Exit(1) from error
-    known = recorded(subject, repeat, bench.protocol.fingerprint())
     _print(fresh, known)
 
 

@@ -159,7 +159,7 @@ def _proceed(session: Session) -> None:
         note(f"the run has reached generation {number} already; --generations is the total to reach.")
     print()
     fronts.show(folder)
-    _print_end(folder, number)
+    _print_end(session, number)
 
 
 def _print_start(session: Session) -> None:
@@ -186,9 +186,14 @@ def _print_start(session: Session) -> None:
     )
 
 
-def _print_end(folder: Path, number: int) -> None:
-    """Print where the files are and what to try next."""
-    print(f"\nfiles  {folder}/: front.csv, front.png, log.jsonl, one generation-*.jsonl each")
+def _print_end(session: Session, number: int) -> None:
+    """Print what the workers held, where the files are and what to try next."""
+    folder, most = session.folder, session.peak_memory
+    print()
+    if most:
+        held = f"at most {most / 2**20:.0f} MiB" + (" each" if session.jobs > 1 else "")
+        print(f"memory {counted(session.jobs, 'worker')}, {held}")
+    print(f"files  {folder}/: front.csv, front.png, log.jsonl, one generation-*.jsonl each")
     commands = {
         f"evobnn show {folder}:ID": "one of them, cells and costs",
         f"evobnn resume {folder} --generations {number + 10}": "go on",

@@ -2,6 +2,7 @@
 neither networks nor files. DEAP sorts, selects and keeps the log; it is used in this package and nowhere else.
 """
 
+from evobnn.evolution.fidelity import Halving
 from evobnn.evolution.pressures import PRESSURES, Pressure
 from evobnn.evolution.search import Search, SearchState, Step, run
 from evobnn.evolution.selection import Candidate, candidate
@@ -13,6 +14,7 @@ __all__ = [
     "PRESSURES",
     "STRATEGIES",
     "Candidate",
+    "Halving",
     "Pressure",
     "Search",
     "SearchState",

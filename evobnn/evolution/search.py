@@ -17,8 +17,9 @@ from deap import tools
 
 from evobnn._seeding import Generator, child_seed, generator, generator_from, guarded, state_of
 from evobnn.errors import SearchError, message
+from evobnn.evolution.fidelity import WITHOUT, Halving, check_halving, survivors, whole
 from evobnn.evolution.pressures import Pressure
-from evobnn.evolution.selection import Candidate, candidate, fronts
+from evobnn.evolution.selection import Candidate, candidate, fronts, tiers
 from evobnn.evolution.strategies import Strategy
 from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.toolbox import make_toolbox
@@ -68,7 +69,8 @@ class Step:
     Attributes:
         generation: its number.
         state: from where the search goes on.
-        survivors: (individual, mean objectives, repeats) in the order of selection.
+        survivors: (individual, mean objectives, repeats) in the order of selection; those in the state that are not
+            among them were stopped early and fill the population up.
         results: everything evaluated in it, in the order of asking.
         log: the row of the logbook.
     """
@@ -96,9 +98,11 @@ class Search:
         pressures: by name; what shapes selection and proposals beside the objectives.
         bounds: (low, high, scale) of the objectives, for scalarisations and bins.
         horizon: number of generations that schedules refer to.
+        halving: what new genomes were stopped early by, if anything; whoever evaluates stops them.
+        branch: epochs that each of its scores takes, for the log.
 
     Raises:
-        SearchError: the strategy or a pressure cannot honour this space, these objectives or this batch.
+        SearchError: the strategy or a pressure cannot honour this space, these objectives, this batch or the halving.
     """
 
     def __init__(
@@ -115,12 +119,17 @@ class Search:
         pressures: Mapping[str, Pressure] = {},
         bounds: Mapping[str, tuple[float, float, str]] = {},
         horizon: int = 10,
+        halving: Halving = WITHOUT,
+        branch: float = 0.0,
     ) -> None:
         self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
         self.feasible, self.indicators, self.starters = feasible, indicators, tuple(starters)
         self.pressures, self.horizon = dict(pressures), horizon
+        self.halving, self.branch = halving, branch
         self.bounds: Bounds = dict(bounds)
         strategy.check(space, self.objectives, self.bounds)
+        if halving:
+            check_halving(strategy)
         for pressure in self.pressures.values():
             pressure.check(space, self.objectives, strategy.batch)
         self.toolbox = make_toolbox(space)
@@ -153,8 +162,8 @@ class Search:
         return tuple(self._population)
 
     def archive(self) -> list[Candidate]:
-        """Return every individual ever evaluated whose evaluations all ended `ok`, by id."""
-        return [one for one in self._shells.values() if one is not None]
+        """Return every individual ever evaluated whose evaluations of full length all ended `ok`, by id."""
+        return whole(one for one in self._shells.values() if one is not None)
 
     def restore(self, steps: Iterable[Step]) -> None:
         """Take over finished generations, in order; the search goes on exactly as if it had not stopped."""
@@ -261,7 +270,7 @@ class Search:
 
     def _to_measure_again(self, most: int) -> list[Candidate]:
         """Return members of the first front with too few evaluations, the fewest first."""
-        front = fronts(self._population)[0] if self._population else []
+        front = next(iter(fronts(whole(self._population))), [])
         few = {one.id: one for one in front if one.repeats < self.repeats}  # by id: some selections take one twice
         return sorted(few.values(), key=lambda one: (one.repeats, one.id))[:most]
 
@@ -333,18 +342,22 @@ class Search:
         view = replace(view, population=tuple(self._refreshed(one.id for one in self._population)), spread={})
         offspring = self._refreshed(self._children)
         candidates = pool(view, offspring)
-        if self._generation == 0 and not candidates:
+        if self._generation == 0 and not whole(candidates):
             raise self._nothing_worked(results)
-        fronts(candidates)  # some selections of DEAP read crowding distances and do not assign them
+        for tier in tiers(candidates):
+            fronts(tier)  # some selections of DEAP read crowding distances and do not assign them
         view = self._spread(view, candidates)
         with guarded(child_seed(self._seed, "select", self._generation)):
-            self._population = self.strategy.survive(view, offspring, self.toolbox)
-        self._memory = self._remembered(view, offspring, results)
+            if self.halving:
+                self._population = survivors(self.strategy, view, offspring, self.toolbox)
+            else:
+                self._population = self.strategy.survive(view, offspring, self.toolbox)
+        self._memory = self._remembered(view, whole(offspring), results)
         log = self._log(results)
         self.logbook.record(**log)
-        survivors = tuple(
+        kept = tuple(
             (self.individuals[one.id], dict(zip(self.objectives, one.values, strict=True)), one.repeats)
-            for one in self._population
+            for one in whole(self._population)
         )
         state = SearchState(
             self._generation,
@@ -353,7 +366,7 @@ class Search:
             tuple(one.id for one in self._population),
             self._memory,
         )
-        return Step(self._generation, state, survivors, tuple(results), log)
+        return Step(self._generation, state, kept, tuple(results), log)
 
     def _refreshed(self, numbers: Iterable[int]) -> list[Candidate]:
         """Return the shells of these individuals with their objectives as they are known now; failed ones left out."""
@@ -364,7 +377,7 @@ class Search:
         self, view: View, offspring: Sequence[Candidate], results: Sequence[Result]
     ) -> dict[str, Mapping[str, Any]]:
         memories = {name: pressure.remember(view, results) for name, pressure in self.pressures.items()}
-        memories["strategy"] = self.strategy.remember(view, self._population, offspring)
+        memories["strategy"] = self.strategy.remember(view, whole(self._population), offspring)
         return {name: memory for name, memory in memories.items() if memory}
 
     def _note(self, result: Result) -> None:
@@ -378,31 +391,36 @@ class Search:
         """Return the shell of an individual with its objectives as they are known now, or None where it has failed."""
         evaluations = self.evaluations.get(individual.key, [])
         counting = evaluations[-1:] if self.strategy.repeats_known else evaluations
-        objectives = mean_objectives(counting)
+        objectives, short = mean_objectives(counting), 0
+        if objectives is None and counting and all(one.status is Status.PRUNED for one in counting):
+            objectives, short = counting[-1].at_rung(self.objectives), self.halving.short(counting[-1])
         if objectives is None:
             return None
         if individual.id not in self._genomes:
             self._genomes[individual.id] = self.space.parse(individual.genome)
         genome = self._genomes[individual.id]
-        return candidate(individual.id, genome, individual.key, objectives, self.objectives, len(evaluations))
+        return candidate(individual.id, genome, individual.key, objectives, self.objectives, len(evaluations), short)
 
     def _log(self, results: Sequence[Result]) -> dict[str, Any]:
         archive = self.archive()
         statistics = tools.Statistics(lambda one: one.values)
         statistics.register("least", np.min, axis=0)
         statistics.register("mean", np.mean, axis=0)
-        over = statistics.compile(self._population) if self._population else {}
+        population = whole(self._population)
+        over = statistics.compile(population) if population else {}
         ended = Counter(result.evaluation.status for result in results)
         row: dict[str, Any] = {
             "generation": self._generation,
             "evaluations": len(results),
             "again": sum(result.request.repeat > 0 for result in results),
-            **{str(status): ended[status] for status in Status},
+            **{str(status): ended[status] for status in Status if self.halving or status is not Status.PRUNED},
             "duplicates": self._refused["duplicates"],
             "infeasible": self._refused["infeasible"],
             "archive": len(archive),
-            "survivors": len(self._population),
+            "survivors": len(population),
         }
+        if self.halving:
+            row["epochs"] = sum(self.halving.trained(result, self.branch) for result in results)
         for index, name in enumerate(self.objectives):
             for kind, values in over.items():
                 row[f"{kind}_{name}"] = float(values[index])

@@ -6,7 +6,7 @@ An individual whose objectives are all NaN is dominated by nobody and would sit 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,13 +31,15 @@ def minimising(count: int) -> type[Any]:
 
 class Candidate:
     """A small mutable shell for DEAP, never stored: genome, key, id and fitness, which are the objectives `values`, in
-    order, to be minimised.
+    order, to be minimised. `short` is by how many rungs its training was shorter than that of others.
     """
 
-    __slots__ = ("fitness", "genome", "id", "key", "repeats", "values")
+    __slots__ = ("fitness", "genome", "id", "key", "repeats", "short", "values")
 
-    def __init__(self, id: int, genome: Genome, key: str, values: Sequence[float], repeats: int = 1) -> None:
-        self.id, self.genome, self.key, self.repeats = id, genome, key, repeats
+    def __init__(
+        self, id: int, genome: Genome, key: str, values: Sequence[float], repeats: int = 1, short: int = 0
+    ) -> None:
+        self.id, self.genome, self.key, self.repeats, self.short = id, genome, key, repeats, short
         if not values or not all(math.isfinite(value) for value in values):
             raise SearchError(message("finite objectives", str(list(values)), "Report the evaluation as diverged."))
         self.values: tuple[float, ...] = tuple(values)
@@ -45,10 +47,24 @@ class Candidate:
 
 
 def candidate(
-    id: int, genome: Genome, key: str, objectives: Mapping[str, float], names: Sequence[str], repeats: int
+    id: int,
+    genome: Genome,
+    key: str,
+    objectives: Mapping[str, float],
+    names: Sequence[str],
+    repeats: int,
+    short: int = 0,
 ) -> Candidate:
     """Return the shell of an evaluated genome with its objectives in the order of `names`."""
-    return Candidate(id, genome, key, [objectives[name] for name in names], repeats)
+    return Candidate(id, genome, key, [objectives[name] for name in names], repeats, short)
+
+
+def tiers(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
+    """Return the candidates by the length of their training, the longest first: only equals can be compared."""
+    found: dict[int, list[Candidate]] = {}
+    for one in candidates:
+        found.setdefault(one.short, []).append(one)
+    return [found[short] for short in sorted(found)]
 
 
 def fronts(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -109,11 +125,12 @@ def select_nsga2(candidates: Sequence[Candidate], k: int) -> list[Candidate]:
 def ranks(candidates: Sequence[Candidate], spread: Mapping[int, float] = {}) -> dict[int, tuple[int, float, str]]:
     """Return (rank, minus spread, key) by id: smaller is better, and no two are equal.
 
+    Ranks of shorter trainings follow the last rank of longer ones.
     The spread is the crowding distance; what `spread` adds by id changes who is preferred within a front, no more. Only
     where something is added are the finite distances made z-scores over all candidates, to be on the same scale; the
     ends of a front keep their infinite distance.
     """
-    sorted_fronts = fronts(candidates)
+    sorted_fronts = [front for tier in tiers(candidates) for front in fronts(tier)]
     distances = {one.id: float(one.fitness.crowding_dist) for one in candidates}
     if spread:
         finite = [number for number, distance in distances.items() if math.isfinite(distance)]

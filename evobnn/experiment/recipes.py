@@ -91,8 +91,8 @@ def plan_from_table(table: Mapping[str, Any], name: str, source: str) -> Plan:
 
 def plan_table(plan: Plan) -> dict[str, Any]:
     """Return the table of a plan as a recipe file has it, with every field: what all stages share stands once."""
-    rows = [{"start": stage.start, **dataclasses.asdict(stage.recipe)} for stage in plan.stages]
-    shared = {key: value for key, value in rows[0].items() if key != "start" and all(r[key] == value for r in rows)}
+    rows = [{"start": stage.start, **stage.recipe.said()} for stage in plan.stages]
+    shared = {k: value for k, value in rows[0].items() if k != "start" and all(r.get(k) == value for r in rows)}
     own = [{key: value for key, value in row.items() if key not in shared} for row in rows]
     table: dict[str, Any] = json.loads(json.dumps({"recipe": shared, "stages": own}))
     return table

@@ -7,6 +7,7 @@ the unfinished generation is asked for again, byte for byte, and what the journa
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,14 +23,16 @@ from evobnn.analysis import (
 )
 from evobnn.errors import RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
+from evobnn.evolution.fidelity import WITHOUT
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.derived import rescored_row, write_derived
 from evobnn.experiment.machine import machine, python, versions
+from evobnn.experiment.order import run_longest_first
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
 from evobnn.experiment.tabled import load_table, look_up
-from evobnn.fitness import Job, run_job
+from evobnn.fitness import Job, Stretch, run_job
 from evobnn.parallel import LOST, Outcome, Workers, default_jobs
-from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status
+from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
 from evobnn.snapshot import (
     Generation,
     Journal,
@@ -48,6 +51,8 @@ from evobnn.snapshot import (
 
 MOST_RESCORED = 10
 """Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
+RUNGS = "rungs"
+"""Folder in which unfinished trainings wait for the others of their generation; there while one is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Progress:
         stage: `search` or `rescore`.
         generation: being evaluated, and the total.
         done, planned: evaluations of this stage, those of earlier sessions included.
-        reused, failed: of `done`: taken from the journal; not ended `ok`.
+        reused, failed: of `done`: taken from the journal; ended neither `ok` nor `pruned`.
         best_error, hypervolume: of the last finished generation; NaN before.
         seconds_left: estimate; NaN before the first result.
     """
@@ -97,10 +102,11 @@ class Session:
         self.table = load_table(self.experiment.table) if self.experiment.table else None
         self.bench = make_bench(self.experiment, options)
         self.jobs = options.jobs or default_jobs()
+        self._workers = Workers(self.jobs, options.backend)
         self.total = self.experiment.horizon if options.generations is None else options.generations
         self.generations: list[Generation] = []
-        self._known: dict[tuple[str, int], Evaluation] = {}
-        self._attempts: dict[tuple[str, int], int] = {}
+        self._known: dict[tuple[str, int, int], Evaluation] = {}  # by key, repeat and rung, 0 for none
+        self._attempts: dict[tuple[str, int, int], int] = {}
         self._trained = 0
         self._reused = 0
         self._failed = 0
@@ -109,6 +115,11 @@ class Session:
         self._strategy = self.experiment.make_strategy()
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that one worker has held; 0 before the first result, and where results are looked up."""
+        return self._workers.peak_memory
 
     def proceed(self) -> None:
         """Run to the total number of generations or the budget, then measure the front on fresh seeds.
@@ -121,7 +132,7 @@ class Session:
             search = self._restored()
             append_start(self.folder, self._start())
             self._journal = Journal(self.folder / "journal.jsonl")
-            self._workers = stack.enter_context(Workers(self.jobs, self.options.backend))
+            stack.enter_context(self._workers)
             started = time.monotonic()
             budget = self.options.budget
 
@@ -171,7 +182,7 @@ class Session:
             self.say(sentence)
         retried = (Status.ERROR, Status.TIMEOUT) if self.options.retry_failed else ()
         for entry in entries:
-            place = entry.key, entry.repeat
+            place = entry.key, entry.repeat, entry.evaluation.rung
             self._attempts[place] = entry.attempt
             if entry.protocol == self._protocol and entry.evaluation.status not in retried:
                 self._known[place] = entry.evaluation
@@ -208,47 +219,80 @@ class Session:
         }
 
     def _evaluate(self, purpose: str, requests: Sequence[Request]) -> list[Result]:
-        """Return the results in the order of asking; each is in the journal before anything else is done with it."""
+        """Return the results in the order of asking; each is in the journal before anything else is done with it.
+
+        With halving new genomes are trained from rung to rung, and only the better part of them is taken on.
+        """
+        halving = self.experiment.halving if purpose == "search" else WITHOUT
+        climbing = [index for index, request in enumerate(requests) if halving.covers(request)]
+        wanted = {index: 0 for index in range(len(requests)) if index not in climbing}  # they take longest: first
         found: dict[int, Evaluation] = {}
-        waiting: list[int] = []
-        for index, request in enumerate(requests):
-            known = self._known.get((request.individual.key, request.repeat))
-            if known is None:
-                waiting.append(index)
-            else:
-                found[index] = known
-                self._reused += 1
-                self._failed += known.status is not Status.OK
-        generation = len(self.generations)
-        self._tell(purpose, generation, len(found), len(requests))
-        before = time.monotonic()
-        for outcome in self._outcomes([requests[index] for index in waiting]):
-            index = waiting[outcome.index]
-            evaluation = outcome.value if outcome.value is not None else Evaluation(Status.ERROR, message=outcome.lost)
-            self._write_down(purpose, generation, requests[index], evaluation)
-            found[index] = evaluation
-            self._trained += 1
-            self._busy += time.monotonic() - before
-            before = time.monotonic()
-            self._failed += evaluation.status is not Status.OK
-            self._tell(purpose, generation, len(found), len(requests))
+        for rung in halving.rungs[:-1]:
+            found |= self._measure(purpose, requests, wanted | dict.fromkeys(climbing, rung))
+            best = halving.promoted([found[index] for index in climbing], self.experiment.objectives)
+            self._trained += len(climbing) - len(best)
+            climbing, wanted = [climbing[at] for at in best], {}
+        found |= self._measure(purpose, requests, wanted | dict.fromkeys(climbing, 0))
+        if halving:
+            shutil.rmtree(self.folder / RUNGS, ignore_errors=True)
         return [Result(request, found[index]) for index, request in enumerate(requests)]
 
-    def _outcomes(self, requests: Sequence[Request]) -> Iterator[Outcome]:
+    def _measure(self, purpose: str, requests: Sequence[Request], wanted: Mapping[int, int]) -> dict[int, Evaluation]:
+        """Return an evaluation of every request whose place is in `wanted`, trained to the rung given there (0: whole).
+
+        All that is asked for stands in `requests`; what is not in `wanted` is done with.
+        """
+        generation, found = len(self.generations), dict[int, Evaluation]()
+
+        def take(index: int, evaluation: Evaluation) -> None:
+            found[index] = evaluation
+            self._failed += evaluation.status not in (Status.OK, Status.PRUNED)
+
+        def tell() -> None:
+            open_ones = len(wanted) - sum(one.status is not Status.PRUNED for one in found.values())
+            self._tell(purpose, generation, len(requests) - open_ones, len(requests))
+
+        waiting: list[tuple[int, int]] = []
+        for index, epochs in wanted.items():
+            known = self._known.get((requests[index].individual.key, requests[index].repeat, epochs))
+            if known is None:
+                waiting.append((index, epochs))
+            else:
+                take(index, known)
+                self._reused += known.status is not Status.PRUNED
+        tell()
+        before = time.monotonic()
+        for outcome in self._outcomes([(requests[index], epochs) for index, epochs in waiting]):
+            index, epochs = waiting[outcome.index]
+            evaluation = outcome.value
+            if evaluation is None:
+                measures = rung_measures(epochs) if epochs else {}
+                evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures)
+            self._write_down(purpose, generation, requests[index], evaluation)
+            take(index, evaluation)
+            self._trained += evaluation.status is not Status.PRUNED
+            self._busy += time.monotonic() - before
+            before = time.monotonic()
+            tell()
+        return found
+
+    def _outcomes(self, wanted: Sequence[tuple[Request, int]]) -> Iterator[Outcome]:
         """Yield what came of each request: trained by the workers, or looked up in the experiment's table."""
         if self.table is None:
-            yield from self._workers.run(run_job, [self._job(request) for request in requests])
+            yield from run_longest_first(self._workers, run_job, [self._job(*one) for one in wanted])
         else:
-            results = look_up(self.experiment, self.table)(requests)
+            results = look_up(self.experiment, self.table)([request for request, _ in wanted])
             yield from (Outcome(index, result.evaluation) for index, result in enumerate(results))
 
-    def _job(self, request: Request) -> Job:
+    def _job(self, request: Request, epochs: int) -> Job:
         genome = self.bench.space.parse(request.individual.genome)
         seed = self.bench.seed(self.experiment.seed, genome, request.repeat)
-        return Job(self.bench, request.individual.genome, seed, twin=request.twin)
+        waits = self.folder.resolve() / RUNGS / f"{request.individual.key}-{request.repeat}.trunk"
+        stretch = Stretch(epochs, str(waits) if self.experiment.halving.covers(request) else "")
+        return Job(self.bench, request.individual.genome, seed, twin=request.twin, stretch=stretch)
 
     def _write_down(self, purpose: str, generation: int, request: Request, evaluation: Evaluation) -> None:
-        place = request.individual.key, request.repeat
+        place = request.individual.key, request.repeat, evaluation.rung
         self._attempts[place] = self._attempts.get(place, 0) + 1
         self._journal.append(
             JournalEntry(

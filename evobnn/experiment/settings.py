@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message, unknown_name
-from evobnn.evolution import PRESSURES, STRATEGIES, Pressure, Strategy
+from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
 from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
 from evobnn.spaces import SPACES, Choice, Space, Template
@@ -129,6 +130,7 @@ class Experiment:
         strategy: `name` and the settings of that strategy.
         pressures: settings by name of `evobnn.evolution.PRESSURES`; what is not named is off.
         table: name or folder of a table of recorded trainings; an evaluation is then a look-up.
+        halving: whether new genomes are trained step by step, and the worse ones not to the end.
     """
 
     preset: str = "custom"
@@ -145,6 +147,7 @@ class Experiment:
     strategy: Mapping[str, Any] = field(default_factory=lambda: {"name": "nsga2"})
     pressures: Mapping[str, Any] = field(default_factory=dict)
     table: str = ""
+    halving: Halving = Halving()
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -160,6 +163,23 @@ class Experiment:
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
+        if self.halving:
+            self._check_halving()
+
+    def _check_halving(self) -> None:
+        """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""
+        recipe, last = self.recipe, self.halving.rungs[-1]
+        if not recipe.branches:
+            do = "Set recipe.schedule = trunk, or halving.rungs = []."
+            raise ExperimentError(message("recipe.schedule = trunk with halving.rungs", repr(recipe.schedule), do))
+        if last != recipe.epochs:
+            got = f"{last} where recipe.epochs = {recipe.epochs}"
+            do = "Let halving.rungs end with recipe.epochs."
+            raise ExperimentError(message("the last of halving.rungs to be the whole training", got, do))
+        if self.table:
+            do = "Leave out the table, or set halving.rungs = []."
+            got = f"the table {self.table}, which holds whole trainings only"
+            raise ExperimentError(message("trainings that can be stopped at halving.rungs", got, do))
 
     def make_strategy(self) -> Strategy:
         """Return the strategy with its settings."""
@@ -204,8 +224,11 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+_OFF: dict[str, dict[str, Any]] = {"": {"halving": dataclasses.asdict(Halving())}}
+"""By section, settings that are not written as long as they have the value given here."""
+
 _LATER: dict[str, dict[str, Any]] = {
-    "": {"pressures": {}, "table": ""},
+    "": {"pressures": {}, "table": "", **_OFF[""]},
     "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
     | {"offered": (), "unary": (), "binary": ()},
     "dataset": {"skip_damaged": False},
@@ -217,16 +240,16 @@ _LATER: dict[str, dict[str, Any]] = {
 
 def to_text(experiment: Experiment) -> str:
     """Return the experiment as TOML; equal experiments give equal bytes."""
-    return _text(experiment, {})
+    return _text(experiment, _OFF)
 
 
 def _text(experiment: Experiment, without: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the TOML text without those settings of each section that have the value given here."""
-    table = dataclasses.asdict(experiment)
+    table = dataclasses.asdict(experiment) | {"recipe": experiment.recipe.said()}
     for section, values in without.items():
         place = table[section] if section else table
         for name, value in values.items():
-            if place[name] == value:
+            if place.get(name) == value:
                 del place[name]
     flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
     sections = {name: value for name, value in table.items() if isinstance(value, dict)}
@@ -319,7 +342,9 @@ def preset_summary(name: str) -> str:
 
 
 def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Return the table with `section.key=value` texts applied; a value is read as TOML, else taken as text."""
+    """Return the table with `section.key=value` texts applied; a value is read as TOML, several with commas between
+    them as a list, anything else is taken as text.
+    """
     changed = json.loads(json.dumps(table))
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
@@ -336,7 +361,7 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
 
 
 def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    for written in (text, f"[{text}]") if "," in text else (text,):
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {written}")["value"]
+    return text

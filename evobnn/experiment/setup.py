@@ -12,6 +12,7 @@ from evobnn.analysis import Axis, hypervolume, nondominated
 from evobnn.data import PreparedData, prepare
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search
+from evobnn.evolution.fidelity import check_halving
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.experiment.tabled import check_noise, infeasible_in, load_table, table_bench
 from evobnn.fitness import Additions, Bench, Protocol, check_device, check_jobs_fit
@@ -111,6 +112,8 @@ def make_search(experiment: Experiment, bench: Bench) -> Search:
         pressures=experiment.make_pressures(),
         bounds=bounds,
         horizon=experiment.horizon,
+        halving=experiment.halving,
+        branch=experiment.recipe.decay,
     )
 
 
@@ -125,6 +128,8 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
         bench.space.check(bench.space.parse(text))
     strategy = experiment.make_strategy()
     strategy.check(bench.space, experiment.objectives)
+    if experiment.halving:
+        check_halving(strategy)
     for pressure in experiment.make_pressures().values():
         pressure.check(bench.space, experiment.objectives, strategy.batch)
     Workers(max(1, options.jobs), options.backend).close()

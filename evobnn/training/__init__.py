@@ -5,7 +5,7 @@ both take the same steps (`loop`). Recipes and plans are data.
 """
 
 from evobnn.training.average import Average
-from evobnn.training.brief import Epoch, TrainResult, check_alone, train
+from evobnn.training.brief import TrainResult, check_alone, train
 from evobnn.training.course import Course, Diverged, EpochRecord, State
 from evobnn.training.loop import Loop, Passed
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
@@ -15,6 +15,7 @@ from evobnn.training.recipe import ACTIVATIONS, LATER, OPTIMISERS, SCHEDULES, WE
 from evobnn.training.schedule import drop_path_at, momentum_at, rate_at
 from evobnn.training.scoring import score, tally
 from evobnn.training.threads import torch_threads
+from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
 
 __all__ = [
     "ACTIVATIONS",
@@ -35,15 +36,18 @@ __all__ = [
     "Stage",
     "State",
     "TrainResult",
+    "Trunk",
     "centre_loss",
     "check_alone",
     "cross_entropy",
     "distillation",
     "drop_path_at",
     "kernel_reconstruction",
+    "load_trunk",
     "make_optimiser",
     "momentum_at",
     "rate_at",
+    "save_trunk",
     "score",
     "tally",
     "torch_threads",

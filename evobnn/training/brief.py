@@ -8,20 +8,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from evobnn._checks import check_between
 from evobnn.data.feeds import Feed
 from evobnn.errors import DataError, ExperimentError, message
-from evobnn.training.loop import Loop
+from evobnn.training.loop import Loop, Passed
 from evobnn.training.recipe import Recipe
 from evobnn.training.threads import torch_threads
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One point of the learning curve: means over the epoch's images; `validation_error` in [0, 1]."""
-
-    training_loss: float
-    validation_loss: float
-    validation_error: float
+from evobnn.training.trunk import Epoch, Trunk
 
 
 @dataclass(frozen=True)
@@ -29,7 +22,7 @@ class TrainResult:
     """What a training yielded.
 
     Attributes:
-        curve: one `Epoch` per finished epoch.
+        curve: one `Epoch` per finished epoch, that of the branch in place of the last where scores come from one.
         ended: `finished`, `diverged` or `timeout`.
         message: why it did not finish.
     """
@@ -62,6 +55,9 @@ def train(
     recipe: Recipe,
     seed: int,
     *,
+    epochs: int | None = None,
+    begun: Trunk | None = None,
+    keep: Callable[[Trunk], object] | None = None,
     deadline: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainResult:
@@ -73,6 +69,9 @@ def train(
         recipe: how. One that averages the weights leaves the averaged ones in the network.
         seed: of the order of images, of augmentation and of everything else that is drawn; the weights are drawn
             before.
+        epochs: after which a trunk is scored on a branch; None for all of the recipe's, as any other schedule needs.
+        begun: the trunk of this very training to go on from; one that is longer than `epochs` is left alone.
+        keep: is handed the trunk before the branch, where a longer training could go on from it.
         deadline: reading of `clock` in seconds after which the training gives up, checked between batches.
         clock: for tests.
 
@@ -80,20 +79,45 @@ def train(
     the end of every epoch.
 
     Raises:
-        ExperimentError: a recipe that needs a teacher.
+        ExperimentError: a recipe that needs a teacher, or `epochs` that it cannot be stopped after.
         DataError: no validation images.
     """
     check_alone(recipe)
+    last = recipe.epochs if epochs is None else _checked(epochs, recipe)
     if not data.validation_count:
         raise DataError(message("validation images to score with", "none", "Set dataset.validation above 0."))
     with torch_threads(recipe.threads):
         loop = Loop(network, data, recipe, seed)
-        curve: list[Epoch] = []
-        for _ in range(recipe.epochs):
+        curve: tuple[Epoch, ...] = ()
+        if begun is not None and len(begun.curve) <= last:
+            loop.restore(begun.tensors, len(begun.curve))
+            curve = begun.curve
+        while loop.epoch < last:
             passed = loop.advance(deadline, clock)
-            if passed.ended or passed.validation_loss is None or passed.validation_error is None:
-                return TrainResult(tuple(curve), passed.ended, passed.message)
-            curve.append(Epoch(passed.training_loss, passed.validation_loss, passed.validation_error))
+            if passed.ended:
+                return TrainResult(curve, passed.ended, passed.message)
+            curve += (_point(passed),)
+        if recipe.branches:
+            if keep is not None and last < recipe.epochs:
+                keep(Trunk(loop.tensors(), curve))
+            passed = loop.branch(deadline, clock)
+            if passed.ended:
+                return TrainResult(curve, passed.ended, passed.message)
+            curve = (*curve[:-1], _point(passed))
         if loop.average is not None:
             loop.average.settle()
-        return TrainResult(tuple(curve))
+        return TrainResult(curve)
+
+
+def _checked(epochs: int, recipe: Recipe) -> int:
+    check_between("epochs", epochs, 1, recipe.epochs)
+    if epochs < recipe.epochs and not recipe.branches:
+        expected, got = f"{recipe.epochs} epochs of the schedule {recipe.schedule}", str(epochs)
+        raise ExperimentError(message(expected, got, "Set recipe.schedule = trunk to score before the end."))
+    return epochs
+
+
+def _point(passed: Passed) -> Epoch:
+    """Return the point of the curve of an epoch that was scored."""
+    assert passed.validation_loss is not None and passed.validation_error is not None
+    return Epoch(passed.training_loss, passed.validation_loss, passed.validation_error)

@@ -21,7 +21,6 @@ from evobnn.errors import EvobnnError, RunError, message
 from evobnn.nn import set_drop_path, set_modes, settle_latent_
 from evobnn.training.loop import Loop
 from evobnn.training.matching import check_tensors, first_difference
-from evobnn.training.optimiser import moments, restore_moments
 from evobnn.training.plan import Plan
 from evobnn.training.threads import torch_threads
 
@@ -106,8 +105,11 @@ class Course:
             raise RunError(message("a training with epochs left", f"all {self.epoch} done", "Take its final network."))
         if self._loop.epoch == self._loop.recipe.epochs:
             self._enter(self._stage + 1)
-        with torch_threads(self._loop.recipe.threads):
-            passed = self._loop.advance()
+        loop = self._loop
+        with torch_threads(loop.recipe.threads):
+            passed = loop.advance()
+            if loop.recipe.branches and loop.epoch == loop.recipe.epochs and not passed.ended:
+                passed = loop.branch()
         if passed.ended:
             stage = f", stage {self._stage + 1} of {len(self.plan.stages)}" if len(self.plan.stages) > 1 else ""
             do = "Lower recipe.learning_rate, or bound the gradient by recipe.gradient_norm."
@@ -166,14 +168,11 @@ class Course:
             raise Diverged(self._diverged)
         loop = self._loop
         parts: dict[str, Mapping[str, Tensor]] = {
-            "network": self.network.state_dict(),
-            "optimiser": moments(self.network, loop.optimiser),
-            "average": loop.average.tensors if loop.average is not None else {},
             "teacher": loop.teacher.state_dict() if loop.teacher is not None else {},
             "fresh": self._fresh if self._needs_fresh else {},
-            "generator": {name: generator.get_state() for name, generator in loop.generators.items()},
         }
         tensors = {f"{part}.{name}": t for part, there in parts.items() for name, t in _copied(there).items()}
+        tensors |= loop.tensors()
         facts = {
             "plan": _plain(self.plan),
             "seed": self.seed,
@@ -212,17 +211,10 @@ class Course:
             before = self.plan.stages[number - 1].recipe
             set_modes(teacher, before.activations, before.weights)
             teacher.load_state_dict(parts["teacher"])
-        self.network.load_state_dict(parts["network"])
         for name, tensor in parts.get("fresh", {}).items():
             self._fresh[name].copy_(tensor)
         self._begin(number, teacher)
-        loop = self._loop
-        restore_moments(self.network, loop.optimiser, parts.get("optimiser", {}))
-        if loop.average is not None:
-            loop.average.restore(parts["average"])
-        for name, generator in loop.generators.items():
-            generator.set_state(parts["generator"][name].cpu())
-        loop.epoch = facts["stage_epoch"]
+        self._loop.restore(state.tensors, facts["stage_epoch"])
         self.records, self._diverged = tuple(EpochRecord(**row) for row in facts["records"]), ""
 
 
@@ -239,4 +231,5 @@ def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _plain(plan: Plan) -> Any:
     """Return the plan as JSON gives it back: tuples as lists."""
-    return json.loads(json.dumps(asdict(plan)))
+    stages = [{"recipe": stage.recipe.said(), "start": stage.start} for stage in plan.stages]
+    return json.loads(json.dumps({"name": plan.name, "stages": stages}))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from evobnn.nn import (
 )
 from evobnn.training.average import Average
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
-from evobnn.training.optimiser import make_optimiser, prepare_step
+from evobnn.training.optimiser import make_optimiser, moments, prepare_step, restore_moments
 from evobnn.training.recipe import Recipe
 from evobnn.training.schedule import drop_path_at, rate_at
 from evobnn.training.scoring import score
@@ -98,14 +98,69 @@ class Loop:
 
         A non-finite parameter or gradient norm, or a non-finite value before a sign, ends it as `diverged`.
         """
-        recipe, feed, network = self.recipe, self.feed, self.network
-        where = f"epoch {self.epoch + 1} of {recipe.epochs}"
-        network.train()
-        anneal(network, self.epoch / recipe.epochs)
-        if recipe.drop_path:
-            set_drop_path(network, drop_path_at(recipe, self.epoch), self.generators["drop-path"])
-        batches = epoch_batches(feed.count, recipe.batch, self.generators["order"])
-        step, steps, seen = self.epoch * len(batches), recipe.epochs * len(batches), 0
+        self._switch(self.epoch)
+        batches = self._batches()
+        first, steps = self.epoch * len(batches), self.recipe.epochs * len(batches)
+        where = f"epoch {self.epoch + 1} of {self.recipe.epochs}"
+        passed = self._passed(batches, self.recipe, first, steps, where, deadline, clock)
+        self.epoch += not passed.ended
+        return passed
+
+    def branch(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> Passed:
+        """Train for the recipe's `decay` while the rate falls linearly to 0, score the network, and return what came of
+        it; arguments as of `advance`.
+
+        What the last epoch annealed or dropped stays as it was. The trunk is gone on with from the `tensors` of before.
+        """
+        self._switch(self.epoch - 1)
+        epochs = [self._batches() for _ in range(math.ceil(self.recipe.decay))]
+        steps = max(1, round(self.recipe.decay * len(epochs[0])))
+        batches = [batch for one in epochs for batch in one][:steps]
+        where = f"the branch behind epoch {self.epoch} of {self.recipe.epochs}"
+        return self._passed(batches, replace(self.recipe, schedule="linear"), 0, steps, where, deadline, clock)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return copies of all that changes between the epochs, by name: `network.…` the weights, `optimiser.…` its
+        moments, `average.…` where there is one, `generator.…` what draws.
+        """
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "network": self.network.state_dict(),
+            "optimiser": moments(self.network, self.optimiser),
+            "average": self.average.tensors if self.average is not None else {},
+            "generator": {name: generator.get_state() for name, generator in self.generators.items()},
+        }
+        return {f"{part}.{name}": t.detach().clone() for part, there in parts.items() for name, t in there.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor], epoch: int) -> None:
+        """Let a loop that was just made go on where another one was after `epoch` when it gave these tensors."""
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}, "average": {}, "generator": {}}
+        for full, tensor in tensors.items():
+            part, _, name = full.partition(".")
+            parts.setdefault(part, {})[name] = tensor
+        self.network.load_state_dict(parts["network"])
+        restore_moments(self.network, self.optimiser, parts["optimiser"])
+        if self.average is not None:
+            self.average.restore(parts["average"])
+        for name, generator in self.generators.items():
+            generator.set_state(parts["generator"][name].cpu())
+        self.epoch = epoch
+
+    def _switch(self, epoch: int) -> None:
+        """Set the network to train as it does in an epoch."""
+        self.network.train()
+        anneal(self.network, epoch / self.recipe.epochs)
+        if self.recipe.drop_path:
+            set_drop_path(self.network, drop_path_at(self.recipe, epoch), self.generators["drop-path"])
+
+    def _batches(self) -> list[Tensor]:
+        return epoch_batches(self.feed.count, self.recipe.batch, self.generators["order"])
+
+    def _passed(
+        self, batches: Sequence[Tensor], recipe: Recipe, step: int, steps: int, where: str, deadline: float | None,
+        clock: Callable[[], float],
+    ) -> Passed:  # fmt: skip
+        """Take a step for each batch, from number `step` of `steps` in the recipe's schedule, and score the network."""
+        feed, seen = self.feed, 0
         total = torch.zeros((), device=feed.device)
         norms: list[Tensor] = []
         for images, labels in feed.epoch(batches):
@@ -120,10 +175,9 @@ class Loop:
         if problem:
             return Passed(ended="diverged", message=f"{problem} in {where}")
         scored = self._scored(images)
-        if not all_finite(network) or not math.isfinite(scored[0] or 0.0):
-            what = "a non-finite value before a sign" if not all_finite(network) else "a non-finite loss"
+        if not all_finite(self.network) or not math.isfinite(scored[0] or 0.0):
+            what = "a non-finite value before a sign" if not all_finite(self.network) else "a non-finite loss"
             return Passed(ended="diverged", message=f"{what} after {where}")
-        self.epoch += 1
         return Passed(rate_at(recipe, step - 1, steps), float(total) / seen, *scored)
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from evobnn._checks import check_at_least, check_between, check_name
@@ -11,7 +11,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.nn import KERNELS, PRECISIONS, SURROGATES, WEIGHTS_QUANTISERS
 
 OPTIMISERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "onecycle", "linear", "steps", "restarts", "bnas")
+SCHEDULES = ("constant", "cosine", "onecycle", "linear", "steps", "restarts", "bnas", "trunk")
 
 WEIGHTS = ("binary", "real")
 ACTIVATIONS = ("binary", "real")
@@ -27,8 +27,10 @@ class Recipe:
         optimiser: `adam`, `adamw` or `sgd` (with Nesterov's momentum).
         learning_rate: at its highest.
         schedule: `constant`, `cosine` (to 0), `onecycle` (linear up over the first quarter, cosine to 0), `linear` (to
-            0), `steps` (see `milestones`), `restarts` (see `cycles`) or `bnas` (from a 20th linearly up over 45 % of
-            the steps, down again over 45 %, then to a 2000th); closed forms in `evobnn.training.schedule`.
+            0), `steps` (see `milestones`), `restarts` (see `cycles`), `bnas` (from a 20th linearly up over 45 % of the
+            steps, down again over 45 %, then to a 2000th) or `trunk` (linearly up over the first half epoch, then
+            constant, so that it can be gone on with to any length; scores come from a branch, see `decay`); closed
+            forms in `evobnn.training.schedule`.
         weight_decay: of convolution and linear weights; norms, biases, expressions, shifts and scales have none.
         surrogate: gradient behind every sign, a name of `evobnn.nn.SURROGATES`.
         clip: half-width of the surrogate's support.
@@ -45,6 +47,8 @@ class Recipe:
         milestones: of `steps`: shares of the training, rising, from which on the rate is that of `factors`.
         factors: of `steps`: shares of the highest rate, one per milestone.
         cycles: of `restarts`: how many cosine periods of equal length there are, each to 0.
+        decay: of `trunk`: epochs, or a part of one, of the branch that goes off after the last epoch, in which the rate
+            falls linearly to 0 before the network is scored. They come on top of `epochs`.
         label_smoothing: share of a target that is spread evenly over all classes.
         drop_path: highest probability to drop an edge or branch, see `evobnn.nn.set_drop_path`; it rises linearly with
             the epochs from 0 (as in DARTS: drop_path * epoch / epochs, the first epoch being 0).
@@ -97,6 +101,7 @@ class Recipe:
     kernel_loss: float = 0.0
     centre_loss: float = 0.0
     kernels: str = "torch"
+    decay: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("milestones", "factors"):
@@ -116,6 +121,7 @@ class Recipe:
         check_between("recipe.learning_rate", self.learning_rate, 1e-9, 100.0)
         check_between("recipe.clip", self.clip, 1e-3, 1e3)
         check_between("recipe.temperature", self.temperature, 1e-3, 1e3)
+        check_between("recipe.decay", self.decay, 1e-3, 1e3)
         for name in ("weight_decay", "latent_clip", "gradient_norm", "kernel_loss", "centre_loss"):
             check_between(f"recipe.{name}", getattr(self, name), 0.0, 1e6)
         for name, most in _SHARES.items():
@@ -125,6 +131,23 @@ class Recipe:
         self._check_schedule()
         if self.mixup and self.centre_loss:
             _refuse("recipe.centre_loss = 0 with mixup", f"{self.centre_loss:g}", "A mixed image is of no one class.")
+
+    @property
+    def branches(self) -> bool:
+        """Whether scores come from a branch."""
+        return self.schedule == "trunk"
+
+    @property
+    def length(self) -> float:
+        """Epochs of a whole training, its branch included."""
+        return self.epochs + (self.decay if self.branches else 0.0)
+
+    def said(self) -> dict[str, Any]:
+        """Return the fields as text holds them: all, but a default of `decay` where there is no branch."""
+        found = asdict(self)
+        if not self.branches and self.decay == LATER["decay"]:
+            del found["decay"]
+        return found
 
     def _check_schedule(self) -> None:
         """Raise ExperimentError for a momentum that falls upwards, or steps that cannot be climbed down."""
@@ -165,6 +188,7 @@ LATER: dict[str, Any] = {
     "kernel_loss": 0.0,
     "centre_loss": 0.0,
     "kernels": "torch",
+    "decay": 0.5,
 }
 """Fields that the first recipes did not have, with the value that says what these did."""
 

@@ -25,7 +25,10 @@ def rate_at(recipe: Recipe, step: int, steps: int) -> float:
     restarts:  h (1 + cos(pi p)) / 2, p the fraction of k cycles / n
     bnas:      with r = floor(0.45 n) and s rising linearly from 0 to 1 at step r and falling to 0 at step 2 r,
                h (1 + 19 s) / 20; after that h (1 - 0.99 (k - 2r) / (n - 2r)) / 20
+    trunk:     h (k + 1) / w up to w = half the steps of an epoch, at least 1; then h. Its branches are `linear`.
 
+    A trunk with branches is what Hägele et al., "Scaling laws and compute-optimal training beyond fixed training
+    durations", NeurIPS 2024 (arXiv 2405.18392), call a constant rate with cooldown, and others warmup-stable-decay.
     Source of `bnas`: Kim, Singh, Choi 2020, code (section 2.5 of the fact sheet).
     """
     highest = recipe.learning_rate
@@ -43,6 +46,9 @@ def rate_at(recipe: Recipe, step: int, steps: int) -> float:
         if tail <= 0:
             return highest * (1.0 + (LOW - 1) * _height(step, steps)) / LOW
         return highest * (1.0 - (1.0 - 1.0 / LAST) * tail / (tail + steps - step)) / LOW
+    if recipe.schedule == "trunk":
+        warm = max(1, steps // recipe.epochs // 2)
+        return highest * min(1.0, (step + 1) / warm)
     warm = max(1, steps // 4) if recipe.schedule == "onecycle" else 0
     if step < warm:
         return highest * (step + 1) / warm

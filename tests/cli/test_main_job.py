@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -27,6 +28,7 @@ def test_a_search_tells_what_it_does_and_where_its_files_are(evobnn_drawing: Cal
                  "Front of populations/digits-1 after generation 1", "error, fresh", f"evobnn show {folder}:ID",
                  f"evobnn resume {folder}", "front.csv"):  # fmt: skip
         assert part in done.out
+    assert re.search(r"^memory 1 worker, at most \d\d+ MiB$", done.out, re.MULTILINE)
     assert max(map(len, done.out.splitlines())) <= 100
 
 

@@ -36,6 +36,7 @@ from evobnn.spaces.bats import CIFAR as BATS
 from evobnn.spaces.bnas import CIFAR as BNAS
 from evobnn.spaces.cpnas import CIFAR as CPNAS
 from evobnn.spaces.gaaf import CLIP, RESNET18
+from evobnn.training import Recipe
 
 
 def read(table: dict[str, Any]) -> Experiment:
@@ -79,8 +80,22 @@ def test_the_text_says_everything_even_what_was_left_out() -> None:
     table = tomllib.loads(to_text(Experiment()))
     assert table["format"] == 1
     assert table["strategy"] == {"name": "nsga2", "population": 20, "crossover": 0.7, "mutation": 0.7}
-    assert set(table) == {"format"} | {field.name for field in dataclasses.fields(Experiment)}
+    assert set(table) == {"format"} | {field.name for field in dataclasses.fields(Experiment)} - {"halving"}
+    assert set(table["recipe"]) == {field.name for field in dataclasses.fields(Recipe)} - {"decay"}
     assert read({}) == Experiment()
+
+
+def test_halving_is_written_where_it_is_on() -> None:
+    """Off it leaves no trace in the text, so that of a run without it is as it was before there was any."""
+    trunk = {"recipe": {"schedule": "trunk", "epochs": 4}}
+    plain, halved = read(trunk), read({**trunk, "halving": {"rungs": [1, 4], "keep": 0.25}})
+    table = tomllib.loads(to_text(halved))
+    assert (table["halving"], table["recipe"]["decay"]) == ({"rungs": [1, 4], "keep": 0.25}, 0.5)
+    assert from_text(to_text(halved), "text") == halved
+    assert "halving" not in to_text(plain) and "decay = 0.5" in to_text(plain)
+    assert halved.fingerprint() != plain.fingerprint()
+    kept = read({"halving": {"keep": 0.25}})
+    assert from_text(to_text(kept), "text") == kept
 
 
 def test_two_settings_have_two_fingerprints() -> None:
@@ -245,7 +260,7 @@ def test_the_fingerprint_of_an_experiment_of_the_version_before_stays() -> None:
 
 def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
     other = {
-        "": {"pressures": {"diversity": {}}, "table": "mini"},
+        "": {"pressures": {"diversity": {}}, "table": "mini", "halving": {"rungs": [2, 8]}},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
         "dataset": {"skip_damaged": True},
@@ -253,19 +268,20 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         "recipe": {"weights": "real", "momentum": 0.8, "low_momentum": 0.5, "milestones": [0.5], "factors": [0.1],
                    "cycles": 2, "label_smoothing": 0.1, "drop_path": 0.2, "ema": 0.9, "mixup": 0.2, "quantiser": "xnor",
                    "shift": True, "activations": "real", "distillation": 0.5, "temperature": 2.0, "kernel_loss": 1.0,
-                   "centre_loss": 1.0, "kernels": "fused"},
+                   "centre_loss": 1.0, "kernels": "fused", "decay": 1.0},
     }  # fmt: skip
     assert {section: set(values) for section, values in other.items()} == {
         section: set(values) for section, values in settings._LATER.items()
     }
-    # A style of ImageNet has no wide stem, a milestone a factor.
+    # A style of ImageNet has no wide stem, a milestone a factor, halving a trunk.
     plain = {"network": {"stem": 1}, "dataset": {}, "space": {}, "recipe": {"milestones": [0.25], "factors": [0.5]}}
+    plain["recipe"]["schedule"] = "trunk"
     base, prints = read(plain).fingerprint(), set()
     for section, values in other.items():
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 30
+    assert len(prints) == 32
     assert base not in prints
 
 
@@ -278,13 +294,14 @@ def test_overrides_are_toml_or_else_text_and_leave_the_table_alone() -> None:
     changed = override(
         table,
         ["recipe.epochs=3", "recipe.learning_rate = 1e-3", "strategy.name=random", "noise.repeats=1", 'seed="7"',
-         "objectives=['error', 'bits']", "space.freeze=@net = x", "recipe.epochs=4"],
+         "objectives=['error', 'bits']", "space.freeze=@net = x, y", "recipe.epochs=4", "halving.rungs=1,2, 4"],
     )  # fmt: skip
     assert table == copy
     assert (changed["recipe"]["epochs"], changed["recipe"]["learning_rate"]) == (4, 1e-3)
     assert (changed["strategy"]["name"], changed["noise"], changed["seed"]) == ("random", {"repeats": 1}, "7")
     assert changed["objectives"] == ["error", "bits"]
-    assert changed["space"] == {"freeze": "@net = x"}
+    assert changed["space"] == {"freeze": "@net = x, y"}
+    assert changed["halving"] == {"rungs": [1, 2, 4]}
     assert override(table, []) == table
 
 

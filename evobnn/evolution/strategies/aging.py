@@ -41,6 +41,11 @@ class Aging(Strategy):
         """Children of a generation."""
         return self.children
 
+    @property
+    def unfit_for_halving(self) -> str:
+        """Merit has no say in who stays."""
+        return "every child enters the queue, however briefly it was trained"
+
     def prepare(self, view: View) -> Order:
         """Return (score, minus spread, key) by id under this generation's weights."""
         return view.scores(view.population, view.weights("strategy", view.generation))

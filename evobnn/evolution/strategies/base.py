@@ -55,6 +55,13 @@ class Strategy:
         """Whether genomes are sent that are known to be `invalid`. No algorithm should; a published one does."""
         return False
 
+    @property
+    def unfit_for_halving(self) -> str:
+        """What makes the algorithm unfit for scores of trainings of different lengths (see `evolution.fidelity`), said
+        of it in a clause; empty where survivors are chosen by rank among equals.
+        """
+        return ""
+
     def check(self, space: Space, objectives: Sequence[str], bounds: Bounds | None = None) -> None:
         """Raise SearchError where the algorithm cannot honour this space, these objectives or these bounds.
 

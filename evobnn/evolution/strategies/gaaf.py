@@ -85,6 +85,11 @@ class GAAF(Strategy):
         """Whether the algorithm forgets."""
         return self.forgets
 
+    @property
+    def unfit_for_halving(self) -> str:
+        """Children are not ranked with each other."""
+        return "each child in turn is held against the worst member, so that all need comparable scores"
+
     def epoch(self, generation: int) -> int:
         """Return the number of the mode that holds in a generation: it stays for at least ten children."""
         return max(0, generation - 1) * self.children // max(self.children, GENERATION)

@@ -40,6 +40,11 @@ class OpsBins(Strategy):
         check_at_least("strategy.bins", self.bins, 1)
         check_between("strategy.crossover", self.crossover, 0.0, 1.0)
 
+    @property
+    def unfit_for_halving(self) -> str:
+        """Who is pruned may be the only one of a bin."""
+        return "each bin keeps its least error, so that all need comparable scores"
+
     def check(self, space: Space, objectives: Sequence[str], bounds: Bounds | None = None) -> None:
         """Raise SearchError without `error` and `ops` among the objectives, or without bounds of `ops` above 0."""
         if not {"error", "ops"} <= set(objectives):
