@@ -383,8 +383,7 @@ def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch) -> Eval
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
     measured = Measured(result, cost)
     objectives = {name: OBJECTIVES[name].measure(measured) for name in bench.objectives}
-    last = result.curve[-1]
-    measures = {"loss": last.validation_loss, "training_loss": last.training_loss, **counts}
+    measures = {"loss": result.validation_loss, "training_loss": result.curve[-1].training_loss, **counts}
     if stretch.epochs:
         reached = f"scored after epoch {stretch.epochs} of {recipe.epochs}"
         there = {**measures, **rung_measures(stretch.epochs, objectives)}
@@ -404,13 +403,15 @@ def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: St
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
     if stretch == WHOLE:
-        return train(network, data, recipe, seed, deadline=deadline)
+        return train(network, data, recipe, seed, deadline=deadline, every_epoch=False)
     path, training = Path(stretch.file), f"{bench.protocol.fingerprint()} {seed}"
     begun, keep = None, None
     if stretch.file:
         begun, keep = load_trunk(path, training), partial(save_trunk, path=path, training=training)
     epochs = stretch.epochs or None
-    return train(network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline)
+    return train(
+        network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline, every_epoch=False
+    )
 
 
 def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:

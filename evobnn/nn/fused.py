@@ -220,14 +220,14 @@ def batch_normalised(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 
 def can(x: Tensor, site: Site, conv: BinaryConv2d) -> bool:
-    """Tell whether a map goes this way: asked for, on a CPU, in float32, nobody watching, both sides binary, one group,
-    and a surrogate that the loops know.
+    """Tell whether a map goes this way: asked for, on a CPU, in float32, both sides binary, one group, and a surrogate
+    that the loops know.
     """
     return (
         conv.fused
         and x.device.type == "cpu"
         and x.dtype == torch.float32
-        and not (site.watching or site.real or conv.real)
+        and not (site.real or conv.real)
         and conv.groups == 1
         and site.surrogate in _SLOPES
     )
@@ -254,12 +254,14 @@ def sign_convolution(
     """Return conv(site(norm(x))) of a map that `can`, channels last; with `behind` norm(conv(site(x))), and without a
     norm conv(site(x)).
     """
-    if norm is not None and not behind and not (site.shift is None and site.activation is None):
+    if norm is not None and not behind and (site.watching or not (site.shift is None and site.activation is None)):
         x, norm = batch_normalised(x, norm), None
     if site.shift is not None:
         x = site.shift(x)
     if site.activation is not None:
         x = site.activation(x)
+    if site.watching:
+        site.note(x)
     out: Tensor
     top, lost = _SLOPES[site.surrogate]
     slope = np.array([site.clip, top, lost / site.clip], np.float32)

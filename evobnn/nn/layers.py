@@ -338,15 +338,29 @@ class Site(nn.Module):
         shifted = x if self.shift is None else self.shift(x)
         a: Tensor = shifted if self.activation is None else self.activation(shifted)
         if self.watching:
-            least, most = torch.aminmax(a)  # one pass, and both hand NaN on
-            self.finite = torch.isfinite(least) & torch.isfinite(most) & self.finite
+            self.note(a)
         if self.real:
             return F.hardtanh(a, -self.clip, self.clip)
         return self._binarise(a, self.clip, self.short, self.progress)
 
+    def note(self, a: Tensor) -> None:
+        """Remember whether all of `a`, which is about to lose everything but its sign, is finite."""
+        self.finite = _finite(a) & self.finite
+
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""
         return f"{self.surrogate}, clip={self.clip}" + ", real" * self.real
+
+
+def _finite(a: Tensor) -> Tensor:
+    """Return whether all of `a` is finite, as a tensor (): a finite sum says so in one quick pass. Where it is not,
+    finite numbers may still have too large a sum.
+    """
+    whole = torch.isfinite(a.sum())
+    if a.device.type == "cpu" and bool(whole):
+        return whole
+    least, most = torch.aminmax(a)  # both hand NaN on
+    return torch.isfinite(least) & torch.isfinite(most)
 
 
 @contextmanager

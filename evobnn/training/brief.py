@@ -34,12 +34,17 @@ class TrainResult:
     @property
     def validation_error(self) -> float:
         """1 - validation accuracy after the last epoch, in [0, 1]."""
-        return self.curve[-1].validation_error
+        return _scored(self.curve[-1].validation_error)
 
     @property
     def validation_loss(self) -> float:
         """Mean cross-entropy in nats on the validation part after the last epoch."""
-        return self.curve[-1].validation_loss
+        return _scored(self.curve[-1].validation_loss)
+
+
+def _scored(value: float | None) -> float:
+    assert value is not None  # the last epoch always is
+    return value
 
 
 def check_alone(recipe: Recipe) -> None:
@@ -60,6 +65,7 @@ def train(
     keep: Callable[[Trunk], object] | None = None,
     deadline: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    every_epoch: bool = True,
 ) -> TrainResult:
     """Train `network` in place and return its learning curve.
 
@@ -74,6 +80,7 @@ def train(
         keep: is handed the trunk before the branch, where a longer training could go on from it.
         deadline: reading of `clock` in seconds after which the training gives up, checked between batches.
         clock: for tests.
+        every_epoch: score the network after every epoch, or only at the end.
 
     A non-finite parameter or gradient norm, or a non-finite value before a sign, ends it as `diverged`; looked for at
     the end of every epoch.
@@ -93,7 +100,8 @@ def train(
             loop.restore(begun.tensors, len(begun.curve))
             curve = begun.curve
         while loop.epoch < last:
-            passed = loop.advance(deadline, clock)
+            scored = every_epoch or (loop.epoch + 1 == last and not recipe.branches)
+            passed = loop.advance(deadline, clock, scored=scored)
             if passed.ended:
                 return TrainResult(curve, passed.ended, passed.message)
             curve += (_point(passed),)
@@ -118,6 +126,5 @@ def _checked(epochs: int, recipe: Recipe) -> int:
 
 
 def _point(passed: Passed) -> Epoch:
-    """Return the point of the curve of an epoch that was scored."""
-    assert passed.validation_loss is not None and passed.validation_error is not None
+    """Return the point of the curve of an epoch."""
     return Epoch(passed.training_loss, passed.validation_loss, passed.validation_error)

@@ -37,6 +37,10 @@ GENERATORS = ("order", "augmentation", "mixup", "drop-path")
 """What is drawn in a training, each from a generator of its own on the CPU."""
 
 
+SCORED = {"torch": 512, "fused": 64}
+"""Images of a batch that is scored, by kernels: as many as a cache holds, or so many that calls do not count."""
+
+
 @dataclass(frozen=True)
 class Passed:
     """What came of one epoch.
@@ -89,12 +93,15 @@ class Loop:
         ]
         self._classes = 0
 
-    def advance(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> Passed:
+    def advance(
+        self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic, *, scored: bool = True
+    ) -> Passed:
         """Train for one epoch, score the network, and return what came of it; torch's threads are the caller's affair.
 
         Arguments:
             deadline: reading of `clock` in seconds after which it gives up, checked between batches.
             clock: for tests.
+            scored: or do not score it; signs are then watched on the last images of the epoch.
 
         A non-finite parameter or gradient norm, or a non-finite value before a sign, ends it as `diverged`.
         """
@@ -102,7 +109,7 @@ class Loop:
         batches = self._batches()
         first, steps = self.epoch * len(batches), self.recipe.epochs * len(batches)
         where = f"epoch {self.epoch + 1} of {self.recipe.epochs}"
-        passed = self._passed(batches, self.recipe, first, steps, where, deadline, clock)
+        passed = self._passed(batches, self.recipe, first, steps, where, deadline, clock, scored)
         self.epoch += not passed.ended
         return passed
 
@@ -157,7 +164,7 @@ class Loop:
 
     def _passed(
         self, batches: Sequence[Tensor], recipe: Recipe, step: int, steps: int, where: str, deadline: float | None,
-        clock: Callable[[], float],
+        clock: Callable[[], float], wanted: bool = True,
     ) -> Passed:  # fmt: skip
         """Take a step for each batch, from number `step` of `steps` in the recipe's schedule, and score the network."""
         feed, seen = self.feed, 0
@@ -174,7 +181,7 @@ class Loop:
         problem = _not_finite(self._parameters, norms)
         if problem:
             return Passed(ended="diverged", message=f"{problem} in {where}")
-        scored = self._scored(images)
+        scored = self._scored(images, wanted)
         if not all_finite(self.network) or not math.isfinite(scored[0] or 0.0):
             what = "a non-finite value before a sign" if not all_finite(self.network) else "a non-finite loss"
             return Passed(ended="diverged", message=f"{what} after {where}")
@@ -223,13 +230,13 @@ class Loop:
         self.network.train()
         return classes
 
-    def _scored(self, images: Tensor) -> tuple[float, float] | tuple[None, None]:
+    def _scored(self, images: Tensor, wanted: bool) -> tuple[float, float] | tuple[None, None]:
         """Return loss and error on the validation part, with averaged weights where there are any, while every sign is
-        watched; without such images watch it on the last ones of the epoch.
+        watched; without such images, or where nobody wants to know, watch it on the last ones of the epoch.
         """
         with watch(self.network), self.average.applied() if self.average is not None else nullcontext():
-            if self.feed.validation_count:
-                return score(self.network, self.feed)
+            if wanted and self.feed.validation_count:
+                return score(self.network, self.feed, SCORED[self.recipe.kernels])
             self.network.eval()
             with torch.no_grad():
                 self.network(normalise(images, self.feed.mean, self.feed.deviation))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from evobnn.nn import ConvStyle, Site, TreeActivation, watch
+from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, watch
 from evobnn.nn.blocks import FreeSkip
 from evobnn.nn.fused import ONE, batch_normalised, can, fuse, sign_convolution
 from evobnn.nn.kernels import enter, moments, signs
@@ -245,15 +246,31 @@ def test_a_norm_alone() -> None:
     torch.testing.assert_close(right.grad.double(), left.grad, rtol=1e-3, atol=1e-3)
 
 
-def test_who_watches_or_is_real_goes_the_slow_way_and_means_the_same() -> None:
+@pytest.mark.parametrize("activation", [None, ("expabs", ("x",)), ("cube", ("x",))])
+def test_who_watches_gets_the_same_and_sees_what_is_not_finite(activation: Any) -> None:
     torch.manual_seed(10)
-    layer = binary_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("zero"))
+    layer = binary_layer(CHANNELS, FILTERS, 3, lambda c: Site(_tree(activation, c)), ConvStyle("zero"))
     fuse(layer)
     layer.eval()
-    fast = layer(maps())
+    x = maps()
+    fast = layer(x)
     with watch(layer):
-        assert not can(maps(), layer.site, layer.conv)
-        assert torch.equal(layer(maps()), fast)
+        assert can(x, layer.site, layer.conv)
+        assert torch.equal(layer(x), fast)
+        assert all_finite(layer)
+        layer(x.index_fill(0, torch.tensor([2]), 3e38))  # finite, but its sum is not
+        assert all_finite(layer) == (activation != ("cube", ("x",)))
+        layer(torch.where(x == x.max(), torch.nan, x))
+        assert not all_finite(layer)
+
+
+def _tree(activation: Any, channels: int) -> TreeActivation | None:
+    return None if activation is None else TreeActivation(activation, channels)
+
+
+def test_who_is_real_goes_the_slow_way() -> None:
+    layer = binary_layer(CHANNELS, FILTERS, 3, lambda c: Site(), ConvStyle("zero"))
+    fuse(layer)
     assert can(maps(), layer.site, layer.conv)
     layer.site.real = True
     assert not can(maps(), layer.site, layer.conv)
