@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class How:
     learning: bool
 
 
+@cache
 def _panels() -> Any:
     """Return the compiled loops; imported when they are first needed, as Numba takes half a second."""
     from evobnn.nn import panels

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evobnn.nn.activations import TreeActivation
 from evobnn.nn.counted import How, counted
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
@@ -35,6 +36,7 @@ _WORTH_THREADS = 1 << 17  # entries of a map
 _NO_SLOPE = np.array([np.inf, 1.0, 0.0], np.float32)
 
 
+@cache
 def _kernels() -> Any:
     """Return the compiled loops; imported when they are first needed, as Numba takes half a second."""
     from evobnn.nn import kernels
@@ -127,22 +129,40 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, norm: nn.BatchNorm2d) -> Tensor:
         x = channels_last(x)
-        found = _Norm(norm, as_array(x))
-        out = empty(x.shape, torch.float32)
-        _run(_kernels().affine, as_array(x), found.a, found.b, as_array(out))
+        out, kernels = empty(x.shape), _kernels()
+        if _alone(x):
+            own, notes = scales(norm, x.shape[1]), np.empty((4, x.shape[1]))
+            share = norm.momentum or 0.0
+            kernels.norm(
+                as_array(x), norm.training, *own, *running(norm), norm.eps, share, notes, as_array(out)
+            )  # fmt: skip
+            ctx.rest = own[0], notes, norm.training
+        else:
+            found = _Norm(norm, as_array(x))
+            _run(kernels.affine, as_array(x), found.a, found.b, as_array(out))
+            ctx.rest = found
         ctx.save_for_backward(x)
-        ctx.norm = found
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        grad, kernels, norm = channels_last(grads[0]), _kernels(), ctx.norm
-        where = (as_array(grad), as_array(x), norm.a, norm.b, _NO_SLOPE, 0)
-        gain, bias, k1, k0 = norm.backward(*_run(kernels.sums_behind, *where))
-        out = empty(x.shape, torch.float32)
-        _run(kernels.leave, *where, k1, k0, as_array(out))
+        grad, kernels, out = channels_last(grads[0]), _kernels(), empty(x.shape)
+        if isinstance(ctx.rest, _Norm):
+            norm = ctx.rest
+            where = (as_array(grad), as_array(x), norm.a, norm.b, _NO_SLOPE, 0)
+            gain, bias, k1, k0 = norm.backward(*_run(kernels.sums_behind, *where))
+            _run(kernels.leave, *where, k1, k0, as_array(out))
+        else:
+            own, notes, batch = ctx.rest
+            gain, bias = gains = np.empty((2, x.shape[1]), np.float32)
+            kernels.norm_backward(as_array(grad), as_array(x), batch, own, notes, as_array(out), gains)
         return out, *wanted(ctx, (1, gain), (2, bias)), None
+
+
+def _alone(x: Tensor) -> bool:
+    """Tell whether one thread does a map alone."""
+    return torch.get_num_threads() == 1 or x.numel() < _WORTH_THREADS
 
 
 class _SignConvolution(torch.autograd.Function):
@@ -248,6 +268,18 @@ def _counts(x: Tensor, conv: BinaryConv2d) -> bool:
     return small and conv.precision == "fp32"
 
 
+@cache
+def _slope(surrogate: str, clip: float) -> Floats:
+    top, lost = _SLOPES[surrogate]
+    return np.array([clip, top, lost / clip], np.float32)
+
+
+@cache
+def _how(conv: tuple[int, int, str], scaled: bool, rectify: bool, behind: bool, learning: bool) -> How:
+    stride, dilation, padding = conv
+    return How(stride, dilation, -1.0 if padding == "minus_one" else 0.0, scaled, rectify, behind, learning)
+
+
 def sign_convolution(
     x: Tensor, norm: nn.BatchNorm2d | None, site: Site, conv: BinaryConv2d, *, behind: bool = False
 ) -> Tensor:
@@ -259,22 +291,25 @@ def sign_convolution(
     if site.shift is not None:
         x = site.shift(x)
     if site.activation is not None:
-        x = site.activation(x)
+        x = (
+            site.activation.lines(channels_last(x))
+            if isinstance(site.activation, TreeActivation)
+            else site.activation(x)
+        )
     if site.watching:
         site.note(x)
     out: Tensor
-    top, lost = _SLOPES[site.surrogate]
-    slope = np.array([site.clip, top, lost / site.clip], np.float32)
+    slope = _slope(site.surrogate, site.clip)
     inside = conv.scale in FUSED  # other scales are multiplied outside
     weight, alpha = (conv.weight, None) if inside else conv.parts()
     joined = behind and inside and not conv.rectify  # the norm behind is then part of the same function
     own = norm if joined or not behind else None
-    filler, scaled = -1.0 if conv.padding == "minus_one" else 0.0, inside and conv.scale != "none"
-    rectify = conv.rectify and inside
+    scaled, rectify = inside and conv.scale != "none", inside and conv.rectify
     if _counts(x, conv):
-        told = How(conv.stride, conv.dilation, filler, scaled, rectify, joined, torch.is_grad_enabled())
-        out = counted(x, own, weight, slope, told)
+        shape = conv.stride, conv.dilation, conv.padding
+        out = counted(x, own, weight, slope, _how(shape, scaled, rectify, joined, torch.is_grad_enabled()))
     else:
+        filler = -1.0 if conv.padding == "minus_one" else 0.0
         how = _How(
             conv.stride, conv.dilation, conv.border, filler, conv.precision == "bf16", scaled, rectify, joined
         )  # fmt: skip

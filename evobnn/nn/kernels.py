@@ -267,3 +267,30 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
                 g[i] = a[i] * g[i] + k0[i]
             for i in range(length):
                 goal[i] = _entry(g[i] + k1[i] * _value(line[i]), goal)
+
+
+@njit(**_OPTIONS)
+def norm(
+    x: Any, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float, notes: Any, out: Any
+) -> None:
+    """Write a batch norm of x into `out`, and into `notes` (4, C), float64, what `settled` returns."""
+    alpha, count = np.ones(x.shape[3], np.float32), 0
+    total, squares = np.zeros(x.shape[3]), np.zeros(x.shape[3])
+    if batch:
+        total, squares = moments(x)
+        count = x.size // x.shape[3]
+    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
+    notes[0], notes[1] = a, b
+    affine(x, a, b, out)
+
+
+@njit(**_OPTIONS)
+def norm_backward(grad: Any, x: Any, batch: bool, gain: Any, notes: Any, gx: Any, gains: Any) -> None:
+    """Write the gradients of `norm`: of x into gx, of gain and bias into `gains` (2, C) float32."""
+    a, b = notes[0].astype(np.float32), notes[1].astype(np.float32)
+    alpha, straight = np.ones(x.shape[3], np.float32), np.array([np.inf, 1.0, 0.0], np.float32)
+    total, products = sums_behind(grad, x, a, b, straight, 0)
+    count = x.size // x.shape[3] if batch else 0
+    gains[0], k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
+    gains[1] = total
+    leave(grad, x, a, b, straight, 0, k1, k0, gx)
