@@ -137,22 +137,10 @@ class TreeActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a(x), shape, dtype and device of x."""
-        return self._computed(x, lambda parameter: parameter)
-
-    def lines(self, x: Tensor) -> Tensor:
-        """Return a(x) of a map with channels last, quicker: a parameter is written out along a line of pixels, so that
-        the loops of PyTorch are as long as that and not as the number of channels. Gradients are rounded differently.
-        """
-        n, c, h, w = x.shape
-        line = x.permute(0, 2, 3, 1).reshape(n * h, w * c)
-        a = self._computed(line, lambda parameter: parameter.view(c).repeat(w))
-        return a.view(n, h, w, c).permute(0, 3, 1, 2)
-
-    def _computed(self, x: Tensor, shaped: Callable[[Tensor], Tensor]) -> Tensor:
         values = [x]
         for step in self._program:
             arguments = [values[slot] for slot in step.arguments]
-            values.append(step.compute(*arguments, *(shaped(getattr(self, name)) for name in step.parameters)))
+            values.append(step.compute(*arguments, *(getattr(self, name) for name in step.parameters)))
         a = values[-1]
         return a if a.shape == x.shape else a.expand_as(x)
 

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.activations import TreeActivation
 from evobnn.nn.counted import How, counted
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
@@ -291,11 +290,7 @@ def sign_convolution(
     if site.shift is not None:
         x = site.shift(x)
     if site.activation is not None:
-        x = (
-            site.activation.lines(channels_last(x))
-            if isinstance(site.activation, TreeActivation)
-            else site.activation(x)
-        )
+        x = site.activation(x)
     if site.watching:
         site.note(x)
     out: Tensor
