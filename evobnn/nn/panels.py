@@ -148,11 +148,7 @@ def layer(
     alpha = np.ones(filters, np.float32)
     if scaled:
         for f in range(filters):
-            total = 0.0
-            for k in range(weight.shape[1]):
-                for c in range(channels):
-                    total += abs(weight[f, k, c])
-            alpha[f] = total / (weight.shape[1] * channels)
+            alpha[f] = _size(weight[f]) / (weight.shape[1] * channels)
     notes[0, :filters] = alpha
     a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     if normed == FRONT:
@@ -166,6 +162,16 @@ def layer(
         affine(y, a, b, out)
     else:
         forward(x, a, b, weight, alpha, floor, filler, tile, run, place, taps, goal, inside, kept, out)
+
+
+@njit(**_SUMS)
+def _size(values: Any) -> Any:
+    """Return the sum of |v| over an array of two dimensions."""
+    total = np.float32(0)
+    for line in values:
+        for value in line:
+            total += abs(value)
+    return total
 
 
 @njit(**_OPTIONS)
@@ -245,16 +251,16 @@ def forward(
     for f in range(filters):
         for k in range(count):
             total = 0
-            for c in range(channels):
-                if weight[f, k, c] >= 0:
-                    coded[f, k, c // _BITS] |= np.uint16(1 << (c % _BITS))
-                    total += 1
-                else:
-                    total -= 1
+            for w in range(words):
+                first, word = w * _BITS, np.uint16(0)
+                for c in range(min(_BITS, channels - first)):
+                    word |= np.uint16(weight[f, k, first + c] >= 0) << np.uint16(c)
+                coded[f, k, w] = word
+                total += np.int64(_popcount(word))
             if filler == 0:
                 for p in range(inside.shape[0]):
                     if not inside[p, k]:
-                        mend[p, f] += total
+                        mend[p, f] += 2 * total - channels
     wrong = _lines(filters, run * tile // 2).view(np.uint16)
     turned = np.empty((tile, filters), np.float32)  # lines of images become lines of channels where caches are quick
     terms = channels * count
@@ -330,13 +336,13 @@ def backward(
     images, filters = grad.shape[0], grad.shape[3]
     channels, count = weight.shape[2], len(taps)
     many = -(-filters // 4) * 4
-    signed = np.zeros((count, -(-channels // 2) * 2, many), np.float32)
-    for k in range(count):
-        for c in range(channels):
-            for f in range(filters):
-                signed[k, c, f] = np.float32(1) if weight[f, k, c] >= 0 else np.float32(-1)
-    sums = np.zeros((count, many, kept.shape[1]), np.float32)
-    came, found = _lines(many, run * tile), _lines(signed.shape[1], kept.shape[2])
+    signed = np.zeros((many, count, -(-channels // 2) * 2), np.float32)
+    for f in range(filters):
+        for k in range(count):
+            for c in range(channels):
+                signed[f, k, c] = np.float32(1) if weight[f, k, c] >= 0 else np.float32(-1)
+    sums = np.zeros((many, count, kept.shape[1]), np.float32)
+    came, found = _lines(many, run * tile), _lines(signed.shape[2], kept.shape[2])
     came[:] = 0
     turned = np.empty((tile, channels), np.float32)
     for panel in range(len(kept)):
@@ -366,7 +372,7 @@ def backward(
     for f in range(filters):
         for k in range(count):
             for c in range(channels):
-                gw[f, k, c] = sums[k, f, c]
+                gw[f, k, c] = sums[f, k, c]
 
 
 @njit(**_OPTIONS)
@@ -382,10 +388,9 @@ def _spread(came: Any, signed: Any, taps: Any, tile: int, found: Any) -> None:
                 base = taps[k] * tile + start
                 one, two = found[c, base : base + length], found[c + 1, base : base + length]
                 for f in range(0, len(came), 4):
-                    v0, v1, v2, v3 = signed[k, c, f], signed[k, c, f + 1], signed[k, c, f + 2], signed[k, c, f + 3]
-                    w0, w1, w2, w3 = (
-                        signed[k, c + 1, f], signed[k, c + 1, f + 1], signed[k, c + 1, f + 2], signed[k, c + 1, f + 3],
-                    )  # fmt: skip
+                    v0, v1, v2, v3 = signed[f, k, c], signed[f + 1, k, c], signed[f + 2, k, c], signed[f + 3, k, c]
+                    w0, w1 = signed[f, k, c + 1], signed[f + 1, k, c + 1]
+                    w2, w3 = signed[f + 2, k, c + 1], signed[f + 3, k, c + 1]
                     g0, g1 = came[f, start : start + length], came[f + 1, start : start + length]
                     g2, g3 = came[f + 2, start : start + length], came[f + 3, start : start + length]
                     for i in range(length):
@@ -401,7 +406,7 @@ def _spread(came: Any, signed: Any, taps: Any, tile: int, found: Any) -> None:
 
 @njit(**_SUMS)
 def _gather(came: Any, signs: Any, taps: Any, tile: int, sums: Any) -> None:
-    """Add to `sums` (taps, filters, C) the products of the outputs' gradients with the inputs."""
+    """Add to `sums` (filters, taps, C) the products of the outputs' gradients with the inputs."""
     _wide()
     nothing, stretch = np.float32(0), _stretch(came.shape[1], _STRETCH)
     for start in range(0, came.shape[1], stretch):
@@ -423,11 +428,11 @@ def _gather(came: Any, signs: Any, taps: Any, tile: int, sums: Any) -> None:
                         w1 += two[i] * s1[i]
                         w2 += two[i] * s2[i]
                         w3 += two[i] * s3[i]
-                    sums[k, f, c] += v0
-                    sums[k, f, c + 1] += v1
-                    sums[k, f, c + 2] += v2
-                    sums[k, f, c + 3] += v3
-                    sums[k, f + 1, c] += w0
-                    sums[k, f + 1, c + 1] += w1
-                    sums[k, f + 1, c + 2] += w2
-                    sums[k, f + 1, c + 3] += w3
+                    sums[f, k, c] += v0
+                    sums[f, k, c + 1] += v1
+                    sums[f, k, c + 2] += v2
+                    sums[f, k, c + 3] += v3
+                    sums[f + 1, k, c] += w0
+                    sums[f + 1, k, c + 1] += w1
+                    sums[f + 1, k, c + 2] += w2
+                    sums[f + 1, k, c + 3] += w3
