@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evobnn.nn import columns
 from evobnn.nn.counted import How, counted
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
@@ -183,7 +184,7 @@ class _SignConvolution(torch.autograd.Function):
         _run(kernels.signs, as_array(x), a, b, as_array(signs), pad, plus, minus, border)
         two = torch.ge(weight.detach(), 0.0).to(how.dtype).mul_(2.0).sub_(1.0)
         alpha = how.alpha(weight.detach())
-        y = channels_last(F.conv2d(signs, two, None, how.stride, 0, how.dilation))
+        y = _convolution(signs, two, how)
         out = empty(y.shape, torch.float32)
         last = _Norm(norm, as_array(y), alpha) if norm is not None and how.normed_behind else None
         if last is None:
@@ -215,17 +216,41 @@ class _SignConvolution(torch.autograd.Function):
             there = (as_array(grad), as_array(kept), last.a, last.b, _NO_SLOPE, 0)
             gain, bias, k1, k0 = last.backward(*_run(kernels.sums_behind, *there))
             _run(kernels.leave, *there, k1, k0, as_array(entered))
-        gx, gw, _ = torch.ops.aten.convolution_backward(
-            entered, signs, two, None, [how.stride] * 2, [0, 0], [how.dilation] * 2, False, [0, 0], 1,
-            [True, True, False],
-        )  # fmt: skip
-        where = (as_array(channels_last(gx)), as_array(x), a, b, slope, how.border)
+        gx, gw, pad = _gradients(entered, signs, two, how)
+        where = (as_array(channels_last(gx)), as_array(x), a, b, slope, pad)
         k1 = k0 = np.zeros(x.shape[1], np.float32)
         if first is not None:
             gain, bias, k1, k0 = first.backward(*_run(kernels.sums_behind, *where))
         out = empty(x.shape, torch.float32)
         _run(kernels.leave, *where, k1, k0, as_array(out))
         return out, *wanted(ctx, (1, gain), (2, bias)), gw.float(), None, None, None
+
+
+def _convolution(signs: Tensor, two: Tensor, how: _How) -> Tensor:
+    """Return the convolution of framed signs with two-valued weights, channels last."""
+    reach = how.dilation * (two.shape[2] - 1)
+    height, width = ((side - reach - 1) // how.stride + 1 for side in signs.shape[2:])
+    if columns.worth(height * width, two):
+        return columns.convolution(signs, channels_last(two), how.stride, how.dilation)
+    return channels_last(F.conv2d(signs, two, None, how.stride, 0, how.dilation))
+
+
+def _gradients(grad: Tensor, signs: Tensor, two: Tensor, how: _How) -> tuple[Tensor, Tensor, int]:
+    """Return the gradients of the signs and of the weights, and how wide a frame the former has."""
+    product = columns.worth(grad.shape[2] * grad.shape[3], two)
+    whole = product and how.stride == 1
+    gx, gw = None, None
+    if not whole:
+        strides, dilations, wanted_ones = [how.stride] * 2, [how.dilation] * 2, [True, not product, False]
+        gx, gw, _ = torch.ops.aten.convolution_backward(
+            grad, signs, two, None, strides, [0, 0], dilations, False, [0, 0], 1, wanted_ones
+        )
+    if product:
+        gw = columns.weight_gradient(grad, signs, two.shape[2], how.stride, how.dilation)
+    if whole:
+        gx = columns.inner_gradient(grad, channels_last(two), how.dilation)
+    assert gx is not None and gw is not None
+    return gx, gw.float(), 0 if whole else how.border
 
 
 _batch_norm: Any = _BatchNorm.apply
