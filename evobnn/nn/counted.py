@@ -1,4 +1,4 @@
-"""A binary layer of float32 maps as one function forward and one backward, both in `evobnn.nn.panels`."""
+"""A binary layer of float32 maps as one function forward and one backward, both in `evobnn.nn.whole`."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class How:
 
 
 @cache
-def _panels() -> Any:
-    """Return the compiled loops; imported when they are first needed, as Numba takes half a second."""
-    from evobnn.nn import panels
+def _loops() -> tuple[Any, Any]:
+    """Return the modules of compiled loops; imported when they are first needed, as Numba takes half a second."""
+    from evobnn.nn import panels, whole
 
-    return panels
+    return panels, whole
 
 
 def _by_tap(weight: Tensor) -> Floats:
@@ -56,7 +56,7 @@ class _Counted(torch.autograd.Function):
         ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, weight: Tensor, norm: nn.BatchNorm2d | None,
         slope: Floats, how: How,
     ) -> Tensor:  # fmt: skip
-        panels, x = _panels(), channels_last(x)
+        (panels, whole), x = _loops(), channels_last(x)
         images, channels, height, width = x.shape
         plan = panels.plan(height, width, weight.shape[2], how.stride, how.dilation, images)
         out = empty((images, len(weight), *plan.goal.shape))
@@ -68,27 +68,27 @@ class _Counted(torch.autograd.Function):
         if norm is None:
             normed, batch, own, moments, eps, share = 0, False, (_NONE, _NONE), (_NONE, _NONE), 0.0, 0.0
         else:
-            normed, batch = (panels.BEHIND if how.behind else panels.FRONT), norm.training
+            normed, batch = (whole.BEHIND if how.behind else whole.FRONT), norm.training
             own, moments = scales(norm, norm.num_features), running(norm)
             eps, share = norm.eps, norm.momentum or 0.0
         notes = np.empty((5, max(channels, len(weight))))
         seen = as_array(out)
-        panels.layer(
+        whole.layer(
             as_array(x), weights, normed, batch, *own, *moments, eps, share, how.scaled, floor, np.float32(how.filler),
             plan.images, plan.run, plan.place, plan.taps, plan.goal, plan.inside, kept.numpy(), notes,
             seen if y is out else as_array(y), seen,
         )  # fmt: skip
         if how.learning:
             ctx.save_for_backward(x, weight, y)
-            ctx.rest = panels, plan, kept, weights, normed, batch, own[0], notes, slope, floor
+            ctx.rest = whole, plan, kept, weights, normed, batch, own[0], notes, slope, floor
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, made = ctx.saved_tensors
-        panels, plan, kept, weights, normed, batch, gain, notes, slope, floor = ctx.rest
+        whole, plan, kept, weights, normed, batch, gain, notes, slope, floor = ctx.rest
         gx, gw, gains = empty(x.shape), np.empty(weights.shape, np.float32), np.empty((2, len(gain)), np.float32)
-        panels.layer_backward(
+        whole.layer_backward(
             as_array(channels_last(grads[0])), as_array(x), as_array(made), weights, normed, batch, gain, slope, floor,
             plan.images, plan.run, plan.place, plan.taps, plan.goal, kept.numpy(), notes, as_array(gx), gw, gains,
         )  # fmt: skip

@@ -5,8 +5,9 @@ neither, and most of its time goes into getting started. Here the images are inn
 (channels, places x images), so that the same tap of the same channels is one long line for every loop.
 
 Forward, ±1 meets ±1: a word holds the signs of 16 channels at one place, and a sum of products is
-terms - 2 popcount(signs xor weights) (Rastegari et al. 2016, XNOR-Net, section 3.3): whole numbers, exact whatever
-their size. Backward, two sums of products in float32. Compiled by Numba and cached on disk, as `evobnn.nn.kernels` is.
+terms - 2 popcount(signs xor weights) (Rastegari et al. 2016, XNOR-Net, section 3.3): whole numbers, exact up to 65,535
+terms. Backward, two sums of products in float32. Compiled by Numba and cached on disk, as `evobnn.nn.kernels` is; a
+whole layer around it is in `evobnn.nn.whole`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from evobnn.nn.kernels import affine, enter, leave, moments, settled, sums_behind, tilted
-
 Floats = npt.NDArray[np.float32]
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-_SUMS = {**_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}}
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+SUMS = {**OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}}
+"""How loops are compiled, and how those that add up, in whichever order is quickest."""
 _BITS = 16
 _UNROLLED = 64
 """Numbers of one turn of a compiled loop, four vectors of 16; what is left over goes one by one."""
@@ -115,7 +115,7 @@ def up(count: int, step: int) -> int:
     return -(-count // step) * step
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _lines(count: int, length: int) -> Any:
     """Return memory (count, length) float32 that begins where vectors want to begin."""
     whole = np.empty(count * length + 16, np.float32)
@@ -123,109 +123,7 @@ def _lines(count: int, length: int) -> Any:
     return whole[skipped : skipped + count * length].reshape(count, length)
 
 
-FRONT, BEHIND = 1, 2
-"""Where the batch norm of a layer stands; 0 is nowhere."""
-
-
-@njit(**_OPTIONS)
-def layer(
-    x: Any, weight: Any, normed: int, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
-    share: float, scaled: bool, floor: Any, filler: Any, tile: int, run: int, place: Any, taps: Any, goal: Any,
-    inside: Any, kept: Any, notes: Any, y: Any, out: Any,
-) -> None:  # fmt: skip
-    """Write a whole layer's output into `out`: batch norm in front or behind, sign, convolution, ReLU, scale.
-
-    Its arguments, some explained together:
-        x, weight, floor, filler, tile, run, place, taps, goal, inside, kept, out: as in `forward`.
-        normed: `FRONT`, `BEHIND` or 0.
-        batch, gain, bias, mean, variance, eps, share: as in `settled`, of moments of the batch or of running ones.
-        scaled: whether each filter has its mean|w| as a scale, else 1.
-        notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: alpha, and
-            what `settled` returns, ones and zeros without a norm.
-        y: as `out`; the convolution for `layer_backward` where the norm is behind, else not used.
-    """
-    filters, channels = weight.shape[0], weight.shape[2]
-    alpha = np.ones(filters, np.float32)
-    if scaled:
-        for f in range(filters):
-            alpha[f] = _size(weight[f]) / (weight.shape[1] * channels)
-    notes[0, :filters] = alpha
-    a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    if normed == FRONT:
-        a, b, notes[3, :channels], notes[4, :channels] = _norm(x, batch, a, gain, bias, mean, variance, eps, share)
-    notes[1, :channels], notes[2, :channels] = a, b
-    if normed == BEHIND:
-        plain, least = np.ones(filters, np.float32), np.float32(-np.inf)
-        forward(x, a, b, weight, plain, least, filler, tile, run, place, taps, goal, inside, kept, y)
-        a, b, notes[3, :filters], notes[4, :filters] = _norm(y, batch, alpha, gain, bias, mean, variance, eps, share)
-        notes[1, :filters], notes[2, :filters] = a, b
-        affine(y, a, b, out)
-    else:
-        forward(x, a, b, weight, alpha, floor, filler, tile, run, place, taps, goal, inside, kept, out)
-
-
-@njit(**_SUMS)
-def _size(values: Any) -> Any:
-    """Return the sum of |v| over an array of two dimensions."""
-    total = np.float32(0)
-    for line in values:
-        for value in line:
-            total += abs(value)
-    return total
-
-
-@njit(**_OPTIONS)
-def _norm(
-    x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float
-) -> Any:
-    total, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
-    if batch:
-        total, squares = moments(x)
-        count = x.size // len(alpha)
-    return settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-
-
-@njit(**_OPTIONS)
-def layer_backward(
-    grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, tile: int,
-    run: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, gx: Any, gw: Any, gains: Any,
-) -> None:  # fmt: skip
-    """Write the gradients of `layer`'s input and weights into gx and gw, those of the norm into `gains`.
-
-    Its arguments, some explained together:
-        grad: of the output. made: the output, or y where the norm is behind.
-        slope: of the surrogate, see `sums_behind`.
-        gains: (2, channels or filters, as the norm has) float32: of the gain, of the bias.
-        The others as they were for `layer`.
-    """
-    channels, filters = x.shape[3], grad.shape[3]
-    size = gains.shape[1]
-    a, b = notes[1, :size].astype(np.float32), notes[2, :size].astype(np.float32)
-    middle, inverse, alpha = notes[3, :size], notes[4, :size], notes[0, :filters].astype(np.float32)
-    ones, nothing = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    entered = np.empty(grad.shape, np.float32)
-    if normed == BEHIND:
-        straight = np.array([np.inf, 1.0, 0.0], np.float32)
-        total, products = sums_behind(grad, made, a, b, straight, 0)
-        count = grad.size // filters if batch else 0
-        gains[0], k1, k0 = tilted(total, products, count, alpha, gain, middle, inverse)
-        gains[1] = total
-        leave(grad, made, a, b, straight, 0, k1, k0, entered)
-    else:
-        enter(grad, made, alpha, floor, entered)
-    signs = np.empty(x.shape, np.float32)
-    backward(entered, weight, kept, tile, run, place, taps, goal, signs, gw)
-    if normed == FRONT:
-        total, products = sums_behind(signs, x, a, b, slope, 0)
-        count = x.size // channels if batch else 0
-        gains[0], k1, k0 = tilted(total, products, count, ones, gain, middle, inverse)
-        gains[1] = total
-        leave(signs, x, a, b, slope, 0, k1, k0, gx)
-    else:
-        leave(signs, x, ones, nothing, slope, 0, nothing, nothing, gx)
-
-
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def forward(
     x: Any, a: Any, b: Any, weight: Any, alpha: Any, floor: Any, filler: Any, tile: int, run: int, place: Any,
     taps: Any, goal: Any, inside: Any, kept: Any, out: Any,
@@ -296,14 +194,14 @@ def forward(
                         out[first + t, h, w, f] = turned[t, f]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _stretch(length: int, most: int) -> int:
     """Return how long the parts of a line are if it is cut into equal ones of whole vectors."""
     parts = -(-length // most)
     return -(-length // (_UNROLLED * parts)) * _UNROLLED
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _count(bits: Any, coded: Any, taps: Any, tile: int, run: int, wrong: Any) -> None:
     """Write into `wrong` (filters, run * tile) in how many places the signs under a filter differ from its own."""
     _wide()
@@ -321,7 +219,7 @@ def _count(bits: Any, coded: Any, taps: Any, tile: int, run: int, wrong: Any) ->
                         sums[i] += _popcount(line[i] ^ code)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def backward(
     grad: Any, weight: Any, kept: Any, tile: int, run: int, place: Any, taps: Any, goal: Any, gx: Any, gw: Any,
 ) -> None:  # fmt: skip
@@ -375,7 +273,7 @@ def backward(
                 gw[f, k, c] = sums[f, k, c]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _spread(came: Any, signed: Any, taps: Any, tile: int, found: Any) -> None:
     """Write into `found` (C, places * tile) what the outputs' gradients bring to each input."""
     _wide()
@@ -404,7 +302,7 @@ def _spread(came: Any, signed: Any, taps: Any, tile: int, found: Any) -> None:
                         two[i] = w + w3 * g3[i]
 
 
-@njit(**_SUMS)
+@njit(**SUMS)
 def _gather(came: Any, signs: Any, taps: Any, tile: int, sums: Any) -> None:
     """Add to `sums` (filters, taps, C) the products of the outputs' gradients with the inputs."""
     _wide()

@@ -34,14 +34,15 @@ def stepped(layer: nn.Module, x: Tensor) -> list[Tensor]:
     return [one.double() for one in found]
 
 
-def compare(layer: nn.Module, x: Tensor) -> None:
+def agree(layer: nn.Module, x: Tensor) -> bool:
+    """Compare a step with that of the modules in double precision; return whether there was something to compare."""
     fast = copy.deepcopy(layer)
     fuse(fast)
     slow = stepped(layer.double(), x.double())
     quick = stepped(fast, x.contiguous(memory_format=torch.channels_last))
-    assert len(slow) == len(quick) > 4
     for one, other in zip(slow, quick, strict=True):
         torch.testing.assert_close(other, one, rtol=2e-4, atol=3e-4)
+    return len(slow) > 4
 
 
 @pytest.mark.parametrize(("images", "channels", "filters"), [(33, 20, 5), (70, 3, 33), (16, 17, 2), (1, 1, 1)])
@@ -52,14 +53,14 @@ def test_panels_words_and_remainders(
     torch.manual_seed(0)
     how = {"stride": stride, "dilation": dilation}
     layer = binary_layer(channels, filters, kernel, lambda c: Site(None, clip=1.3), ConvStyle("minus_one"), **how)
-    compare(layer, drawn(images, channels, 7, 6))
+    assert agree(layer, drawn(images, channels, 7, 6))
 
 
 @pytest.mark.parametrize("padding", ["zero", "minus_one"])
 def test_a_norm_behind(padding: str) -> None:
     torch.manual_seed(0)
     style = ConvStyle(padding, scale="mean")
-    compare(normed_layer(6, 18, 3, lambda c: Site(None, clip=1.3), style, stride=2), drawn(35, 6, 9, 5))
+    assert agree(normed_layer(6, 18, 3, lambda c: Site(None, clip=1.3), style, stride=2), drawn(35, 6, 9, 5))
 
 
 def test_both_ways_of_the_fast_path_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,114 @@
+"""A whole binary layer of small maps as one compiled function forward and one backward: batch norm, sign, convolution,
+ReLU and scale. The convolution is that of `evobnn.nn.panels`, the rest that of `evobnn.nn.kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from evobnn.nn.kernels import affine, enter, leave, moments, settled, sums_behind, tilted
+from evobnn.nn.panels import OPTIONS, SUMS, backward, forward
+
+FRONT, BEHIND = 1, 2
+"""Where the batch norm of a layer stands; 0 is nowhere."""
+
+
+@njit(**OPTIONS)
+def layer(
+    x: Any, weight: Any, normed: int, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
+    share: float, scaled: bool, floor: Any, filler: Any, tile: int, run: int, place: Any, taps: Any, goal: Any,
+    inside: Any, kept: Any, notes: Any, y: Any, out: Any,
+) -> None:  # fmt: skip
+    """Write a whole layer's output into `out`: batch norm in front or behind, sign, convolution, ReLU, scale.
+
+    Its arguments, some explained together:
+        x, weight, floor, filler, tile, run, place, taps, goal, inside, kept, out: as in `forward`.
+        normed: `FRONT`, `BEHIND` or 0.
+        batch, gain, bias, mean, variance, eps, share: as in `settled`, of moments of the batch or of running ones.
+        scaled: whether each filter has its mean|w| as a scale, else 1.
+        notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: alpha, and
+            what `settled` returns, ones and zeros without a norm.
+        y: as `out`; the convolution for `layer_backward` where the norm is behind, else not used.
+    """
+    filters, channels = weight.shape[0], weight.shape[2]
+    alpha = np.ones(filters, np.float32)
+    if scaled:
+        for f in range(filters):
+            alpha[f] = _size(weight[f]) / (weight.shape[1] * channels)
+    notes[0, :filters] = alpha
+    a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    if normed == FRONT:
+        a, b, notes[3, :channels], notes[4, :channels] = _norm(x, batch, a, gain, bias, mean, variance, eps, share)
+    notes[1, :channels], notes[2, :channels] = a, b
+    if normed == BEHIND:
+        plain, least = np.ones(filters, np.float32), np.float32(-np.inf)
+        forward(x, a, b, weight, plain, least, filler, tile, run, place, taps, goal, inside, kept, y)
+        a, b, notes[3, :filters], notes[4, :filters] = _norm(y, batch, alpha, gain, bias, mean, variance, eps, share)
+        notes[1, :filters], notes[2, :filters] = a, b
+        affine(y, a, b, out)
+    else:
+        forward(x, a, b, weight, alpha, floor, filler, tile, run, place, taps, goal, inside, kept, out)
+
+
+@njit(**SUMS)
+def _size(values: Any) -> Any:
+    """Return the sum of |v| over an array of two dimensions."""
+    total = np.float32(0)
+    for line in values:
+        for value in line:
+            total += abs(value)
+    return total
+
+
+@njit(**OPTIONS)
+def _norm(
+    x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float
+) -> Any:
+    total, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
+    if batch:
+        total, squares = moments(x)
+        count = x.size // len(alpha)
+    return settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
+
+
+@njit(**OPTIONS)
+def layer_backward(
+    grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, tile: int,
+    run: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, gx: Any, gw: Any, gains: Any,
+) -> None:  # fmt: skip
+    """Write the gradients of `layer`'s input and weights into gx and gw, those of the norm into `gains`.
+
+    Its arguments, some explained together:
+        grad: of the output. made: the output, or y where the norm is behind.
+        slope: of the surrogate, see `sums_behind`.
+        gains: (2, channels or filters, as the norm has) float32: of the gain, of the bias.
+        The others as they were for `layer`.
+    """
+    channels, filters = x.shape[3], grad.shape[3]
+    size = gains.shape[1]
+    a, b = notes[1, :size].astype(np.float32), notes[2, :size].astype(np.float32)
+    middle, inverse, alpha = notes[3, :size], notes[4, :size], notes[0, :filters].astype(np.float32)
+    ones, nothing = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    entered = np.empty(grad.shape, np.float32)
+    if normed == BEHIND:
+        straight = np.array([np.inf, 1.0, 0.0], np.float32)
+        total, products = sums_behind(grad, made, a, b, straight, 0)
+        count = grad.size // filters if batch else 0
+        gains[0], k1, k0 = tilted(total, products, count, alpha, gain, middle, inverse)
+        gains[1] = total
+        leave(grad, made, a, b, straight, 0, k1, k0, entered)
+    else:
+        enter(grad, made, alpha, floor, entered)
+    signs = np.empty(x.shape, np.float32)
+    backward(entered, weight, kept, tile, run, place, taps, goal, signs, gw)
+    if normed == FRONT:
+        total, products = sums_behind(signs, x, a, b, slope, 0)
+        count = x.size // channels if batch else 0
+        gains[0], k1, k0 = tilted(total, products, count, ones, gain, middle, inverse)
+        gains[1] = total
+        leave(signs, x, a, b, slope, 0, k1, k0, gx)
+    else:
+        leave(signs, x, ones, nothing, slope, 0, nothing, nothing, gx)
