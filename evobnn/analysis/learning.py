@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from evobnn.analysis.plots import COLOURS, GREY, INK, new_axes
@@ -107,6 +107,7 @@ def _finish(ax: Axes, label: str, stages: Sequence[int]) -> None:
     for epoch in stages:
         ax.axvline(epoch + 0.5, color=GREY, lw=0.8, ls="--", zorder=0)
     ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(label)
     ax.grid(True, color="#E3E3E3", lw=0.7)
     ax.set_axisbelow(True)
