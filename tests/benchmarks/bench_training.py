@@ -45,6 +45,9 @@ VARIANTS = {
 CHANNELS = (16, 36, 64, 144, 512)
 """Of 3x3 convolutions with 144, 324, 576, 1,296 and 4,608 terms."""
 
+FLIPPED = 0.1
+"""Nats by which first losses may differ."""
+
 MIB = 2**20
 
 
@@ -96,12 +99,13 @@ def steps_row(name: str, case: Case, variant: str, blocks: int, steps: int) -> d
     """Time steps of one variant against the reference and print a line.
 
     Raises:
-        ValueError: in float32 the first losses differ, so the two are not the same network.
+        ValueError: in float32 the first losses differ by more than rounding can do that flips a sign here and there,
+            which 19 layers amplify; `tests/test_benchmarks.py` holds the two together more closely.
     """
     feed = feed_of(case)
     reference, ours = Reference(case, feed), Ours(case, feed, *VARIANTS[variant])
     losses = [float(side.run(1)) for side in (reference, ours)]
-    if variant.startswith("fp32") and abs(losses[0] - losses[1]) > 1e-2:
+    if variant.startswith("fp32") and abs(losses[0] - losses[1]) > FLIPPED:
         raise ValueError(f"Expected the same first loss from the same weights, got {losses}. Mend one of the two.")
     x = reference.images[: case.batch]
     kept = [saved_bytes(side.network, x) / MIB for side in (reference, ours)]
