@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -156,3 +157,29 @@ def test_workers_are_measured(load: Load, tmp_path: Path, capsys: pytest.Capture
     told = json.loads(path.read_text())
     assert len(told["rows"]) == 2 and told["rows"][-1]["workers"] == 2
     assert "2 workers are" in capsys.readouterr().out
+
+
+def test_the_difference_of_precisions_is_that_of_genomes_and_not_of_trainings(
+    load: Load,
+) -> None:
+    precision = load("bench_precision")
+    fp32 = np.array([[0.1, 0.2, 0.3], [0.3, 0.3, 0.6], [0.5, 0.7, 0.9]])
+    mean, low, high = precision.difference({"fp32": fp32, "bf16": fp32 + [[0.01], [0.03], [0.02]]})
+    half = 2.919986 * 1.0 / 3**0.5  # Student's t at 95 %, two degrees of freedom
+    assert (mean, low, high) == pytest.approx((2.0, 2.0 - half, 2.0 + half), abs=1e-4)
+    assert precision.taus({"fp32": fp32, "bf16": fp32[::-1]}) == pytest.approx((1.0, -1.0))
+
+
+def test_precisions_are_compared_on_the_same_genomes_and_seeds(
+    tmp_path: Path,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    precision, path = load("bench_precision"), tmp_path / "told.json"
+    monkeypatch.setattr(precision, "RESAMPLED", 5)
+    settings = ["--set", "dataset.train_limit=64", "--set", "recipe.epochs=1", "--set", "network.width=4"]
+    precision.main(["--genomes", "4", "--seeds", "2", "--jobs", "1", "--json", str(path), *settings])
+    (row,) = json.loads(path.read_text())["rows"]
+    assert np.shape(row["fp32"]) == np.shape(row["bf16"]) == (4, 2)
+    assert "4 genomes, 2 seeds" in capsys.readouterr().out
