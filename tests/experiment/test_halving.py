@@ -225,9 +225,9 @@ def epochs_trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     epochs: list[int] = []
     real = Loop.advance
 
-    def counting(loop: Loop, *arguments: Any) -> Any:
+    def counting(loop: Loop, *arguments: Any, **named: Any) -> Any:
         epochs.append(loop.epoch)
-        return real(loop, *arguments)
+        return real(loop, *arguments, **named)
 
     monkeypatch.setattr(Loop, "advance", counting)
     return epochs

@@ -29,6 +29,7 @@ from evobnn.training import (
     train,
 )
 from evobnn.training import loop as loop_module
+from evobnn.training.threads import torch_threads
 from tests.training.toys import SHORT, digest, images, network
 
 TRUNK = replace(SHORT, epochs=4, schedule="trunk", decay=0.7)
@@ -209,7 +210,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_file_gives_back_what_was_saved_and_nothing_to_others(file: Path) -> None:
     loop = Loop(network(), images(), TRUNK, 7)
-    loop.advance()
+    with torch_threads(1):  # as `train` does
+        loop.advance()
     found = load_trunk(file, "this")
     assert found is not None
     assert digest(dict(sorted(found.tensors.items()))) == digest(dict(sorted(loop.tensors().items())))
