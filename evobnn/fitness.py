@@ -402,11 +402,9 @@ def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: St
     data = _tensors(bench.prepared.folder, bench.device)
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
-    if stretch == WHOLE:
-        return train(network, data, recipe, seed, deadline=deadline, every_epoch=False)
-    path, training = Path(stretch.file), f"{bench.protocol.fingerprint()} {seed}"
     begun, keep = None, None
     if stretch.file:
+        path, training = Path(stretch.file), f"{bench.protocol.fingerprint()} {seed}"
         begun, keep = load_trunk(path, training), partial(save_trunk, path=path, training=training)
     epochs = stretch.epochs or None
     return train(

@@ -49,7 +49,7 @@ def _run(kernel: Any, *arguments: Any) -> Any:
     returns is sums, and these are added in the order of the shares, so that equal numbers of threads give equal bytes.
     """
     images, threads = len(arguments[0]), torch.get_num_threads()
-    if threads == 1 or arguments[0].size < _WORTH_THREADS:
+    if _alone(arguments[0].size):
         return kernel(*arguments)
     bounds = [images * i // threads for i in range(threads + 1)]
     shares = [
@@ -60,6 +60,11 @@ def _run(kernel: Any, *arguments: Any) -> Any:
     others = [_pool(threads).submit(kernel, *share) for share in shares[1:]]
     found = [kernel(*shares[0]), *(other.result() for other in others)]
     return None if found[0] is None else tuple(sum(parts) for parts in zip(*found, strict=True))
+
+
+def _alone(entries: int) -> bool:
+    """Tell whether one thread does a map of so many entries alone."""
+    return torch.get_num_threads() == 1 or entries < _WORTH_THREADS
 
 
 @cache
@@ -130,7 +135,7 @@ class _BatchNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, norm: nn.BatchNorm2d) -> Tensor:
         x = channels_last(x)
         out, kernels = empty(x.shape), _kernels()
-        if _alone(x):
+        if _alone(x.numel()):
             own, notes = scales(norm, x.shape[1]), np.empty((4, x.shape[1]))
             share = norm.momentum or 0.0
             kernels.norm(
@@ -156,13 +161,9 @@ class _BatchNorm(torch.autograd.Function):
         else:
             own, notes, batch = ctx.rest
             gain, bias = gains = np.empty((2, x.shape[1]), np.float32)
-            kernels.norm_backward(as_array(grad), as_array(x), batch, own, notes, as_array(out), gains)
+            ones = np.ones_like(own)
+            kernels.norm_backward(as_array(grad), as_array(x), batch, ones, own, notes, _NO_SLOPE, as_array(out), gains)
         return out, *wanted(ctx, (1, gain), (2, bias)), None
-
-
-def _alone(x: Tensor) -> bool:
-    """Tell whether one thread does a map alone."""
-    return torch.get_num_threads() == 1 or x.numel() < _WORTH_THREADS
 
 
 class _SignConvolution(torch.autograd.Function):
@@ -204,14 +205,8 @@ class _SignConvolution(torch.autograd.Function):
         entered = empty(grad.shape, how.dtype)
         gain = bias = None
         if last is None:
-            _run(
-                kernels.enter,
-                as_array(grad),
-                as_array(grad if kept is None else kept),
-                alpha,
-                how.floor,
-                as_array(entered),
-            )
+            made = as_array(grad if kept is None else kept)
+            _run(kernels.enter, as_array(grad), made, alpha, how.floor, as_array(entered))
         else:
             there = (as_array(grad), as_array(kept), last.a, last.b, _NO_SLOPE, 0)
             gain, bias, k1, k0 = last.backward(*_run(kernels.sums_behind, *there))
@@ -223,7 +218,7 @@ class _SignConvolution(torch.autograd.Function):
             gain, bias, k1, k0 = first.backward(*_run(kernels.sums_behind, *where))
         out = empty(x.shape, torch.float32)
         _run(kernels.leave, *where, k1, k0, as_array(out))
-        return out, *wanted(ctx, (1, gain), (2, bias)), gw.float(), None, None, None
+        return out, *wanted(ctx, (1, gain), (2, bias)), gw, None, None, None
 
 
 def _convolution(signs: Tensor, two: Tensor, how: _How) -> Tensor:

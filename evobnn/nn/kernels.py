@@ -270,27 +270,42 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
 
 
 @njit(**_OPTIONS)
+def measured(
+    x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
+    notes: Any,
+) -> Any:  # fmt: skip
+    """Return (a, b) of `settled` for x, and write into `notes` (4, C), float64, all that it returns; with `batch` by
+    the moments of x, else by the running ones.
+    """
+    total, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
+    if batch:
+        total, squares = moments(x)
+        count = x.size // len(alpha)
+    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
+    notes[0], notes[1] = a, b
+    return a, b
+
+
+@njit(**_OPTIONS)
 def norm(
     x: Any, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float, notes: Any, out: Any
 ) -> None:
-    """Write a batch norm of x into `out`, and into `notes` (4, C), float64, what `settled` returns."""
-    alpha, count = np.ones(x.shape[3], np.float32), 0
-    total, squares = np.zeros(x.shape[3]), np.zeros(x.shape[3])
-    if batch:
-        total, squares = moments(x)
-        count = x.size // x.shape[3]
-    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-    notes[0], notes[1] = a, b
+    """Write a batch norm of x into `out`; the rest as in `measured`."""
+    alpha = np.ones(x.shape[3], np.float32)
+    a, b = measured(x, batch, alpha, gain, bias, mean, variance, eps, share, notes)
     affine(x, a, b, out)
 
 
 @njit(**_OPTIONS)
-def norm_backward(grad: Any, x: Any, batch: bool, gain: Any, notes: Any, gx: Any, gains: Any) -> None:
-    """Write the gradients of `norm`: of x into gx, of gain and bias into `gains` (2, C) float32."""
+def norm_backward(
+    grad: Any, x: Any, batch: bool, alpha: Any, gain: Any, notes: Any, slope: Any, gx: Any, gains: Any
+) -> None:
+    """Write the gradients of a `measured` norm with what has the `slope` behind it: of x into gx, of gain and bias into
+    `gains` (2, C) float32.
+    """
     a, b = notes[0].astype(np.float32), notes[1].astype(np.float32)
-    alpha, straight = np.ones(x.shape[3], np.float32), np.array([np.inf, 1.0, 0.0], np.float32)
-    total, products = sums_behind(grad, x, a, b, straight, 0)
+    total, products = sums_behind(grad, x, a, b, slope, 0)
     count = x.size // x.shape[3] if batch else 0
     gains[0], k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
     gains[1] = total
-    leave(grad, x, a, b, straight, 0, k1, k0, gx)
+    leave(grad, x, a, b, slope, 0, k1, k0, gx)

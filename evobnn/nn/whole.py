@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from evobnn.nn.kernels import affine, enter, leave, moments, settled, sums_behind, tilted
+from evobnn.nn.kernels import affine, enter, leave, measured, norm_backward
 from evobnn.nn.panels import OPTIONS, SUMS, backward, forward
 
 FRONT, BEHIND = 1, 2
@@ -27,10 +27,10 @@ def layer(
     Its arguments, some explained together:
         x, weight, floor, filler, tile, run, place, taps, goal, inside, kept, out: as in `forward`.
         normed: `FRONT`, `BEHIND` or 0.
-        batch, gain, bias, mean, variance, eps, share: as in `settled`, of moments of the batch or of running ones.
+        batch, gain, bias, mean, variance, eps, share: as in `measured`.
         scaled: whether each filter has its mean|w| as a scale, else 1.
-        notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: alpha, and
-            what `settled` returns, ones and zeros without a norm.
+        notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: what
+            `measured` writes where there is a norm, and alpha.
         y: as `out`; the convolution for `layer_backward` where the norm is behind, else not used.
     """
     filters, channels = weight.shape[0], weight.shape[2]
@@ -38,16 +38,15 @@ def layer(
     if scaled:
         for f in range(filters):
             alpha[f] = _size(weight[f]) / (weight.shape[1] * channels)
-    notes[0, :filters] = alpha
+    notes[4, :filters] = alpha
     a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     if normed == FRONT:
-        a, b, notes[3, :channels], notes[4, :channels] = _norm(x, batch, a, gain, bias, mean, variance, eps, share)
-    notes[1, :channels], notes[2, :channels] = a, b
+        own = notes[:4, :channels]
+        a, b = measured(x, batch, a, gain, bias, mean, variance, eps, share, own)
     if normed == BEHIND:
-        plain, least = np.ones(filters, np.float32), np.float32(-np.inf)
+        own, plain, least = notes[:4, :filters], np.ones(filters, np.float32), np.float32(-np.inf)
         forward(x, a, b, weight, plain, least, filler, tile, run, place, taps, goal, inside, kept, y)
-        a, b, notes[3, :filters], notes[4, :filters] = _norm(y, batch, alpha, gain, bias, mean, variance, eps, share)
-        notes[1, :filters], notes[2, :filters] = a, b
+        a, b = measured(y, batch, alpha, gain, bias, mean, variance, eps, share, own)
         affine(y, a, b, out)
     else:
         forward(x, a, b, weight, alpha, floor, filler, tile, run, place, taps, goal, inside, kept, out)
@@ -64,17 +63,6 @@ def _size(values: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _norm(
-    x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float
-) -> Any:
-    total, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
-    if batch:
-        total, squares = moments(x)
-        count = x.size // len(alpha)
-    return settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-
-
-@njit(**OPTIONS)
 def layer_backward(
     grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, tile: int,
     run: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, gx: Any, gw: Any, gains: Any,
@@ -88,27 +76,17 @@ def layer_backward(
         The others as they were for `layer`.
     """
     channels, filters = x.shape[3], grad.shape[3]
-    size = gains.shape[1]
-    a, b = notes[1, :size].astype(np.float32), notes[2, :size].astype(np.float32)
-    middle, inverse, alpha = notes[3, :size], notes[4, :size], notes[0, :filters].astype(np.float32)
+    alpha, own = notes[4, :filters].astype(np.float32), notes[:4, : gains.shape[1]]
     ones, nothing = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     entered = np.empty(grad.shape, np.float32)
     if normed == BEHIND:
         straight = np.array([np.inf, 1.0, 0.0], np.float32)
-        total, products = sums_behind(grad, made, a, b, straight, 0)
-        count = grad.size // filters if batch else 0
-        gains[0], k1, k0 = tilted(total, products, count, alpha, gain, middle, inverse)
-        gains[1] = total
-        leave(grad, made, a, b, straight, 0, k1, k0, entered)
+        norm_backward(grad, made, batch, alpha, gain, own, straight, entered, gains)
     else:
         enter(grad, made, alpha, floor, entered)
     signs = np.empty(x.shape, np.float32)
     backward(entered, weight, kept, tile, run, place, taps, goal, signs, gw)
     if normed == FRONT:
-        total, products = sums_behind(signs, x, a, b, slope, 0)
-        count = x.size // channels if batch else 0
-        gains[0], k1, k0 = tilted(total, products, count, ones, gain, middle, inverse)
-        gains[1] = total
-        leave(signs, x, a, b, slope, 0, k1, k0, gx)
+        norm_backward(signs, x, batch, ones, gain, own, slope, gx, gains)
     else:
         leave(signs, x, ones, nothing, slope, 0, nothing, nothing, gx)
