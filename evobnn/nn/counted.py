@@ -17,7 +17,7 @@ _NONE = np.zeros(0, np.float32)
 
 @dataclass(frozen=True)
 class How:
-    """What a counted layer is besides its numbers.
+    """What a layer of the fast path is besides its numbers.
 
     Attributes:
         stride, dilation: of the convolution.
@@ -35,6 +35,11 @@ class How:
     rectify: bool
     behind: bool
     learning: bool
+
+    @property
+    def floor(self) -> np.float32:
+        """Least value of an output before its scale: 0, or none."""
+        return np.float32(0.0 if self.rectify else -np.inf)
 
 
 @cache
@@ -63,7 +68,7 @@ class _Counted(torch.autograd.Function):
         y = empty(out.shape) if norm is not None and how.behind else out
         many = -(-images // plan.images) if how.learning else 1
         kept = torch.empty((many, panels.up(channels, 4), plan.places * plan.images))
-        floor = np.float32(0.0 if how.rectify else -np.inf)
+        floor = how.floor
         weights = _by_tap(weight)
         if norm is None:
             normed, batch, own, moments, eps, share = 0, False, (_NONE, _NONE), (_NONE, _NONE), 0.0, 0.0

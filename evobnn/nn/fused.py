@@ -28,7 +28,6 @@ from evobnn.nn.quantise import FUSED
 KERNELS = ("torch", "fused")
 """Ways to compute a binary layer: operation by operation in PyTorch, or in here."""
 
-_ZERO, _ALL = np.float32(0.0), np.float32(-np.inf)
 ONE, MINUS_ONE = 0x3F80, 0xBF80
 """+1 and -1 as bits of bfloat16."""
 
@@ -95,17 +94,13 @@ class _Norm:
 
 
 @dataclass(frozen=True)
-class _How:
-    """A convolution in plain values: -1 or 0 around the map, in which type, with a scale, a ReLU, a norm behind."""
+class _How(How):
+    """What it is where the library convolves: how wide the border is, and whether ±1 and gradients next to the
+    convolution are bfloat16.
+    """
 
-    stride: int
-    dilation: int
     border: int
-    filler: float
     short: bool
-    scaled: bool
-    rectify: bool
-    normed_behind: bool
 
     @property
     def dtype(self) -> torch.dtype:
@@ -118,11 +113,6 @@ class _How:
         if self.short:
             return np.uint16(ONE), np.uint16(MINUS_ONE), np.uint16(MINUS_ONE if self.filler else 0)
         return np.float32(1.0), np.float32(-1.0), np.float32(self.filler)
-
-    @property
-    def floor(self) -> np.float32:
-        """Least value of an output before its scale."""
-        return _ZERO if self.rectify else _ALL
 
     def alpha(self, weight: Tensor) -> Floats:
         """Return the scale of each filter: mean|w|, or 1."""
@@ -176,7 +166,7 @@ class _SignConvolution(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         kernels, channels = _kernels(), x.shape[1]
         x = channels_last(x)
-        first = _Norm(norm, as_array(x)) if norm is not None and not how.normed_behind else None
+        first = _Norm(norm, as_array(x)) if norm is not None and not how.behind else None
         a = np.ones(channels, np.float32) if first is None else first.a
         b = np.zeros(channels, np.float32) if first is None else first.b
         pad = how.border
@@ -187,7 +177,7 @@ class _SignConvolution(torch.autograd.Function):
         alpha = how.alpha(weight.detach())
         y = _convolution(signs, two, how)
         out = empty(y.shape, torch.float32)
-        last = _Norm(norm, as_array(y), alpha) if norm is not None and how.normed_behind else None
+        last = _Norm(norm, as_array(y), alpha) if norm is not None and how.behind else None
         if last is None:
             _run(kernels.finish, as_array(y), alpha, how.floor, as_array(out))
         else:
@@ -293,12 +283,6 @@ def _slope(surrogate: str, clip: float) -> Floats:
     return np.array([clip, top, lost / clip], np.float32)
 
 
-@cache
-def _how(conv: tuple[int, int, str], scaled: bool, rectify: bool, behind: bool, learning: bool) -> How:
-    stride, dilation, padding = conv
-    return How(stride, dilation, -1.0 if padding == "minus_one" else 0.0, scaled, rectify, behind, learning)
-
-
 def sign_convolution(
     x: Tensor, norm: nn.BatchNorm2d | None, site: Site, conv: BinaryConv2d, *, behind: bool = False
 ) -> Tensor:
@@ -320,15 +304,13 @@ def sign_convolution(
     joined = behind and inside and not conv.rectify  # the norm behind is then part of the same function
     own = norm if joined or not behind else None
     scaled, rectify = inside and conv.scale != "none", inside and conv.rectify
+    filler = -1.0 if conv.padding == "minus_one" else 0.0
+    said = conv.stride, conv.dilation, filler, scaled, rectify, joined, torch.is_grad_enabled()
     if _counts(x, conv):
-        shape = conv.stride, conv.dilation, conv.padding
-        out = counted(x, own, weight, slope, _how(shape, scaled, rectify, joined, torch.is_grad_enabled()))
+        out = counted(x, own, weight, slope, How(*said))
     else:
-        filler = -1.0 if conv.padding == "minus_one" else 0.0
-        how = _How(
-            conv.stride, conv.dilation, conv.border, filler, conv.precision == "bf16", scaled, rectify, joined
-        )  # fmt: skip
         gain, bias = (None, None) if own is None else (own.weight, own.bias)
+        how = _How(*said, conv.border, conv.precision == "bf16")
         out = _sign_convolution(x, gain, bias, weight, own, slope, how)
     if not inside:
         out = out if alpha is None else out * alpha.view(1, -1, 1, 1)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from draws import drawn
 from figures import heading, write
 from scipy import stats
 
@@ -43,19 +44,15 @@ def measured(assignments: Sequence[str], genomes: int, seeds: int, workers: Work
         )
         for name in PRECISIONS
     }
-    bench, rng, drawn = benches["fp32"], generator(ROOT, "equivalence"), dict[str, Any]()
-    while len(drawn) < genomes:
-        genome = bench.space.sample(rng)
-        if not bench.infeasible(genome):
-            drawn[str(genome)] = genome
+    bench = benches["fp32"]
+    chosen = list(drawn(bench, generator(ROOT, "equivalence"), genomes).items())
     places = [(s, g, name) for s in range(seeds) for g in range(genomes) for name in PRECISIONS]
-    texts = list(drawn)
-    jobs = [Job(benches[name], texts[g], bench.seed(ROOT, drawn[texts[g]], s)) for s, g, name in places]
+    jobs = [Job(benches[name], chosen[g][0], bench.seed(ROOT, chosen[g][1], s)) for s, g, name in places]
     errors = {name: np.full((genomes, seeds), np.nan) for name in PRECISIONS}
     for outcome in workers.run(run_job, jobs):
         seed, genome, name = places[outcome.index]
         if "error" not in outcome.value.objectives:
-            got = f"{outcome.value.status} in {name}: {texts[genome]}"
+            got = f"{outcome.value.status} in {name}: {chosen[genome][0]}"
             raise SearchError(message("trainings that end ok", got, "Leave precisions to trainings that work."))
         errors[name][genome, seed] = outcome.value.objectives["error"]
     return errors
@@ -96,8 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"bfloat16 - float32: {mean:+.2f} points, 90 % interval {low:+.2f} to {high:+.2f}")
     within, across = taus(errors)
     rng = np.random.default_rng(0)
-    drawn = (taus(errors, rng.integers(0, given.genomes, given.genomes)) for _ in range(RESAMPLED))
-    quotients = [b / a for a, b in drawn]
+    resampled = (taus(errors, rng.integers(0, given.genomes, given.genomes)) for _ in range(RESAMPLED))
+    quotients = [across / within for within, across in resampled]
     ends = [float(end) for end in np.percentile(quotients, [5, 95])]
     print(f"tau between seeds of float32 {within:.3f}, between the precisions {across:.3f}")
     print(f"quotient {across / within:.3f}, 90 % interval {ends[0]:.2f} to {ends[1]:.2f}")

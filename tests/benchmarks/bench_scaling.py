@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from draws import drawn
 from figures import Spread, heading, write
 
 from evobnn._seeding import generator
@@ -29,11 +30,7 @@ from evobnn.records import Evaluation
 def listed(assignments: Sequence[str], count: int) -> list[Job]:
     """Return the evaluations: random genomes that can be trained, each with its own seed."""
     bench = make_bench(from_table(override(preset_table("digits"), assignments), "digits"), Options(jobs=1))
-    rng, genomes = generator(1, "scaling"), dict[str, Any]()
-    while len(genomes) < count:
-        genome = bench.space.sample(rng)
-        if not bench.infeasible(genome):
-            genomes[str(genome)] = genome
+    genomes = drawn(bench, generator(1, "scaling"), count)
     return [Job(bench, text, bench.seed(1, genome, 0)) for text, genome in genomes.items()]
 
 
