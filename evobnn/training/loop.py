@@ -192,7 +192,7 @@ class Loop:
         loss = self._loss(self._augment(images, self.generators["augmentation"]), labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = _bounded_(self._parameters, self.recipe.gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_norm or math.inf)
         self.optimiser.step()
         if self._settled:
             with torch.no_grad():
@@ -241,19 +241,6 @@ class Loop:
             with torch.no_grad():
                 self.network(normalise(images, self.feed.mean, self.feed.deviation))
         return None, None
-
-
-def _bounded_(parameters: list[nn.Parameter], most: float) -> Tensor:
-    """Bound the norm of all gradients together, 0 for not at all, and return what it was: `clip_grad_norm_` of PyTorch
-    without its sorting by device.
-    """
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
-        return torch.zeros(())
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    if most:
-        torch._foreach_mul_(gradients, torch.clamp(most / (norm + 1e-6), max=1.0))
-    return norm
 
 
 def _not_finite(parameters: list[nn.Parameter], norms: list[Tensor]) -> str:
