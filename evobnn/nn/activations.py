@@ -96,7 +96,7 @@ FORMS: dict[str, Form] = {form.name: form for form in (*_LEAVES_AND_UNARY, *_BIN
 
 @dataclass(frozen=True)
 class _Step:
-    compute: Callable[..., Tensor]
+    form: Form
     arguments: tuple[int, ...]
     parameters: tuple[str, ...]
 
@@ -116,6 +116,7 @@ class TreeActivation(nn.Module):
         super().__init__()
         self.tree, self.channels, self.steps = tree, channels, 0
         self._program: list[_Step] = []
+        self.encoded: Any = None
         self._flatten(tree, "p", forms, {("x",): 0})
 
     def _flatten(self, tree: Tree, place: str, forms: Mapping[str, Form], slots: dict[Tree, int]) -> int:
@@ -126,21 +127,27 @@ class TreeActivation(nn.Module):
         arguments = tuple(self._flatten(sub, f"{place}{i}", forms, slots) for i, sub in enumerate(tree[1:]))
         for name, value in form.parameters:
             self.register_parameter(f"{place}_{name}", nn.Parameter(torch.full((1, self.channels, 1, 1), value)))
-        self._program.append(
-            _Step(form.compute, arguments or (0,), tuple(f"{place}_{name}" for name, _ in form.parameters))
-        )
+        self._program.append(_Step(form, arguments or (0,), tuple(f"{place}_{name}" for name, _ in form.parameters)))
         self.steps += form.arity > 0
         slot = len(self._program)
         if not any(forms[name].parameters for name in names_in(tree)):
             slots[tree] = slot
         return slot
 
+    @property
+    def known(self) -> list[tuple[str, tuple[int, ...], tuple[str, ...]]]:
+        """Every step as (form, slots of the arguments, names of the parameters); empty for x alone, and where a form is
+        not of `FORMS`. `encoded` is the place for what the fast path makes of it.
+        """
+        steps = [(step.form.name, step.arguments, step.parameters) for step in self._program]
+        return steps if all(FORMS.get(step.form.name) is step.form for step in self._program) else []
+
     def forward(self, x: Tensor) -> Tensor:
         """Return a(x), shape, dtype and device of x."""
         values = [x]
         for step in self._program:
             arguments = [values[slot] for slot in step.arguments]
-            values.append(step.compute(*arguments, *(getattr(self, name) for name in step.parameters)))
+            values.append(step.form.compute(*arguments, *(getattr(self, name) for name in step.parameters)))
         a = values[-1]
         return a if a.shape == x.shape else a.expand_as(x)
 

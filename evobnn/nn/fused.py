@@ -7,22 +7,20 @@ as separate operations it makes some 25 passes over its maps forward and backwar
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn import columns
+from evobnn.nn import columns, expressed
 from evobnn.nn.counted import How, counted
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
+from evobnn.nn.passes import Norm, alone, kernels, run
 from evobnn.nn.quantise import FUSED
 
 KERNELS = ("torch", "fused")
@@ -31,66 +29,7 @@ KERNELS = ("torch", "fused")
 ONE, MINUS_ONE = 0x3F80, 0xBF80
 """+1 and -1 as bits of bfloat16."""
 
-_WORTH_THREADS = 1 << 17  # entries of a map
 _NO_SLOPE = np.array([np.inf, 1.0, 0.0], np.float32)
-
-
-@cache
-def _kernels() -> Any:
-    """Return the compiled loops; imported when they are first needed, as Numba takes half a second."""
-    from evobnn.nn import kernels
-
-    return kernels
-
-
-def _run(kernel: Any, *arguments: Any) -> Any:
-    """Call a kernel, with as many threads as torch has: each takes its share of the images of all maps. What a kernel
-    returns is sums, and these are added in the order of the shares, so that equal numbers of threads give equal bytes.
-    """
-    images, threads = len(arguments[0]), torch.get_num_threads()
-    if _alone(arguments[0].size):
-        return kernel(*arguments)
-    bounds = [images * i // threads for i in range(threads + 1)]
-    shares = [
-        [one[low:high] if isinstance(one, np.ndarray) and one.ndim == 4 else one for one in arguments]
-        for low, high in pairwise(bounds)
-        if high > low
-    ]
-    others = [_pool(threads).submit(kernel, *share) for share in shares[1:]]
-    found = [kernel(*shares[0]), *(other.result() for other in others)]
-    return None if found[0] is None else tuple(sum(parts) for parts in zip(*found, strict=True))
-
-
-def _alone(entries: int) -> bool:
-    """Tell whether one thread does a map of so many entries alone."""
-    return torch.get_num_threads() == 1 or entries < _WORTH_THREADS
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads - 1, "evobnn-kernels")
-
-
-class _Norm:
-    """A batch norm of one pass over z = alpha x, as y = a x + b, and what its backward pass needs. In training it takes
-    the moments of the batch and updates the running ones, else it takes these.
-    """
-
-    def __init__(self, norm: nn.BatchNorm2d, x: npt.NDArray[Any], alpha: Floats | None = None) -> None:
-        channels = x.shape[3]
-        self.alpha = np.ones(channels, np.float32) if alpha is None else alpha
-        self.count = x.size // channels if norm.training else 0
-        self.gain, bias = scales(norm, channels)
-        sums = _run(_kernels().moments, x) if self.count else (np.zeros(channels), np.zeros(channels))
-        moments, share = running(norm), norm.momentum or 0.0
-        told = _kernels().settled(*sums, self.count, self.alpha, self.gain, bias, *moments, norm.eps, share)
-        self.a, self.b, self.middle, self.inverse = told
-
-    def backward(self, total: Any, products: Any) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the gradients of gain and bias, and k1 and k0 of `kernels.leave`, from the sums of g and of g x."""
-        rest = self.count, self.alpha, self.gain, self.middle, self.inverse
-        steep, k1, k0 = _kernels().tilted(total, products, *rest)
-        return steep, total, k1, k0
 
 
 @dataclass(frozen=True)
@@ -124,17 +63,17 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, norm: nn.BatchNorm2d) -> Tensor:
         x = channels_last(x)
-        out, kernels = empty(x.shape), _kernels()
-        if _alone(x.numel()):
+        out, loops = empty(x.shape), kernels()
+        if alone(x.numel()):
             own, notes = scales(norm, x.shape[1]), np.empty((4, x.shape[1]))
             share = norm.momentum or 0.0
-            kernels.norm(
+            loops.norm(
                 as_array(x), norm.training, *own, *running(norm), norm.eps, share, notes, as_array(out)
             )  # fmt: skip
             ctx.rest = own[0], notes, norm.training
         else:
-            found = _Norm(norm, as_array(x))
-            _run(kernels.affine, as_array(x), found.a, found.b, as_array(out))
+            found = Norm(norm, as_array(x))
+            run(loops.affine, as_array(x), found.a, found.b, as_array(out))
             ctx.rest = found
         ctx.save_for_backward(x)
         return out
@@ -142,17 +81,17 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        grad, kernels, out = channels_last(grads[0]), _kernels(), empty(x.shape)
-        if isinstance(ctx.rest, _Norm):
+        grad, loops, out = channels_last(grads[0]), kernels(), empty(x.shape)
+        if isinstance(ctx.rest, Norm):
             norm = ctx.rest
             where = (as_array(grad), as_array(x), norm.a, norm.b, _NO_SLOPE, 0)
-            gain, bias, k1, k0 = norm.backward(*_run(kernels.sums_behind, *where))
-            _run(kernels.leave, *where, k1, k0, as_array(out))
+            gain, bias, k1, k0 = norm.backward(*run(loops.sums_behind, *where))
+            run(loops.leave, *where, k1, k0, as_array(out))
         else:
             own, notes, batch = ctx.rest
             gain, bias = gains = np.empty((2, x.shape[1]), np.float32)
             ones = np.ones_like(own)
-            kernels.norm_backward(as_array(grad), as_array(x), batch, ones, own, notes, _NO_SLOPE, as_array(out), gains)
+            loops.norm_backward(as_array(grad), as_array(x), batch, ones, own, notes, _NO_SLOPE, as_array(out), gains)
         return out, *wanted(ctx, (1, gain), (2, bias)), None
 
 
@@ -164,24 +103,24 @@ class _SignConvolution(torch.autograd.Function):
         ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, weight: Tensor,
         norm: nn.BatchNorm2d | None, slope: Floats, how: _How,
     ) -> Tensor:  # fmt: skip
-        kernels, channels = _kernels(), x.shape[1]
+        loops, channels = kernels(), x.shape[1]
         x = channels_last(x)
-        first = _Norm(norm, as_array(x)) if norm is not None and not how.behind else None
+        first = Norm(norm, as_array(x)) if norm is not None and not how.behind else None
         a = np.ones(channels, np.float32) if first is None else first.a
         b = np.zeros(channels, np.float32) if first is None else first.b
         pad = how.border
         signs = empty((x.shape[0], channels, x.shape[2] + 2 * pad, x.shape[3] + 2 * pad), how.dtype)
         plus, minus, border = how.numbers
-        _run(kernels.signs, as_array(x), a, b, as_array(signs), pad, plus, minus, border)
+        run(loops.signs, as_array(x), a, b, as_array(signs), pad, plus, minus, border)
         two = torch.ge(weight.detach(), 0.0).to(how.dtype).mul_(2.0).sub_(1.0)
         alpha = how.alpha(weight.detach())
         y = _convolution(signs, two, how)
         out = empty(y.shape, torch.float32)
-        last = _Norm(norm, as_array(y), alpha) if norm is not None and how.behind else None
+        last = Norm(norm, as_array(y), alpha) if norm is not None and how.behind else None
         if last is None:
-            _run(kernels.finish, as_array(y), alpha, how.floor, as_array(out))
+            run(loops.finish, as_array(y), alpha, how.floor, as_array(out))
         else:
-            _run(kernels.affine, as_array(y), last.a, last.b, as_array(out))
+            run(loops.affine, as_array(y), last.a, last.b, as_array(out))
         kept = y if last is not None else out if how.rectify else None
         ctx.save_for_backward(x, signs, two, kept)
         ctx.rest = first, last, a, b, alpha, slope, how
@@ -191,23 +130,23 @@ class _SignConvolution(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, signs, two, kept = ctx.saved_tensors
         first, last, a, b, alpha, slope, how = ctx.rest
-        kernels, grad = _kernels(), channels_last(grads[0])
+        loops, grad = kernels(), channels_last(grads[0])
         entered = empty(grad.shape, how.dtype)
         gain = bias = None
         if last is None:
             made = as_array(grad if kept is None else kept)
-            _run(kernels.enter, as_array(grad), made, alpha, how.floor, as_array(entered))
+            run(loops.enter, as_array(grad), made, alpha, how.floor, as_array(entered))
         else:
             there = (as_array(grad), as_array(kept), last.a, last.b, _NO_SLOPE, 0)
-            gain, bias, k1, k0 = last.backward(*_run(kernels.sums_behind, *there))
-            _run(kernels.leave, *there, k1, k0, as_array(entered))
+            gain, bias, k1, k0 = last.backward(*run(loops.sums_behind, *there))
+            run(loops.leave, *there, k1, k0, as_array(entered))
         gx, gw, pad = _gradients(entered, signs, two, how)
         where = (as_array(channels_last(gx)), as_array(x), a, b, slope, pad)
         k1 = k0 = np.zeros(x.shape[1], np.float32)
         if first is not None:
-            gain, bias, k1, k0 = first.backward(*_run(kernels.sums_behind, *where))
+            gain, bias, k1, k0 = first.backward(*run(loops.sums_behind, *where))
         out = empty(x.shape, torch.float32)
-        _run(kernels.leave, *where, k1, k0, as_array(out))
+        run(loops.leave, *where, k1, k0, as_array(out))
         return out, *wanted(ctx, (1, gain), (2, bias)), gw, None, None, None
 
 
@@ -289,11 +228,15 @@ def sign_convolution(
     """Return conv(site(norm(x))) of a map that `can`, channels last; with `behind` norm(conv(site(x))), and without a
     norm conv(site(x)).
     """
-    if norm is not None and not behind and (site.watching or not (site.shift is None and site.activation is None)):
-        x, norm = batch_normalised(x, norm), None
+    first = None if behind else norm
+    tree = site.activation if expressed.can(site.activation, x) else None
+    if first is not None and (site.shift is not None or (tree is None and (site.watching or site.activation))):
+        x, norm, first = batch_normalised(x, first), None, None
     if site.shift is not None:
         x = site.shift(x)
-    if site.activation is not None:
+    if tree is not None:
+        x, norm = expressed.expressed(x, first, tree), norm if behind else None
+    elif site.activation is not None:
         x = site.activation(x)
     if site.watching:
         site.note(x)

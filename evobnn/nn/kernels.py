@@ -14,23 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+from evobnn.nn.elementary import OPTIONS, bits_of, float_of
+
 _LINES = 32
 """So many lines are summed in float32 before the sums are added in float64."""
-
-
-@intrinsic
-def _float_of(context: Any, bits: Any) -> Any:
-    return types.float32(types.uint32), lambda c, builder, s, args: builder.bitcast(args[0], ir.FloatType())
-
-
-@intrinsic
-def _bits_of(context: Any, value: Any) -> Any:
-    return types.uint32(types.float32), lambda c, builder, s, args: builder.bitcast(args[0], ir.IntType(32))
 
 
 def _value(entry):
@@ -40,7 +30,7 @@ def _value(entry):
 @overload(_value, inline="always")
 def _value_of(entry):
     if entry == types.uint16:
-        return lambda entry: _float_of(np.uint32(entry) << np.uint32(16))
+        return lambda entry: float_of(np.uint32(entry) << np.uint32(16))
     return lambda entry: entry
 
 
@@ -53,7 +43,7 @@ def _entry_of(value, like):
     if like.dtype == types.uint16:
 
         def rounded(value, like):
-            bits = _bits_of(value)
+            bits = bits_of(value)
             even = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
             return np.uint16((bits + even) >> np.uint32(16))
 
@@ -61,7 +51,7 @@ def _entry_of(value, like):
     return lambda value, like: value
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _along(values: Any, width: int) -> Any:
     """Return a vector of numbers, one for each channel, repeated for each pixel of a line."""
     channels = len(values)
@@ -72,7 +62,7 @@ def _along(values: Any, width: int) -> Any:
     return line
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _fold(line: Any, total: Any) -> None:
     """Add the sums of a line's places to those of the channels, and begin with 0 again."""
     channels = len(total)
@@ -82,7 +72,7 @@ def _fold(line: Any, total: Any) -> None:
     line[:] = 0
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def moments(x: Any) -> Any:
     """Return (sum of x, sum of x²) over all but the channels, float64 (C,)."""
     channels = x.shape[3]
@@ -101,7 +91,7 @@ def moments(x: Any) -> Any:
     return total, squares
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def settled(
     total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float,
@@ -131,7 +121,7 @@ def settled(
     return a, b, middle, inverse
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def tilted(total: Any, products: Any, count: int, alpha: Any, gain: Any, middle: Any, inverse: Any) -> Any:
     """Return (gradient of the gain, k1, k0) of a batch norm from the `sums_behind` it; k1 and k0 as `leave` wants them.
 
@@ -153,7 +143,7 @@ def tilted(total: Any, products: Any, count: int, alpha: Any, gain: Any, middle:
     return steep, k1, k0
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def affine(x: Any, a: Any, b: Any, out: Any) -> None:
     """Write a x + b into `out`, shaped as x."""
     width = x.shape[2]
@@ -164,7 +154,7 @@ def affine(x: Any, a: Any, b: Any, out: Any) -> None:
             to[r, i] = _value(lines[r, i]) * a[i] + b[i]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def signs(x: Any, a: Any, b: Any, out: Any, pad: int, plus: Any, minus: Any, border: Any) -> None:
     """Write `plus` where a x + b >= 0 and `minus` elsewhere into `out` (N, H + 2 pad, W + 2 pad, C), framed by
     `border`.
@@ -185,7 +175,7 @@ def signs(x: Any, a: Any, b: Any, out: Any, pad: int, plus: Any, minus: Any, bor
                 to[n, h + pad, frame + i] = plus if lines[n, h, i] * a[i] + b[i] >= 0 else minus
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def finish(y: Any, alpha: Any, floor: Any, out: Any) -> None:
     """Write alpha max(y, floor) into `out` (float32), shaped as y; floor 0 is a ReLU, -inf none. NaN stays."""
     width = y.shape[2]
@@ -197,7 +187,7 @@ def finish(y: Any, alpha: Any, floor: Any, out: Any) -> None:
             to[r, i] = (floor if v <= floor else v) * alpha[i]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
     """Write alpha grad where `made`, which `finish` wrote, is above `floor`, else 0, into `out`, shaped as grad."""
     width = grad.shape[2]
@@ -210,7 +200,7 @@ def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
             to[r, i] = _entry(v, to)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _passed(came: Any, line: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a x + b) into `g`, for a line x of a map. Few arrays at a time: LLVM makes no vectors where it
     would have to ask of many whether they overlap, nor where a value is loaded on a condition.
@@ -222,7 +212,7 @@ def _passed(came: Any, line: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
         g[i] = w * (top - fall * v) if v < clip else np.float32(0)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
     """Return (sum of g, sum of g x) over all but the channels, float64 (C,), with g = grad slope(a x + b).
 
@@ -250,7 +240,7 @@ def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
     return total, products
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: Any, out: Any) -> None:
     """Write a g + k1 x + k0 into `out`, shaped as x, with g as in `sums_behind`; k1, k0 float32 (C,)."""
     images, height, width, channels = x.shape
@@ -269,7 +259,7 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
                 goal[i] = _entry(g[i] + k1[i] * _value(line[i]), goal)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def measured(
     x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
     notes: Any,
@@ -286,7 +276,7 @@ def measured(
     return a, b
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def norm(
     x: Any, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float, notes: Any, out: Any
 ) -> None:
@@ -296,7 +286,7 @@ def norm(
     affine(x, a, b, out)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def norm_backward(
     grad: Any, x: Any, batch: bool, alpha: Any, gain: Any, notes: Any, slope: Any, gx: Any, gains: Any
 ) -> None:
@@ -309,3 +299,15 @@ def norm_backward(
     gains[0], k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
     gains[1] = total
     leave(grad, x, a, b, slope, 0, k1, k0, gx)
+
+
+@njit(**OPTIONS)
+def through_norm(g: Any, x: Any, a: Any, k1: Any, k0: Any) -> None:
+    """Turn g, the gradient of a batch norm's output a x + b, into a g + k1 x + k0, that of its input, in place."""
+    width = x.shape[2]
+    lines, to = x.reshape(-1, width * x.shape[3]), g.reshape(-1, width * x.shape[3])
+    a, k1, k0 = _along(a, width), _along(k1, width), _along(k0, width)
+    for r in range(lines.shape[0]):
+        line, goal = lines[r], to[r]
+        for i in range(lines.shape[1]):
+            goal[i] = a[i] * goal[i] + k1[i] * line[i] + k0[i]
