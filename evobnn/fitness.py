@@ -17,12 +17,13 @@ import torch
 from torch import nn
 
 from evobnn._checks import check_at_least, check_name
+from evobnn._room import no_such_device
 from evobnn._seeding import child_seed
 from evobnn.data import DatasetSpec, PreparedData, open_split
 from evobnn.data.batches import Tensors, to_tensors
 from evobnn.decode import DECODER_VERSION, Surround, check_size, decode
 from evobnn.decode import Additions as Additions
-from evobnn.errors import DeviceError, EvobnnError, ExperimentError, message
+from evobnn.errors import EvobnnError, ExperimentError, message
 from evobnn.genome import Genome, X
 from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign, set_modes
 from evobnn.nn.cost import count
@@ -30,7 +31,19 @@ from evobnn.nn.hollow import unfilled
 from evobnn.records import RUNG, Evaluation, Status, rung_measures
 from evobnn.spaces import Space, Template, canonical, embed, key, lost_signal
 from evobnn.spaces.canonical import is_plain
-from evobnn.training import LATER, Recipe, TrainResult, check_alone, load_trunk, save_trunk, train
+from evobnn.training import (
+    ALONE,
+    LATER,
+    Edges,
+    Heritage,
+    Recipe,
+    TrainResult,
+    check_alone,
+    inherit_,
+    load_trunk,
+    save_trunk,
+    train,
+)
 
 OPERATIONS_VERSION = 1
 """Raised when an operation or form of the built-in tables begins to compute something else under its name."""
@@ -217,6 +230,12 @@ class Bench:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_costs"}
 
+    def edges(self, genome: Genome) -> Edges:
+        """Return the edges of each cell of the genome's network as `source operation target`, as they are built."""
+        cells = canonical(self.space, genome).cell_by_kind
+        built = [cells[kind].edges for kind in self.protocol.network.kinds if kind in cells]
+        return [[f"{source} {operation} {target}" for source, target, operation in edges] for edges in built]
+
     def infeasible(self, genome: Genome) -> str:
         """Return why the genome is `invalid` untrained, or an empty text: no path, or a sign that never changes.
 
@@ -238,6 +257,10 @@ class Bench:
     def seed(self, root: int, genome: Genome, repeat: int) -> int:
         """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
         return child_seed(root, "evaluation", key(self.space, genome), repeat)
+
+    def training(self, seed: int) -> str:
+        """Return what names the training of this seed in files that hold a part of it."""
+        return f"{self.protocol.fingerprint()} {seed}"
 
     def extremes(self) -> tuple[Genome, Genome]:
         """Return the cheapest and the dearest genome of the space under this template, by `ops`."""
@@ -298,10 +321,7 @@ def check_device(device: str) -> str:
     try:
         torch.empty(1, device=device).add_(1.0).item()  # an item, because the meta device adds but holds nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        known = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-        raise DeviceError(
-            message(f"a device that is there ({', '.join(known)})", f"'{device}'", "Choose one of these.")
-        ) from error
+        raise no_such_device(device) from error
     return device
 
 
@@ -328,7 +348,14 @@ WHOLE = Stretch()
 
 
 def evaluate(
-    bench: Bench, genome: Genome, seed: int, *, twin: bool = False, catch: bool = True, stretch: Stretch = WHOLE
+    bench: Bench,
+    genome: Genome,
+    seed: int,
+    *,
+    twin: bool = False,
+    catch: bool = True,
+    stretch: Stretch = WHOLE,
+    heritage: Heritage = ALONE,
 ) -> Evaluation:
     """Train one network and return what came of it.
 
@@ -340,10 +367,12 @@ def evaluate(
             stands in `measures` as `parent_error`. Nothing else depends on it.
         catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
         stretch: how far to go this time.
+        heritage: trained weights to begin with wherever both networks are the same, and where its own are kept; not
+            for the twin.
     """
     started = time.perf_counter()
     try:
-        found = _evaluate(bench, genome, seed, stretch)
+        found = _evaluate(bench, genome, seed, stretch, heritage)
     except Exception as error:
         if not catch:
             raise
@@ -363,10 +392,11 @@ def evaluate(
         found.behaviour,
         time.perf_counter() - started,
         found.traceback,
+        heritage.parent,
     )
 
 
-def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch) -> Evaluation:
+def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch, heritage: Heritage) -> Evaluation:
     reason = bench.infeasible(genome)
     if reason:
         return Evaluation(Status.INVALID, message=reason)
@@ -378,7 +408,7 @@ def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch) -> Eval
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = _counts(cost)
     fingerprint = _behaviour(bench, genome)
-    result = _trained(bench, genome, seed, real=False, stretch=stretch)
+    result = _trained(bench, genome, seed, real=False, stretch=stretch, heritage=heritage)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
     measured = Measured(result, cost)
@@ -391,12 +421,18 @@ def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch) -> Eval
     return Evaluation(Status.OK, objectives, "", measures, fingerprint)
 
 
-def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: Stretch = WHOLE) -> TrainResult:
-    """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both."""
+def _trained(
+    bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: Stretch = WHOLE, heritage: Heritage = ALONE
+) -> TrainResult:
+    """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both, but for
+    those that it inherits.
+    """
     recipe = bench.protocol.recipe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "weights"))
         network = bench.network(genome, real=real, weights=recipe.weights)
+    if heritage.file:
+        inherit_(network, bench.edges(genome), heritage.weights())
     if recipe.activations == "real":
         set_modes(network, "real", "real" if real else recipe.weights)
     data = _tensors(bench.prepared.folder, bench.device)
@@ -404,12 +440,15 @@ def _trained(bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: St
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
     begun, keep = None, None
     if stretch.file:
-        path, training = Path(stretch.file), f"{bench.protocol.fingerprint()} {seed}"
+        path, training = Path(stretch.file), bench.training(seed)
         begun, keep = load_trunk(path, training), partial(save_trunk, path=path, training=training)
     epochs = stretch.epochs or None
-    return train(
+    result = train(
         network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline, every_epoch=False
     )
+    if heritage.keep and result.ended == "finished":
+        heritage.hand_on(network, bench.edges(genome), result.curve, bench.training(seed))
+    return result
 
 
 def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:
@@ -442,13 +481,14 @@ def _behaviour(bench: Bench, genome: Genome) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """One evaluation as it travels to a worker: small and picklable. `twin` and `stretch` as in `evaluate`."""
+    """One evaluation as it travels to a worker: small and picklable. What follows the seed is as in `evaluate`."""
 
     bench: Bench
     genome: str
     seed: int
     twin: bool = False
     stretch: Stretch = WHOLE
+    heritage: Heritage = ALONE
 
 
 def run_job(job: Job) -> Evaluation:
@@ -457,7 +497,7 @@ def run_job(job: Job) -> Evaluation:
         genome = job.bench.space.parse(job.genome)
     except EvobnnError as error:
         return Evaluation(Status.INVALID, message=str(error))
-    return evaluate(job.bench, genome, job.seed, twin=job.twin, stretch=job.stretch)
+    return evaluate(job.bench, genome, job.seed, twin=job.twin, stretch=job.stretch, heritage=job.heritage)
 
 
 def check_jobs_fit(protocol: Protocol, prepared: PreparedData) -> None:

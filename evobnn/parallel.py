@@ -36,7 +36,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from evobnn._checks import check_at_least, check_name
-from evobnn._room import Room, memory_bound, peak_memory
+from evobnn._room import Room, card_of, memory_bound, need_of, peak_memory
 from evobnn.errors import DeviceError, message
 
 Payload = TypeVar("Payload")
@@ -196,12 +196,23 @@ class Workers:
                 parallel.__exit__(None, None, None)
 
 
-def room() -> Room:
-    """Return what there is for workers here and now: memory, and physical cores that this process may use."""
+def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
+    """Return what there is for workers here and now: memory, physical cores that this process may use, and the card.
+
+    Arguments:
+        device: on which they train.
+        training: bytes that one training keeps at a time; 0 where nobody knows.
+        images: bytes of the images that it reads.
+
+    Raises:
+        DeviceError: the device names a card that is not there.
+    """
+    card = card_of(device)
     with warnings.catch_warnings():  # loky warns where it cannot tell physical from logical cores; it counts the latter
         warnings.filterwarnings("ignore", "Could not find the number of physical cores", UserWarning)
         cores = cpu_count(only_physical_cores=True)
-    return Room(int(cores), int(psutil.virtual_memory().available), memory_bound())
+    need = need_of(training, images, on_card=card is not None)
+    return Room(int(cores), int(psutil.virtual_memory().available), memory_bound(), card, need)
 
 
 def default_jobs() -> int:

@@ -40,6 +40,8 @@ class Evaluation:
         behaviour: numerical fingerprint of the expressions (16 hex digits each); tells, merges nothing.
         seconds: wall time of the evaluation in seconds; kept in the journal only.
         traceback: for `error`; kept in the journal only.
+        inherited_from: id of the parent whose trained weights it was to begin with; None for weights of its own. It is
+            part of what was measured: scores with and without do not stand for each other.
     """
 
     status: Status
@@ -49,6 +51,7 @@ class Evaluation:
     behaviour: str = ""
     seconds: float = 0.0
     traceback: str = ""
+    inherited_from: int | None = None
 
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != bool(self.objectives):

@@ -447,14 +447,29 @@ def _evaluation_row(evaluation: Evaluation, whole: bool) -> Row:
         "measures": _to_json(evaluation.measures),
         "behaviour": evaluation.behaviour,
     }
+    if evaluation.inherited_from is not None:
+        row["inherited_from"] = evaluation.inherited_from
     return {**row, "seconds": float(evaluation.seconds), "traceback": evaluation.traceback} if whole else row
 
 
 def _evaluation(row: Row) -> Evaluation:
     return Evaluation(
         Status(row["status"]), _from_json(row["objectives"]), row["message"], _from_json(row["measures"]),
-        row["behaviour"], float(row.get("seconds", 0.0)), row.get("traceback", ""),
+        row["behaviour"], float(row.get("seconds", 0.0)), row.get("traceback", ""), _inherited_from(row),
     )  # fmt: skip
+
+
+def _inherited_from(row: Row) -> int | None:
+    """Return the id of the parent whose weights an evaluation began with; rows of others do not have the field."""
+    if "inherited_from" not in row:
+        return None
+    (found,) = _whole([row["inherited_from"]])
+    return found
+
+
+def _without(row: Row, *names: str) -> Row:
+    """Return a row without those fields that stand only where they say something."""
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def _result_row(result: Result) -> Row:
@@ -464,7 +479,7 @@ def _result_row(result: Result) -> Row:
 
 
 def _result(row: Row) -> Result:
-    take({name: value for name, value in row.items() if name != "twin"}, **_INDIVIDUAL, repeat=int, **_OUTCOME)
+    take(_without(row, "twin", "inherited_from"), **_INDIVIDUAL, repeat=int, **_OUTCOME)
     if row.get("twin", True) is not True:
         raise ValueError("'twin' that is not true")
     return Result(Request(_individual(row), row["repeat"], "twin" in row), _evaluation(row))
@@ -473,7 +488,7 @@ def _result(row: Row) -> Result:
 def _entry(row: Row, path: Path) -> JournalEntry:
     _jsonl.check_version(path, row, VERSION)
     take(row, version=int, **_ENTRY)
-    take(row["evaluation"], **_OUTCOME, seconds=float, traceback=str)
+    take(_without(row["evaluation"], "inherited_from"), **_OUTCOME, seconds=float, traceback=str)
     fields = {name: row[name] for name in _ENTRY if name != "evaluation"}
     return JournalEntry(evaluation=_evaluation(row["evaluation"]), **fields)
 

@@ -7,7 +7,8 @@ A table is text. Its first line says what was trained, where and when; each furt
 `errors` counts wrong images, one number a column; column j was trained as repeat `seeds[j]` of the experiment, and a
 row may have fewer columns than there are seeds. `status`, `bits` and other costs that a line does not name are those
 that the first line calls `common`. `losses` (by column), `parent` (wrong images of the real-valued twin by column, null
-where it failed or was not trained) and `message` may follow.
+where it failed or was not trained) and `message` may follow. Where the first line has `rungs`, trainings were scored on
+their way as well: `early` holds the wrong images after each of these numbers of epochs but the last, by column.
 
 Where a search looks evaluations up, it is shown single columns, drawn for each root seed anew: the noise is real. What
 it found is scored on the columns that it was not shown.
@@ -20,8 +21,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from evobnn._checks import check_at_least, check_name
 from evobnn._jsonl import line, take
 from evobnn._seeding import generator
 from evobnn.errors import ExperimentError, RunError, message
-from evobnn.records import FRESH, Evaluation, Request, Result, Status
+from evobnn.records import FRESH, Evaluation, Request, Result, Status, rung_measures
 
 FORMAT = "evobnn-table"
 VERSION = 1
@@ -55,6 +57,7 @@ class Row:
         losses: validation loss by column, or empty.
         parent: wrong images of the real-valued twin by column, None where there is none; or empty.
         message: why it is not `ok`.
+        early: wrong images at each rung of the table but the last, by column; or empty.
     """
 
     key: str
@@ -68,6 +71,7 @@ class Row:
     losses: tuple[float, ...] = ()
     parent: tuple[int | None, ...] = ()
     message: str = ""
+    early: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != bool(self.errors):
@@ -79,6 +83,9 @@ class Row:
             if len(getattr(self, name)) not in (0, len(self.errors)):
                 got = f"{len(getattr(self, name))} beside {len(self.errors)} errors"
                 raise RunError(message(f"one of '{name}' for each column ({self.key})", got, _MEND))
+        if bad_rungs := [counts for counts in self.early if len(counts) != len(self.errors)]:
+            got = f"{len(bad_rungs[0])} beside {len(self.errors)} errors"
+            raise RunError(message(f"one of each rung of 'early' for each column ({self.key})", got, _MEND))
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ class Table:
         data: the prepared images: `fingerprint`, `shape` (C, H, W), `classes`, number to `train` on; a search needs it.
         created: ISO 8601 time.
         intraclass: intraclass correlation of a single training's error over the table, and its 95 % interval; or empty.
+        rungs: epochs after which trainings were scored, rising, the last a whole one; empty where only these were.
     """
 
     name: str
@@ -109,9 +117,12 @@ class Table:
     data: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
     intraclass: tuple[float, ...] = ()
+    rungs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_at_least("images", self.images, 1, RunError)
+        if list(self.rungs) != sorted(set(self.rungs)) or len(self.rungs) == 1 or min(self.rungs, default=1) < 1:
+            raise RunError(message("rungs of at least 1 that rise, two or more", str(list(self.rungs)), _MEND))
         for key, row in self.rows.items():
             if (reason := self._fault(key, row)) is not None:
                 raise RunError(message("rows that fit their table", reason, _MEND))
@@ -121,15 +132,18 @@ class Table:
             return f"{row.key} under the key {key}"
         if len(row.errors) > len(self.seeds):
             return f"{len(row.errors)} columns of {key} where there are {len(self.seeds)} seeds"
-        counts = [count for count in (*row.errors, *row.parent) if count is not None]
+        if row.errors and len(row.early) != len(self.rungs[:-1]):
+            return f"{len(row.early)} early rungs of {key} where there are {len(self.rungs[:-1])}"
+        counts = [count for count in (*row.errors, *row.parent, *chain(*row.early)) if count is not None]
         if any(not 0 <= count <= self.images for count in counts):
             return f"wrong images of {key} outside 0 to {self.images}"
         return None
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over what a search can be shown: protocol, images, and all rows."""
-        said = [self.protocol, self.images, [_to_json(row) for row in self.rows.values()]]
+        """16 hexadecimal digits over what a search can be shown: protocol, images, all rows, and rungs if any."""
+        said: list[Any] = [self.protocol, self.images, [_to_json(row) for row in self.rows.values()]]
+        said += [self.rungs] if self.rungs else []
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
     @cached_property
@@ -223,8 +237,10 @@ _HEADER: dict[str, type] = {"format": str, "version": int, "name": str, "experim
                             "images": int, "seeds": list, "versions": dict, "machine": dict, "data": dict,
                             "created": str, "intraclass": list, "common": dict, "rows": int}  # fmt: skip
 _TABLE = tuple(name for name in _HEADER if name not in ("format", "version", "common", "rows"))
+_MAY: dict[str, type] = {"rungs": list}
 _ROW: dict[str, type] = {"key": str, "genome": str, "status": str, "ops": float, "bits": int, "errors": list}
-_MORE: dict[str, type] = {"parameters": int, "elementwise": float, "losses": list, "parent": list, "message": str}
+_MORE: dict[str, type] = {"parameters": int, "elementwise": float, "losses": list, "parent": list, "message": str,
+                         "early": list}  # fmt: skip
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -235,6 +251,7 @@ def write_table(path: Path, table: Table) -> None:
     """
     header = {"format": FORMAT, "version": VERSION}
     header |= {name: getattr(table, name) for name in _TABLE}
+    header |= {name: value for name in _MAY if (value := getattr(table, name))}
     rows = [_to_json(row) for row in table.rows.values()]
     common = _common(rows)
     own = [{name: value for name, value in row.items() if name not in common or value != common[name]} for row in rows]
@@ -249,10 +266,11 @@ def read_table(path: Path) -> Table:
     """
     (header, *lines), _ = _jsonl.read_rows(path, FORMAT, VERSION, _MEND)
     with line(path, 1, _MEND):
-        top = take(header, **_HEADER)
+        top = take(header, **_HEADER, **{name: kind for name, kind in _MAY.items() if name in header})
         top |= {"seeds": _numbers("seeds", top["seeds"], int), "rows": int(top["rows"])}
         top["intraclass"] = _numbers("intraclass", top["intraclass"], int, float)
-        given = {name: top[name] for name in _TABLE}
+        top["rungs"] = _numbers("rungs", top.get("rungs", []), int)
+        given = {name: top[name] for name in (*_TABLE, *_MAY)}
         empty = Table(**given, rows={})
     _jsonl.check_count(path, lines, top["rows"], _MEND)
     rows: dict[str, Row] = {}
@@ -290,6 +308,8 @@ def _from_json(row: dict[str, Any]) -> Row:
         lists["losses"] = _numbers("losses", row["losses"], int, float)
     if "parent" in row:
         lists["parent"] = _numbers("parent", row["parent"], int, type(None))
+    if "early" in row:
+        lists["early"] = tuple(_numbers("early", counts, int) for counts in _numbers("early", row["early"], list))
     return Row(**{**row, **lists, "status": Status(row["status"])})
 
 
@@ -332,12 +352,32 @@ class TableEvaluator:
         """Return one result for each request, in order."""
         return [Result(request, self.evaluation(request)) for request in requests]
 
-    def evaluation(self, request: Request) -> Evaluation:
-        """Return what the table says; `invalid` for a key it lacks, `error` for a column or the twins it lacks.
+    def evaluation(self, request: Request, rung: int = 0) -> Evaluation:
+        """Return what the table says; `invalid` for a key it lacks, `error` for a column, twins or a rung it lacks.
 
-        Where the twin was not trained in the column that is shown, that of another column stands in; where it failed
-        in all of them there is no `parent_error`, as after a training.
+        With `rung` it is what a training had come to after so many epochs, stopped there; who failed later failed at
+        that rung, for the table does not tell when. Where the twin was not trained in the column that is shown, that of
+        another column stands in; where it failed in all of them there is no `parent_error`, as after a training.
         """
+        if not rung:
+            return self._whole(request)
+        if rung not in self.table.rungs[:-1]:
+            expected = f"a rung of the table {self.table.name} ({', '.join(map(str, self.table.rungs[:-1])) or 'none'})"
+            return _failed(Status.ERROR, expected, str(rung), "Set halving.rungs to those of the table, or to none.")
+        found = self._whole(request)
+        if found.status is not Status.OK:
+            return replace(found, measures={**found.measures, **rung_measures(rung)})
+        row = self.table.row(request.individual.key)
+        counts, column = row.early[self.table.rungs.index(rung)], self._column(row, request.repeat)
+        assert column is not None  # a whole training was found there
+        error = counts[column] / self.table.images
+        there = {name: error if name == "error" else value for name, value in found.objectives.items()}
+        costs = {name: value for name, value in found.measures.items() if name in COSTS}
+        reached = f"scored after epoch {rung} of {self.table.rungs[-1]}"
+        return Evaluation(Status.PRUNED, message=reached, measures={**costs, **rung_measures(rung, there)})
+
+    def _whole(self, request: Request) -> Evaluation:
+        """Return what the table says of a whole training."""
         key = request.individual.key
         row = self.table.rows.get(key)
         if row is None:
@@ -346,12 +386,11 @@ class TableEvaluator:
         costs: dict[str, float] = {name: value for name in COSTS if (value := getattr(row, name)) is not None}
         if row.status is not Status.OK:
             return Evaluation(row.status, message=row.message or f"{row.status} in the table", measures=costs)
-        place = self._place(request.repeat, len(row.errors))
-        if place is None:
+        column = self._column(row, request.repeat)
+        if column is None:
             shown = max(0, len(row.errors) - self.held_out)
             return _failed(Status.ERROR, f"a repeat below {shown}, the columns of {key} that may be shown",
                            str(request.repeat), "Lower noise.repeats, or take a table of more seeds.")  # fmt: skip
-        column = self.table.order(self.root, key)[place]
         values = {**costs, "error": row.errors[column] / self.table.images}
         measures = {**costs, "loss": row.losses[column]} if row.losses else costs
         if request.twin:
@@ -362,6 +401,11 @@ class TableEvaluator:
             wrong = next((row.parent[at] for at in places if row.parent[at] is not None), None)
             measures = measures if wrong is None else {**measures, "parent_error": wrong / self.table.images}
         return Evaluation(Status.OK, {name: float(values[name]) for name in self.objectives}, "", measures)
+
+    def _column(self, row: Row, repeat: int) -> int | None:
+        """Return the column of a row that a repeat shows, or None where there is none."""
+        place = self._place(repeat, len(row.errors))
+        return None if place is None else self.table.order(self.root, row.key)[place]
 
     def _place(self, repeat: int, columns: int) -> int | None:
         """Return the place in a row's order that a repeat shows, or None where there is none."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ import psutil
 import pytest
 
 from evobnn import parallel
-from evobnn._room import MEMORY_PER_WORKER, Bound, peak_memory
+from evobnn._room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
 from evobnn.errors import DeviceError, ExperimentError
-from evobnn.parallel import LOST, Outcome, Workers, default_jobs
+from evobnn.parallel import LOST, Outcome, Workers, default_jobs, room
 
 ROOT = Path(__file__).parent.parent
 
@@ -223,6 +224,18 @@ def test_default_jobs_follow_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -
         assert default_jobs() == jobs
     monkeypatch.setattr(parallel, "memory_bound", lambda: Bound(2**40, 2 * MEMORY_PER_WORKER))
     assert default_jobs() == 2
+
+
+def test_room_on_a_card_counts_its_memory_and_that_of_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "cpu_count", lambda only_physical_cores: 8)
+    monkeypatch.setattr(parallel, "memory_bound", lambda: None)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
+    cards = {"cuda:1": Card("cuda:1", 5 * CARD_PER_WORKER)}
+    monkeypatch.setattr(parallel, "card_of", cards.get)
+    found = room("cuda:1", CARD_PER_WORKER, CARD_PER_WORKER // 2)
+    assert (found.jobs, found.card, found.need.memory) == (2, cards["cuda:1"], MEMORY_PER_WORKER)
+    assert (room("cuda:1").jobs, room("cpu").jobs) == (5, 8)
+    assert room("cpu", 2**39).jobs == 1
 
 
 # --- What they hold -------------------------------------------------------------------------------------------------

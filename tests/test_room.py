@@ -7,9 +7,24 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from evobnn import _room
-from evobnn._room import MEMORY_PER_WORKER, Bound, Room, memory_bound, peak_memory
+from evobnn._room import (
+    BARE_WORKER,
+    CARD_PER_WORKER,
+    MEMORY_PER_WORKER,
+    MOST_ON_A_CARD,
+    Bound,
+    Card,
+    Need,
+    Room,
+    card_of,
+    memory_bound,
+    need_of,
+    peak_memory,
+)
+from evobnn.errors import DeviceError
 
 GIB, EACH = 2**30, MEMORY_PER_WORKER
 NONE = "9223372036854771712\n"
@@ -43,6 +58,80 @@ def test_the_reason_names_what_decided() -> None:
     assert Room(4, 3 * EACH).reason == f"free memory feeds 3 workers of {each}, fewer than the 4 cores"
     tight = Room(4, 9 * EACH, bound(EACH)).reason
     assert tight == f"the control group's memory feeds 1 worker of {each}, fewer than the 4 cores"
+
+
+# --- A card ---------------------------------------------------------------------------------------------------------
+
+ON_CARD, AMPLE = CARD_PER_WORKER, 2**40
+
+
+def on_card(cores: int, free: int, left: int, training: int = 0, images: int = 0) -> Room:
+    return Room(cores, free, None, Card("cuda:1", left), need_of(training, images, on_card=True))
+
+
+@pytest.mark.parametrize(
+    ("room", "fed", "jobs"),
+    [
+        (on_card(8, AMPLE, 0), 0, 1),
+        (on_card(8, AMPLE, ON_CARD - 1), 0, 1),
+        (on_card(8, AMPLE, 3 * ON_CARD), 3, 3),
+        (on_card(8, 2 * EACH, 3 * ON_CARD), 3, 2),
+        (on_card(8, AMPLE, 30 * ON_CARD), 30, 8),
+        (on_card(64, AMPLE, 30 * ON_CARD), 30, MOST_ON_A_CARD),
+        (on_card(8, AMPLE, 6 * ON_CARD, ON_CARD, ON_CARD), 2, 2),
+        (Room(64, AMPLE), None, 64),
+    ],
+)
+def test_jobs_on_a_card_are_the_least_of_cores_and_both_memories(room: Room, fed: int | None, jobs: int) -> None:
+    assert (room.fed_by_card, room.jobs) == (fed, jobs)
+
+
+def test_the_reason_names_what_decided_on_a_card() -> None:
+    each, there = f"{EACH // 2**20} MiB", f"about {ON_CARD // 2**20} MiB"
+    both = f"free memory would feed 9 workers of {each}, free memory of cuda:1 would feed 5 workers of {there}"
+    assert on_card(2, 9 * EACH, 5 * ON_CARD).reason == f"a core for each; {both}"
+    short = f"free memory of cuda:1 feeds 1 worker of {there}, fewer than the 4 cores"
+    assert on_card(4, 9 * EACH, ON_CARD).reason == short
+    assert on_card(4, EACH, 2 * ON_CARD).reason == f"free memory feeds 1 worker of {each}, fewer than the 4 cores"
+    many = on_card(64, AMPLE, AMPLE).reason
+    assert many == f"at most {MOST_ON_A_CARD} share a card, fewer than the 64 cores"
+    assert on_card(64, AMPLE, 3 * ON_CARD).reason.endswith("3 workers of about 1024 MiB, fewer than the 64 cores")
+
+
+def test_a_worker_needs_more_memory_for_a_larger_training_and_on_a_card_the_card_s() -> None:
+    assert need_of() == need_of(EACH - BARE_WORKER, GIB) == Need(EACH)
+    assert need_of(GIB, GIB) == Need(BARE_WORKER + GIB)
+    assert need_of(GIB, 7, on_card=True) == Need(EACH, ON_CARD + GIB + 7)
+    large = Room(4, 3 * GIB, None, None, need_of(GIB))
+    assert (large.fed, large.jobs) == (2, 2)
+    assert large.reason == "free memory feeds 2 workers of about 1324 MiB, fewer than the 4 cores"
+
+
+def test_the_memory_of_the_card_that_is_named_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {"cuda": 5 * GIB, "cuda:1": 3 * GIB}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[device], 80 * GIB))
+    assert card_of("cuda") == Card("cuda", 5 * GIB)
+    assert card_of("cuda:1") == Card("cuda:1", 3 * GIB)
+    assert card_of("cpu") is card_of("mps") is None
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no driver"), AssertionError("not compiled"), ValueError("what?")])
+def test_a_card_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(device: str) -> tuple[int, int]:
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", fails)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(DeviceError, match=r"\(cpu, cuda:0, cuda:1\), got 'cuda:7'"):
+        card_of("cuda:7")
+
+
+def test_whatever_torch_raises_of_a_card_that_is_nowhere() -> None:
+    with pytest.raises(DeviceError, match="Expected a device that is there .*'cuda:99'"):
+        card_of("cuda:99")
+
+
+# --- Control groups -------------------------------------------------------------------------------------------------
 
 
 def planted(folder: Path, own: str | None, files: dict[str, str]) -> Bound | None:

@@ -1,7 +1,9 @@
 """Tables of recorded trainings: what a file gives back, what is wrong with one, and what a search is shown."""
 
+import hashlib
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +23,14 @@ ROWS = (
     Row("dd", "@net = tanh(x)", Status.DIVERGED, 100.5, 65, parameters=7),
     Row("ee", "@net = neg(x)", Status.OK, 100.5, 64, (0, 40, 14), 8),
 )
+
+EARLY = tuple(
+    replace(row, early=tuple(tuple(min(40, wrong + more) for wrong in row.errors) for more in (5, 2)))
+    for row in ROWS
+    if row.errors
+)
+CLIMBED = (*EARLY, *(row for row in ROWS if not row.errors))
+"""The same, scored at two rungs before the end where they worked."""
 
 
 def table(*rows: Row, **changes: object) -> Table:
@@ -79,6 +89,15 @@ def test_values_by_hand():
         (lambda: replace(ROWS[0], losses=(1.0,)), "one of 'losses' for each column"),
         (lambda: replace(ROWS[0], parent=(1, 2)), "one of 'parent' for each column"),
         (lambda: replace(ROWS[0], ops=float("inf")), "finite costs"),
+        (lambda: replace(ROWS[0], early=((1, 2),)), "each rung of 'early' for each column .aa., got 2 beside 3"),
+        (lambda: replace(ROWS[3], early=((1, 2),)), "each rung of 'early' for each column .dd., got 2 beside 0"),
+        (lambda: table(*CLIMBED), "2 early rungs of aa where there are 0"),
+        (lambda: table(*CLIMBED, rungs=(1, 4)), "2 early rungs of aa where there are 1"),
+        (lambda: table(rungs=(1, 2, 4)), "0 early rungs of aa where there are 2"),
+        (lambda: table(*CLIMBED, rungs=(2, 1, 4)), r"rungs of at least 1 that rise, two or more, got \[2, 1, 4\]"),
+        (lambda: table(rungs=(4,)), "two or more, got"),
+        (lambda: table(rungs=(0, 4)), "rungs of at least 1"),
+        (lambda: table(replace(EARLY[2], early=((41, 1, 1), (1, 1, 1))), rungs=(1, 2, 4)), "ee outside 0 to 40"),
         (lambda: wrong_images(0.3, 7), "a share of 7 images"),
         (lambda: wrong_images(1.5, 2), "a share of 2 images"),
     ],
@@ -135,6 +154,28 @@ def test_the_file_is_readable_and_short(tmp_path: Path):
     assert rows[0]["parent"] == [20, None, 22]
 
 
+def test_scores_at_rungs_come_back_and_stand_where_there_are_some(tmp_path: Path):
+    path, found = tmp_path / "table.jsonl", table(*CLIMBED, rungs=(1, 2, 4))
+    write_table(path, found)
+    assert read_table(path) == found
+    before = path.read_bytes()
+    write_table(path, read_table(path))
+    assert path.read_bytes() == before
+    header, *rows = [json.loads(text) for text in path.read_text().splitlines()]
+    assert header["rungs"] == [1, 2, 4]
+    assert rows[0]["early"] == [[35, 33, 40], [32, 30, 37]]
+    assert ["early" in row for row in rows] == [True, True, True, False, False]
+    other = replace(found, rungs=(1, 3, 4))
+    assert len({table().fingerprint, found.fingerprint, other.fingerprint}) == 3
+
+
+def test_a_table_without_rungs_has_the_bytes_and_the_fingerprint_of_before_there_were_any(tmp_path: Path):
+    write_table(tmp_path / "table.jsonl", table())
+    text = (tmp_path / "table.jsonl").read_bytes()
+    assert hashlib.sha256(text).hexdigest()[:16] == "1a9eb05493c0acce"
+    assert table().fingerprint == "43ef4553910f3b17"
+
+
 def test_a_table_of_thousands_is_a_few_hundred_kilobytes(tmp_path: Path):
     path = tmp_path / "table.jsonl"
     rows = [
@@ -189,6 +230,24 @@ def test_damage_is_told_with_file_and_line(tmp_path: Path, spoil: Callable[[str]
         read_table(path)
     assert str(caught.value).startswith(f"Expected a whole line in {path}, line {place}, got ")
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (_edit(2, "[35, 33, 40]", "[35, 33]"), "each rung of 'early' for each column"),
+        (_edit(2, "[35, 33, 40]", "35"), "35 among 'early'"),
+        (_edit(2, "[35, 33, 40]", "[35, 33, 1.5]"), "1.5 among 'early'"),
+        (_edit(2, "[[35, 33, 40], ", "["), "1 early rungs of aa where there are 2"),
+        (_edit(1, ', "rungs": [1, 2, 4]', ""), "2 early rungs of aa where there are 0"),
+    ],
+)
+def test_damaged_scores_at_rungs_are_told(tmp_path: Path, edit: Callable[[str], str], told: str):
+    path = tmp_path / "table.jsonl"
+    write_table(path, table(*CLIMBED, rungs=(1, 2, 4)))
+    path.write_text(edit(path.read_text()))
+    with pytest.raises(RunError, match=rf"table.jsonl, line [12].*{told}"):
+        read_table(path)
 
 
 def test_files_that_cannot_be_read_or_written(tmp_path: Path):
@@ -274,6 +333,26 @@ def test_rows_that_did_not_work():
     more = answer("bb", 2)
     assert more.status is Status.ERROR
     assert more.message.startswith("Expected a repeat below 2, the columns of bb that may be shown, got 2.")
+
+
+def test_a_rung_shows_the_same_column_on_its_way():
+    found = table(*CLIMBED, rungs=(1, 2, 4))
+    for root, at in itertools.product(range(20), range(2)):
+        evaluator, rung = TableEvaluator(found, root, ("error", "bits"), 1), (1, 2)[at]
+        for who in ("aa", "bb"):
+            told, column = evaluator.evaluation(request(who), rung), found.order(root, who)[0]
+            assert (told.status, told.objectives, told.rung) == (Status.PRUNED, {}, rung)
+            assert told.at_rung(("error", "bits")) == {"error": found.row(who).early[at][column] / 40, "bits": 64.0}
+            assert told.message == f"scored after epoch {rung} of 4"
+            assert not {"loss", "parent_error"} & set(told.measures)
+            assert evaluator.evaluation(request(who)).objectives["error"] == found.value(who, column)
+    assert TableEvaluator(found, 1, ("ops",)).evaluation(request("aa"), 1).at_rung(("ops",)) == {"ops": 100.5}
+    for who, status in (("cc", Status.INVALID), ("dd", Status.DIVERGED), ("zz", Status.INVALID)):
+        told = evaluator.evaluation(request(who), 2)
+        assert (told.status, told.rung) == (status, 2)
+    for some, rung, got in ((found, 3, r"a rung of the table toy \(1, 2\), got 3"), (table(), 1, r"\(none\), got 1")):
+        told = TableEvaluator(some, 1).evaluation(request("aa"), rung)
+        assert told.status is Status.ERROR and re.search(got, told.message)
 
 
 def test_columns_held_out_are_never_shown():

@@ -320,7 +320,11 @@ def compare(
     ] = None,
     space: Annotated[str | None, typer.Option(help="Space to search.")] = None,
     strategies: Annotated[
-        str, typer.Option(metavar="A,B,…", help="Strategies; also gaaf-published, and gaaf-archive beside it.")
+        str,
+        typer.Option(
+            metavar="A,B,…",
+            help="Strategies, -halving behind one that is to halve; also gaaf-published, and gaaf-archive beside it.",
+        ),
     ] = "",
     pressures: Annotated[
         str, typer.Option(metavar="A,B,…", help="Pressures: each strategy without any, and with each.")
@@ -338,7 +342,10 @@ def compare(
     seeds: Annotated[int | None, typer.Option(help="Paired searches of each arm. (default: 5; on a table 200)")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Of every search: trained epochs, or '300 trainings'. (default: to the preset's horizon)"),
+        typer.Option(
+            help="Of every search: trained epochs, '300 trainings' or '300 evaluations', which count alike however "
+            "early they are stopped. (default: to the preset's horizon)"
+        ),
     ] = None,
     out: Annotated[
         Path | None,

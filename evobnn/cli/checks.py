@@ -172,6 +172,9 @@ def _individuals(run: Folder) -> Problems:
         strangers = [parent for parent in individual.parents if parent not in known]
         if strangers:
             yield f"{place} has the unknown parent {strangers[0]}"
+        heir_of = result.evaluation.inherited_from
+        if heir_of is not None and heir_of not in individual.parents:
+            yield f"{place} began with the weights of {heir_of}, which is no parent of it"
 
 
 def _survivors(run: Folder) -> Problems:
@@ -193,10 +196,10 @@ def _survivors(run: Folder) -> Problems:
 
 
 def _once(run: Folder) -> Problems:
-    seen: dict[tuple[str, str, int, int], JournalEntry] = {}
+    seen: dict[tuple[str, str, int, int, int | None], JournalEntry] = {}
     path = run.path / "journal.jsonl"
     for line, entry in run.journal:
-        place = entry.key, entry.protocol, entry.repeat, entry.evaluation.rung
+        place = entry.key, entry.protocol, entry.repeat, entry.evaluation.rung, entry.evaluation.inherited_from
         before = seen.get(place)
         if before is not None and not (before.evaluation.status in RETRIED and entry.attempt > before.attempt):
             yield f"{path}:{line} completes key {entry.key}, repeat {entry.repeat} a second time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from evobnn.snapshot import new_folder
 from evobnn.studies.arms import arms_of
 from evobnn.studies.compare import Question, check, compare
 from evobnn.studies.report import Report
+from evobnn.studies.tariff import EPOCHS, EVALUATIONS, tariff_of
 from evobnn.studies.words import notes, tables
 
 SEEDS, SEEDS_ON_TABLE = 5, 200
@@ -44,7 +46,7 @@ class Asked:
         experiment = search.experiment(self.what, None, [*space, *self.assignments], self.table)
         arms = arms_of(experiment, named(self.strategies), named(self.pressures), named(self.parts), self.own)
         seeds = (SEEDS_ON_TABLE if self.table else SEEDS) if self.seeds is None else self.seeds
-        return Question(experiment, arms, seeds, epochs(self.budget, experiment))
+        return Question(experiment, arms, seeds, *budget_of(self.budget, experiment))
 
 
 def show(asked: Asked, options: Options, out: Path | None) -> None:
@@ -72,34 +74,36 @@ def named(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def epochs(text: str | None, experiment: Experiment) -> int:
-    """Return a budget in trained epochs from `900` or `900 epochs`, or `300 trainings` of the recipe's length; without
-    a text, what the experiment trains to its horizon.
+def budget_of(text: str | None, experiment: Experiment) -> tuple[int, str]:
+    """Return a budget and its unit: trained epochs from `900` or `900 epochs`, or `300 trainings` of the recipe's
+    length, or evaluations, each counted as one however early it was stopped, from `300 evaluations`; without a text the
+    epochs that the experiment trains to its horizon.
 
     Raises:
         ExperimentError: anything else.
     """
-    each = experiment.recipe.epochs
+    each = tariff_of(experiment).whole
     if text is None:
         strategy = experiment.make_strategy()
-        return each * (strategy.first + experiment.horizon * strategy.batch)
-    found = re.fullmatch(r"([\d,_]+)\s*(epochs?|trainings?|)", text.strip().lower())
+        return math.ceil(each * (strategy.first + experiment.horizon * strategy.batch)), EPOCHS
+    found = re.fullmatch(r"([\d,_]+)\s*(epochs?|trainings?|evaluations?|)", text.strip().lower())
     digits = re.sub(r"[,_]", "", found[1]) if found else ""
     if not found or not digits:
-        do = "Write for example 900, or '300 trainings'."
-        raise ExperimentError(message("--budget in trained epochs or trainings", f"'{text}'", do))
-    return int(digits) * (each if found[2].startswith("training") else 1)
+        do = "Write for example 900, '300 trainings' or '300 evaluations'."
+        raise ExperimentError(message("--budget in trained epochs, trainings or evaluations", f"'{text}'", do))
+    if found[2].startswith("evaluation"):
+        return int(digits), EVALUATIONS
+    return math.ceil(int(digits) * (each if found[2].startswith("training") else 1)), EPOCHS
 
 
 def _print_start(question: Question, folder: Path) -> None:
     experiment = question.experiment
     source = f"table {experiment.table}" if experiment.table else f"trainings of {experiment.preset}"
-    each = experiment.recipe.epochs
+    each, unit = tariff_of(experiment).whole, "trained epoch" if question.unit == EPOCHS else "evaluation"
     print(f"out    {folder}, {source}, space {experiment.space.name}, {', '.join(experiment.objectives)}")
     print(f"arms   {', '.join(arm.name for arm in question.arms)}; {counted(question.seeds, 'seed')} each")
-    print(
-        f"budget {counted(question.budget, 'trained epoch')} a search, {counted(each, 'epoch')} a training", flush=True
-    )
+    whole = counted(int(each), "epoch") if each == int(each) else f"{each:g} epochs"
+    print(f"budget {counted(question.budget, unit)} a search, {whole} a training", flush=True)
 
 
 def _print(report: Report, folder: Path) -> None:

@@ -212,11 +212,17 @@ def fused_is_right(precision: str) -> bool:
 def _gpu() -> Finding:
     import torch
 
-    cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    names = [f"cuda:{index} {card.name}, {card.total_memory / GIB:.0f} GiB" for index, card in enumerate(cards)]
+    from evobnn.parallel import room
+
+    names, jobs = [], {}
+    for index in range(torch.cuda.device_count()):
+        card, found = torch.cuda.get_device_properties(index), room(f"cuda:{index}")
+        jobs[f"cuda:{index}"] = found.jobs
+        free = f"{card.total_memory / GIB:.0f} GiB, {found.card.free / GIB if found.card else 0.0:.1f} GiB free"
+        names.append(f"cuda:{index} {card.name}, {free}, {found.jobs} jobs ({found.reason})")
     if torch.backends.mps.is_available():
         names.append("mps, Apple's own")
-    return Finding("; ".join(names) or "none that torch can use", {"devices": names})
+    return Finding("; ".join(names) or "none that torch can use", {"devices": names, "jobs": jobs})
 
 
 def _data() -> Finding:

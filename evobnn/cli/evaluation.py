@@ -11,16 +11,19 @@ import typer
 from evobnn.cli.console import note
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted
-from evobnn.fitness import WHOLE, Stretch, evaluate
+from evobnn.experiment.inheritance import heritage_of
+from evobnn.fitness import WHOLE, Bench, Stretch, evaluate
 from evobnn.records import Evaluation
 from evobnn.snapshot import read_journal
 from evobnn.spaces import key
+from evobnn.training import ALONE, Heritage
 
 
 def show(subject: Subject, repeat: int, device: str | None) -> None:
     """Print the outcome of one evaluation beside the recorded one.
 
     Raises:
+        RunError: it began with the weights of a parent that are gone, so that it cannot be trained alone.
         typer.Exit: with code 1, after its traceback, where the evaluation itself raises.
     """
     bench = subject.bench(device or subject.device)
@@ -28,19 +31,33 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
     recipe, prepared = bench.protocol.recipe, bench.prepared
     print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
     known = recorded(subject, repeat, bench.protocol.fingerprint())
-    stretch = Stretch(known.rung) if known else WHOLE
+    stretch, heritage = Stretch(known.rung) if known else WHOLE, _heritage(subject, bench, known)
     print(
         f"{counted(stretch.epochs or recipe.epochs, 'epoch')} on {prepared.train_count:,} images of {prepared.name}, "
-        f"{bench.device}, {recipe.precision}",
+        f"{bench.device}, {recipe.precision}{'' if known is None else _begun(known)}",
         flush=True,
     )
     try:
         seed = bench.seed(subject.experiment.seed, genome, repeat)
-        fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch)
+        fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch, heritage=heritage)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         raise typer.Exit(1) from error
     _print(fresh, known)
+
+
+def _heritage(subject: Subject, bench: Bench, known: Evaluation | None) -> Heritage:
+    """Return the weights with which a recorded training began; raise RunError where they are gone."""
+    if known is None or subject.run is None or known.inherited_from is None:
+        return ALONE
+    parent = subject.run.individual(known.inherited_from)
+    found = heritage_of(subject.run.path, bench, subject.experiment.seed, parent)
+    found.weights()
+    return found
+
+
+def _begun(known: Evaluation) -> str:
+    return "" if known.inherited_from is None else f", begun with the weights of {known.inherited_from}"
 
 
 def recorded(subject: Subject, repeat: int, protocol: str) -> Evaluation | None:

@@ -163,7 +163,7 @@ def _proceed(session: Session) -> None:
 
 
 def _print_start(session: Session) -> None:
-    """Print what is about to happen, in five lines."""
+    """Print what is about to happen, in five lines, and why there are as many jobs where nobody said how many."""
     settings, prepared, options = session.experiment, session.bench.prepared, session.options
     network, recipe, batch = settings.network, settings.recipe, settings.make_strategy().batch
     shape = "x".join(map(str, prepared.shape))
@@ -184,6 +184,8 @@ def _print_start(session: Session) -> None:
         f"work   {work}, {recipe.precision}" if not settings.table else f"work   none: looked up in {settings.table}",
         flush=True,
     )
+    if session.room is not None and not settings.table:
+        print(f"jobs   {session.room.jobs}: {session.room.reason}", flush=True)
 
 
 def _print_end(session: Session, number: int) -> None:

@@ -9,7 +9,7 @@ hypervolume know those of full length only, and what was stopped early survives 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,9 @@ from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.view import View
 from evobnn.genome import Genome
 from evobnn.records import Evaluation, Request, Result, Status
+
+Measure = Callable[[Mapping[int, int]], Mapping[int, Evaluation]]
+"""From places of requests, each with the epochs after which it is scored (0: all of them), to evaluations by place."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,38 @@ class Halving:
         best: list[Candidate] = []
         for front in fronts(shells):
             best += sorted(front, key=lambda one: (-float(one.fitness.crowding_dist), one.id))
-        count = max(1, math.ceil(self.keep * len(scored) - 1e-9))
-        return sorted(one.id for one in best[:count])
+        return sorted(one.id for one in best[: self._kept(len(scored))])
+
+    def _kept(self, count: int) -> int:
+        """Return how many of so many go on."""
+        return max(1, math.ceil(self.keep * count - 1e-9))
+
+    def climbed(self, requests: Sequence[Request], names: Sequence[str], measure: Measure) -> list[Result]:
+        """Return the results of a generation: what may be stopped early is measured from rung to rung, and only the
+        better part of it is taken on; everything else is measured whole, with the first of them.
+
+        Arguments:
+            requests: all of the generation.
+            names: of the objectives.
+            measure: evaluates those that it is asked for; what it is not asked for any more is done with.
+        """
+        climbing = [at for at, request in enumerate(requests) if self.covers(request)]
+        wanted = {at: 0 for at, request in enumerate(requests) if not self.covers(request)}  # they take longest: first
+        found: dict[int, Evaluation] = {}
+        for rung in self.rungs[:-1]:
+            found |= measure(wanted | dict.fromkeys(climbing, rung))
+            best = self.promoted([found[at] for at in climbing], names)
+            climbing, wanted = [climbing[at] for at in best], {}
+        found |= measure(wanted | dict.fromkeys(climbing, 0))
+        return [Result(request, found[at]) for at, request in enumerate(requests)]
+
+    def planned(self, count: int, branch: float) -> float:
+        """Return the epochs that so many new genomes take, those of their branches included, if none of them fails."""
+        total, before = 0.0, 0
+        for rung in self.rungs:
+            total += count * (rung - before + branch)
+            before, count = rung, self._kept(count)
+        return total
 
     def trained(self, result: Result, branch: float) -> float:
         """Return the epochs that a result took, those of its branches (`branch` each) and of a twin included.

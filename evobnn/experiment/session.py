@@ -26,12 +26,14 @@ from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.fidelity import WITHOUT
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.derived import rescored_row, write_derived
+from evobnn.experiment.inheritance import Inheritance
 from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.order import run_longest_first
+from evobnn.experiment.room import room_for
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
 from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, Stretch, run_job
-from evobnn.parallel import LOST, Outcome, Workers, default_jobs
+from evobnn.parallel import LOST, Outcome, Workers
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
 from evobnn.snapshot import (
     Generation,
@@ -51,6 +53,8 @@ from evobnn.snapshot import (
 
 MOST_RESCORED = 10
 """Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
+Place = tuple[str, int, int, int | None]
+"""What a training is known by: key, repeat, rung (0 for none), and the parent whose weights it began with, if any."""
 RUNGS = "rungs"
 """Folder in which unfinished trainings wait for the others of their generation; there while one is evaluated."""
 
@@ -101,17 +105,19 @@ class Session:
         self.experiment = open_experiment(folder)
         self.table = load_table(self.experiment.table) if self.experiment.table else None
         self.bench = make_bench(self.experiment, options)
-        self.jobs = options.jobs or default_jobs()
+        self.room = None if options.jobs else room_for(self.bench)
+        self.jobs = self.room.jobs if self.room else options.jobs
         self._workers = Workers(self.jobs, options.backend)
         self.total = self.experiment.horizon if options.generations is None else options.generations
         self.generations: list[Generation] = []
-        self._known: dict[tuple[str, int, int], Evaluation] = {}  # by key, repeat and rung, 0 for none
-        self._attempts: dict[tuple[str, int, int], int] = {}
+        self._known: dict[Place, Evaluation] = {}
+        self._attempts: dict[Place, int] = {}
         self._trained = 0
         self._reused = 0
         self._failed = 0
         self._busy = 0.0
         self._settled = 0
+        self._inheritance = Inheritance(folder, self.bench, self.experiment.seed, self.experiment.inherit.weights)
         self._strategy = self.experiment.make_strategy()
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
@@ -182,11 +188,15 @@ class Session:
             self.say(sentence)
         retried = (Status.ERROR, Status.TIMEOUT) if self.options.retry_failed else ()
         for entry in entries:
-            place = entry.key, entry.repeat, entry.evaluation.rung
+            place = entry.key, entry.repeat, entry.evaluation.rung, entry.evaluation.inherited_from
             self._attempts[place] = entry.attempt
             if entry.protocol == self._protocol and entry.evaluation.status not in retried:
                 self._known[place] = entry.evaluation
         self.generations = generations
+        for generation in generations:
+            self._inheritance.follow(generation)
+        if generations:
+            self._inheritance.tidy(generations[-1])
         search = make_search(self.experiment, self.bench)
         search.restore(map(_step, generations))
         return search
@@ -224,18 +234,19 @@ class Session:
         With halving new genomes are trained from rung to rung, and only the better part of them is taken on.
         """
         halving = self.experiment.halving if purpose == "search" else WITHOUT
-        climbing = [index for index, request in enumerate(requests) if halving.covers(request)]
-        wanted = {index: 0 for index in range(len(requests)) if index not in climbing}  # they take longest: first
-        found: dict[int, Evaluation] = {}
-        for rung in halving.rungs[:-1]:
-            found |= self._measure(purpose, requests, wanted | dict.fromkeys(climbing, rung))
-            best = halving.promoted([found[index] for index in climbing], self.experiment.objectives)
-            self._trained += len(climbing) - len(best)
-            climbing, wanted = [climbing[at] for at in best], {}
-        found |= self._measure(purpose, requests, wanted | dict.fromkeys(climbing, 0))
+        halfway = 0
+
+        def measure(wanted: Mapping[int, int]) -> dict[int, Evaluation]:
+            nonlocal halfway
+            self._trained += max(0, halfway - len(wanted))
+            found = self._measure(purpose, requests, wanted)
+            halfway = sum(one.status is Status.PRUNED for one in found.values())
+            return found
+
+        results = halving.climbed(requests, self.experiment.objectives, measure)
         if halving:
             shutil.rmtree(self.folder / RUNGS, ignore_errors=True)
-        return [Result(request, found[index]) for index, request in enumerate(requests)]
+        return results
 
     def _measure(self, purpose: str, requests: Sequence[Request], wanted: Mapping[int, int]) -> dict[int, Evaluation]:
         """Return an evaluation of every request whose place is in `wanted`, trained to the rung given there (0: whole).
@@ -254,7 +265,8 @@ class Session:
 
         waiting: list[tuple[int, int]] = []
         for index, epochs in wanted.items():
-            known = self._known.get((requests[index].individual.key, requests[index].repeat, epochs))
+            request, parent = requests[index], self._inheritance.parent_of(requests[index])
+            known = self._known.get((request.individual.key, request.repeat, epochs, parent))
             if known is None:
                 waiting.append((index, epochs))
             else:
@@ -267,7 +279,8 @@ class Session:
             evaluation = outcome.value
             if evaluation is None:
                 measures = rung_measures(epochs) if epochs else {}
-                evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures)
+                parent = self._inheritance.parent_of(requests[index])
+                evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
             self._trained += evaluation.status is not Status.PRUNED
@@ -281,18 +294,19 @@ class Session:
         if self.table is None:
             yield from run_longest_first(self._workers, run_job, [self._job(*one) for one in wanted])
         else:
-            results = look_up(self.experiment, self.table)([request for request, _ in wanted])
-            yield from (Outcome(index, result.evaluation) for index, result in enumerate(results))
+            answer = look_up(self.experiment, self.table)
+            yield from (Outcome(index, answer.evaluation(*one)) for index, one in enumerate(wanted))
 
     def _job(self, request: Request, epochs: int) -> Job:
         genome = self.bench.space.parse(request.individual.genome)
         seed = self.bench.seed(self.experiment.seed, genome, request.repeat)
         waits = self.folder.resolve() / RUNGS / f"{request.individual.key}-{request.repeat}.trunk"
         stretch = Stretch(epochs, str(waits) if self.experiment.halving.covers(request) else "")
-        return Job(self.bench, request.individual.genome, seed, twin=request.twin, stretch=stretch)
+        heritage = self._inheritance.heritage(request)
+        return Job(self.bench, request.individual.genome, seed, request.twin, stretch, heritage)
 
     def _write_down(self, purpose: str, generation: int, request: Request, evaluation: Evaluation) -> None:
-        place = request.individual.key, request.repeat, evaluation.rung
+        place = request.individual.key, request.repeat, evaluation.rung, evaluation.inherited_from
         self._attempts[place] = self._attempts.get(place, 0) + 1
         self._journal.append(
             JournalEntry(
@@ -350,6 +364,8 @@ class Session:
         generation = Generation(step.generation, self._header(), state, step.log, survivors, step.results)
         write_generation(self.folder, generation)
         self.generations.append(generation)
+        self._inheritance.follow(generation)
+        self._inheritance.tidy(generation)
         write_derived(self.folder, self.generations, {})
 
     def _rescore(self) -> None:

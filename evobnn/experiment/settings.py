@@ -117,6 +117,19 @@ class StartSettings:
 
 
 @dataclass(frozen=True)
+class InheritSettings:
+    """What the training of a new genome begins with.
+
+    Attributes:
+        weights: a child begins with the trained weights of a parent that is in the population, wherever the two
+            networks are the same (see `evobnn.training.inherit`); with both parents there, of the one that shares more
+            edges with it. Repeats and fresh scores always begin with weights of their own.
+    """
+
+    weights: bool = False
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Everything that decides a result.
 
@@ -131,6 +144,7 @@ class Experiment:
         pressures: settings by name of `evobnn.evolution.PRESSURES`; what is not named is off.
         table: name or folder of a table of recorded trainings; an evaluation is then a look-up.
         halving: whether new genomes are trained step by step, and the worse ones not to the end.
+        inherit: whether children begin with the weights of a parent.
     """
 
     preset: str = "custom"
@@ -148,6 +162,7 @@ class Experiment:
     pressures: Mapping[str, Any] = field(default_factory=dict)
     table: str = ""
     halving: Halving = Halving()
+    inherit: InheritSettings = InheritSettings()
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -165,6 +180,8 @@ class Experiment:
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         if self.halving:
             self._check_halving()
+        if self.inherit.weights:
+            self._check_inheritance()
 
     def _check_halving(self) -> None:
         """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""
@@ -176,10 +193,13 @@ class Experiment:
             got = f"{last} where recipe.epochs = {recipe.epochs}"
             do = "Let halving.rungs end with recipe.epochs."
             raise ExperimentError(message("the last of halving.rungs to be the whole training", got, do))
-        if self.table:
-            do = "Leave out the table, or set halving.rungs = []."
-            got = f"the table {self.table}, which holds whole trainings only"
-            raise ExperimentError(message("trainings that can be stopped at halving.rungs", got, do))
+
+    def _check_inheritance(self) -> None:
+        """Raise ExperimentError where new genomes are not trained whole, so that there are no weights to inherit."""
+        if self.table or self.halving:
+            expected = "trainings that are done here and to their end with inherit.weights = true"
+            got = f"the table {self.table}" if self.table else f"halving.rungs = {list(self.halving.rungs)}"
+            raise ExperimentError(message(expected, got, "Leave that out, or set inherit.weights = false."))
 
     def make_strategy(self) -> Strategy:
         """Return the strategy with its settings."""
@@ -224,7 +244,9 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-_OFF: dict[str, dict[str, Any]] = {"": {"halving": dataclasses.asdict(Halving())}}
+_OFF: dict[str, dict[str, Any]] = {
+    "": {"halving": dataclasses.asdict(Halving()), "inherit": dataclasses.asdict(InheritSettings())}
+}
 """By section, settings that are not written as long as they have the value given here."""
 
 _LATER: dict[str, dict[str, Any]] = {

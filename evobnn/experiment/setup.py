@@ -68,6 +68,9 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
         table = load_table(experiment.table)
         check_noise(experiment, table)
         return table_bench(experiment, table)
+    if experiment.inherit.weights and options.backend != "loky":
+        expected = "workers that share this machine's disk (backend loky) with inherit.weights = true"
+        raise ExperimentError(message(expected, options.backend, "Use loky, or set inherit.weights = false."))
     check_device(options.device)
     bench = assembled(experiment, prepare(experiment.dataset, options.data_dir), options)
     check_jobs_fit(bench.protocol, bench.prepared)

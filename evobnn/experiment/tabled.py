@@ -12,6 +12,7 @@ from typing import Any
 
 from evobnn.data import PreparedData
 from evobnn.errors import ExperimentError, closest, message
+from evobnn.evolution.fidelity import WITHOUT
 from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
 from evobnn.fitness import Bench, Protocol
 from evobnn.genome import Genome
@@ -60,12 +61,13 @@ def recorded(table: Table) -> Experiment:
 def on_table(table: Table, name: str) -> Experiment:
     """Return an experiment that searches the table: its space and protocol, measured so often that one column stays.
 
-    A search cannot see what scores it: with k columns a genome is measured at most k - 1 times.
+    A search cannot see what scores it: with k columns a genome is measured at most k - 1 times. Its trainings are
+    whole ones, whatever rungs the table has.
 
     Raises:
         ExperimentError: a row of the table has one column alone, or none has any.
     """
-    return replace(recorded(table), table=name, noise=noise_of(table))
+    return replace(recorded(table), table=name, noise=noise_of(table), halving=WITHOUT)
 
 
 def noise_of(table: Table) -> NoiseSettings:
@@ -103,8 +105,8 @@ def _cycles(experiment: Experiment) -> bool:
 
 
 def check_same(experiment: Experiment, table: Table) -> None:
-    """Raise ExperimentError unless the experiment's data, network, recipe and space are those of the table; parts of
-    the space may be frozen.
+    """Raise ExperimentError unless the experiment's data, network, recipe and space are those of the table, and its
+    rungs among those of the table; parts of the space may be frozen.
     """
     theirs = recorded(table)
     for part in ("dataset", "network", "recipe", "max_macs", "space"):
@@ -119,6 +121,19 @@ def check_same(experiment: Experiment, table: Table) -> None:
                     "Leave out the preset and what changes it, or tabulate this experiment.",
                 )
             )
+    _check_rungs(experiment.halving.rungs, table)
+
+
+def _check_rungs(rungs: tuple[int, ...], table: Table) -> None:
+    """Raise ExperimentError for rungs at which the table holds no scores."""
+    if set(rungs) <= set(table.rungs):
+        return
+    if not table.rungs:
+        expected, do = f"halving.rungs = [] on the table {table.name}, which holds whole trainings only", "Leave it out"
+    else:
+        known = ",".join(map(str, table.rungs))
+        expected, do = f"halving.rungs among those of the table {table.name} ({known})", f"Set halving.rungs = {known}"
+    raise ExperimentError(message(expected, str(list(rungs)), f"{do}, or tabulate an experiment with these."))
 
 
 def _differences(path: str, ours: Any, other: Any) -> list[str]:

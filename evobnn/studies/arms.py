@@ -16,10 +16,13 @@ from evobnn._checks import check_between, check_name
 from evobnn.errors import ExperimentError, message
 from evobnn.evolution import PRESSURES, STRATEGIES
 from evobnn.experiment.settings import Experiment, from_table, override, to_text
+from evobnn.experiment.tabled import load_table
 
 GIVEN = ("", "cells", "expressions")
 LIKE = "-like"
 """What a pressure's name ends in: an ablation here is no verdict on the published algorithm."""
+HALVING = "-halving"
+"""What the name of a strategy ends in whose trainings are stopped early at rungs."""
 SAME = ("seed", "objectives", "max_macs", "dataset", "network", "recipe", "table")
 """What no arm may change, for its results would not compare."""
 
@@ -113,7 +116,8 @@ def arms_of(
 
     Arguments:
         experiment: whose settings hold where an arm has none of its own.
-        strategies: names of `STRATEGIES` or `VARIANTS`.
+        strategies: names of `STRATEGIES` or `VARIANTS`; with `-halving` behind it, the same with successive halving.
+            Beside such an arm the others have none.
         pressures: names of `PRESSURES`, with or without `-like`: each strategy (that of the experiment if none is
             named) without any and with each of them.
         parts: names of `PARTS`.
@@ -123,6 +127,8 @@ def arms_of(
         ExperimentError: an unknown name, the same name twice, or fewer than two arms.
     """
     found = [_strategy_arm(name) for name in strategies]
+    if any(name.endswith(HALVING) for name in strategies):
+        found = [_halving_arm(experiment, arm) for arm in found]
     if pressures:
         found = _with_pressures(experiment, found, pressures)
     found += [PARTS[check_name("arm", name, PARTS)] for name in parts]
@@ -137,8 +143,31 @@ def arms_of(
 
 
 def _strategy_arm(name: str) -> Arm:
-    check_name("strategy", name, [*STRATEGIES, *VARIANTS])
-    return VARIANTS[name] if name in VARIANTS else Arm(name, (f"strategy.name={name}",))
+    plain = name.removesuffix(HALVING)
+    check_name("strategy", plain, [*STRATEGIES, *VARIANTS])
+    return replace(VARIANTS[plain], name=name) if plain in VARIANTS else Arm(name, (f"strategy.name={plain}",))
+
+
+def _halving_arm(experiment: Experiment, arm: Arm) -> Arm:
+    """Return an arm with halving on or off, as its name says."""
+    rungs = _rungs(experiment) if arm.name.endswith(HALVING) else ()
+    return replace(arm, assignments=(*arm.assignments, f"halving.rungs={list(rungs)}"))
+
+
+def _rungs(experiment: Experiment) -> tuple[int, ...]:
+    """Return the rungs of the experiment, or those of its table, or else the recipe's epochs halved again and again.
+
+    Raises:
+        ExperimentError: the recipe has one epoch alone.
+    """
+    table = load_table(experiment.table) if experiment.table else None
+    found = experiment.halving.rungs or (table.rungs if table else ())
+    epochs = experiment.recipe.epochs
+    halved = tuple(sorted({epochs >> n for n in range(epochs.bit_length())}))
+    if not found and len(halved) < 2:
+        expected, do = "trainings of 2 epochs or more to halve", "Raise recipe.epochs, with recipe.schedule = trunk."
+        raise ExperimentError(message(expected, str(epochs), do))
+    return found or halved
 
 
 def _with_pressures(experiment: Experiment, strategies: Sequence[Arm], pressures: Sequence[str]) -> list[Arm]:
@@ -188,4 +217,4 @@ def assigned(experiment: Experiment, arm: Arm) -> Experiment:
     return found
 
 
-__all__ = ["LIKE", "PARTS", "VARIANTS", "Arm", "Phase", "arms_of", "assigned"]
+__all__ = ["HALVING", "LIKE", "PARTS", "VARIANTS", "Arm", "Phase", "arms_of", "assigned"]

@@ -22,10 +22,11 @@ from evobnn import __version__, _jsonl
 from evobnn.analysis.agreement import Series, save_errors, save_taus
 from evobnn.errors import RunError, SearchError, message
 from evobnn.experiment.machine import machine, versions
+from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import to_text
 from evobnn.experiment.setup import Options
 from evobnn.fitness import run_job
-from evobnn.parallel import Outcome, Workers, default_jobs
+from evobnn.parallel import Outcome, Workers
 from evobnn.records import Status
 from evobnn.snapshot import lock
 from evobnn.studies.agreement import Agreement, Sample, Score, judge, sample
@@ -95,7 +96,8 @@ def _train(
     missing = [task for task in planned if task not in known]
     left, begun, trained = sum(task.epochs for task in missing), time.monotonic(), 0
     told(len(planned) - len(missing), len(planned), float("nan"))
-    with Workers(options.jobs or default_jobs(), options.backend) as workers:
+    count = min(jobs_for(bench, options) for bench in whole.benches.values())
+    with Workers(count, options.backend) as workers:
         jobs = [job(question, whole, task) for task in missing]
         for done, outcome in enumerate(workers.run(run_job, jobs), len(planned) - len(missing) + 1):
             task = missing[outcome.index]

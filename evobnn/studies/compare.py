@@ -1,4 +1,4 @@
-"""`evobnn compare`: arms against each other, seed by seed, at the same number of trained epochs.
+"""`evobnn compare`: arms against each other, seed by seed, at the same number of trained epochs or evaluations.
 
 Every finished search is a line of `results.jsonl`; what is there is not run again, so a stopped comparison goes on, and
 a finished one can be given more seeds or arms. What follows from the lines is written at the end: `report.json`,
@@ -32,6 +32,7 @@ from evobnn.studies.phases import fitted, frozen
 from evobnn.studies.report import FACTORS, Report, judge
 from evobnn.studies.runsearch import arm_in_folder
 from evobnn.studies.tablesearch import TableJob, checked, run_table_job
+from evobnn.studies.tariff import EPOCHS
 from evobnn.studies.traces import Trace
 from evobnn.studies.words import as_markdown
 
@@ -52,13 +53,15 @@ class Question:
         experiment: the base of all arms; with a `table` searches look evaluations up in it.
         arms: what is compared, the reference first.
         seeds: number of paired seeds, from the experiment's on.
-        budget: trained epochs of every search.
+        budget: of every search, in the unit.
+        unit: what the budget counts, see `evobnn.studies.tariff.Tariff`.
     """
 
     experiment: Experiment
     arms: tuple[Arm, ...]
     seeds: int
     budget: int
+    unit: str = EPOCHS
 
     def __post_init__(self) -> None:
         check_at_least("--seeds", self.seeds, 2)
@@ -78,6 +81,7 @@ class Question:
         return {
             "experiment": to_text(neutral),
             "budget": self.budget,
+            **({} if self.unit == EPOCHS else {"unit": self.unit}),
             "table": {"name": table.name, "fingerprint": table.fingerprint} if table else None,
             "evobnn": __version__,
         }
@@ -108,7 +112,7 @@ def check(question: Question, options: Options) -> None:
             searched = frozen(experiment, whole, first.given, genome)
             make_search(searched, make_bench(searched, options))
             share = round(question.budget * first.share)
-            fitted(searched, share // base.recipe.epochs, shrink=len(arm.phases) > 1)
+            fitted(searched, share, question.unit, shrink=len(arm.phases) > 1)
         except EvobnnError as error:
             raise type(error)(f"In the arm {arm.name}: {error}") from error
 
@@ -152,7 +156,7 @@ def _on_table(
         seeds = [seed for one, seed in missing if one is arm]
         for start in range(0, len(seeds), CHUNK):
             chunk = tuple(seeds[start : start + CHUNK])
-            jobs.append(TableJob(question.experiment, arm, chunk, question.budget))
+            jobs.append(TableJob(question.experiment, arm, chunk, question.budget, question.unit))
     count = min(options.jobs or default_jobs(), max(1, len(jobs)))
     with Workers(count, options.backend) as workers:
         for outcome in workers.run(run_table_job, jobs):
@@ -179,8 +183,9 @@ def _in_folders(
         begin = factors and arm.name == "joint"
         try:
             found: Trace | str = arm_in_folder(
-                question.experiment, arm, seed, question.budget, place, options, report, start_afresh=begin
-            )
+                question.experiment, arm, seed, question.budget, place, options, report,
+                unit=question.unit, start_afresh=begin,
+            )  # fmt: skip
         except SearchError as error:
             found = str(error)
         yield arm, seed, found
@@ -243,7 +248,9 @@ def _written(question: Question, done: Done, folder: Path) -> Report:
     described = [
         (arm.name, arm.assignments, tuple(phase.given or "nothing" for phase in arm.phases)) for arm in question.arms
     ]
-    report = judge(said, described, traces, failed, question.budget, question.experiment.seed)
+    last = max((trace.epochs[-1] for arm in traces.values() for trace in arm.values()), default=0.0)
+    most = question.budget if question.unit == EPOCHS else math.ceil(last)
+    report = judge(said, described, traces, failed, most, question.experiment.seed)
     _jsonl.write_text(folder / REPORT, json.dumps(plain(dataclasses.asdict(report)), indent=1, allow_nan=False) + "\n")
     _jsonl.write_text(folder / "report.md", as_markdown(report))
     save_curves(folder / "curves.png", as_bands(report.curves))

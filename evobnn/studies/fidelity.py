@@ -18,11 +18,12 @@ from evobnn._checks import check_at_least
 from evobnn._seeding import Generator, generator
 from evobnn.errors import SearchError, message
 from evobnn.evolution.search import RANDOM_TRIES
+from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import Bench, Job, run_job
 from evobnn.genome import Genome
-from evobnn.parallel import Workers, default_jobs
+from evobnn.parallel import Workers
 from evobnn.records import Evaluation, Status
 from evobnn.spaces import key
 
@@ -108,8 +109,9 @@ def heritability(
     check_at_least("genomes", genomes, 2)
     check_at_least("seeds", seeds, 2)
     found: list[Heritability] = []
-    with Workers(options.jobs or default_jobs(), options.backend) as workers:
-        for name, bench, draw in _samples(experiment, options):
+    samples = _samples(experiment, options)
+    with Workers(jobs_for(samples[0][1], options), options.backend) as workers:
+        for name, bench, draw in samples:
             drawn = distinct(bench, draw, generator(experiment.seed, "fidelity", name), genomes)
             jobs = [Job(bench, str(g), bench.seed(experiment.seed, g, seed)) for g in drawn for seed in range(seeds)]
             scores: dict[int, Evaluation] = {}

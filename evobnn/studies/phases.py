@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from evobnn.fitness import Bench
 from evobnn.genome import Genome, X
 from evobnn.spaces import Space, adapt, key
 from evobnn.studies.arms import Arm
+from evobnn.studies.tariff import EPOCHS, tariff_of
 from evobnn.studies.traces import Ledger
 
 FRONT = 5
@@ -111,25 +113,30 @@ def frozen(experiment: Experiment, space: Space, given: str, genome: Genome | No
     return replace(experiment, space=replace(experiment.space, freeze=freeze))
 
 
-def fitted(experiment: Experiment, trainings: int, *, shrink: bool = False) -> Experiment:
-    """Return the experiment with the horizon that so many trainings allow; raise ExperimentError where they are fewer
-    than one start population. With `shrink` the population is at most a quarter of them, and at least 2.
+def fitted(experiment: Experiment, budget: float, unit: str = EPOCHS, *, shrink: bool = False) -> Experiment:
+    """Return the experiment with the horizon that a budget in this unit allows; raise ExperimentError where it is less
+    than one start population takes. With `shrink` the population is at most a quarter of the whole trainings that it
+    pays for, and at least 2.
     """
+    tariff = tariff_of(experiment, unit)
+    trainings = int(budget // tariff.each)
     if shrink:
         population = min(int(experiment.strategy["population"]), max(2, trainings // 4))
         experiment = replace(experiment, strategy={**experiment.strategy, "population": population})
     strategy = experiment.make_strategy()
-    if trainings < strategy.first:
-        expected = f"a budget of at least one start population, {strategy.first} trainings"
+    left = budget - tariff.planned(strategy.first)
+    if left < 0:
+        least = math.ceil(tariff.planned(strategy.first) / tariff.each)
+        expected = f"a budget of at least one start population, {least} trainings"
         got = f"{trainings} for {experiment.strategy['name']}"
         raise ExperimentError(message(expected, got, "Raise --budget or lower strategy.population."))
-    return replace(experiment, horizon=(trainings - strategy.first) // strategy.batch)
+    return replace(experiment, horizon=int(left // tariff.planned(strategy.batch)))
 
 
 # --- Running --------------------------------------------------------------------------------------------------------
 
-Run = Callable[[Experiment, int, str], None]
-"""`run(experiment, limit, part)` searches until the ledger's epochs would exceed the limit, and tells the ledger."""
+Run = Callable[[Experiment, float, str], None]
+"""`run(experiment, limit, part)` searches until what the ledger has spent would exceed the limit, and tells it."""
 
 
 def run_phases(
@@ -149,26 +156,26 @@ def run_phases(
         experiment: with the arm's settings and the seed.
         bench: of an experiment.
         start: shared by all arms of the seed.
-        budget: trained epochs, all in all.
+        budget: of all phases, in the unit of the ledger.
         ledger: of this arm and seed.
         run: what searches; `part` names the search within the arm, empty where there is only one.
     """
     whole = bench(experiment).space
     plain = {**dict.fromkeys(whole.sites, X), **whole.frozen.expression_by_site}
-    per_training, several = experiment.recipe.epochs, len(arm.phases) > 1
+    tariff, several = ledger.tariff, len(arm.phases) > 1
     shares = np.cumsum([phase.share for phase in arm.phases])
     for number, (phase, share) in enumerate(zip(arm.phases, shares, strict=True), 1):
         limit = round(budget * float(share))
-        genomes = _genomes(phase.given, whole, start, ledger, (limit - ledger.epochs) // per_training, number)
+        genomes = _genomes(phase.given, whole, start, ledger, int((limit - ledger.spent) // tariff.each), number)
         for at, genome in enumerate(genomes):
-            allowed = (limit - ledger.epochs) // (len(genomes) - at)
-            if number > 1 and allowed < LEAST * per_training:
+            allowed = (limit - ledger.spent) // (len(genomes) - at)
+            if number > 1 and allowed < LEAST * tariff.each:
                 continue
             searched = frozen(experiment, whole, phase.given, genome)
             begins = begun(searched, bench(searched).space, start)
             part = f"{number}-{at + 1}" if several else ""
             try:
-                run(fitted(begins, allowed // per_training, shrink=several), ledger.epochs + allowed, part)
+                run(fitted(begins, allowed, tariff.unit, shrink=several), ledger.spent + allowed, part)
             except SearchError:
                 if number == 1:
                     raise

@@ -22,6 +22,7 @@ from evobnn.studies.statistics import (
     paired_t,
     signed_rank,
 )
+from evobnn.studies.tariff import EPOCHS
 from evobnn.studies.traces import Trace
 
 LESS = {"regret": True, "error": True, "hypervolume": False, "epochs": True, "repeated": True, "invalid": True}
@@ -131,7 +132,7 @@ def judge(
         described: name, assignments and phases of every arm, the reference first.
         traces: by arm and seed.
         failed: seeds that came to nothing, by arm.
-        budget: trained epochs.
+        budget: trained epochs, to which the curves go.
         seed: root of the resampling.
     """
     names = [name for name, _, _ in described]
@@ -139,7 +140,8 @@ def judge(
     spreads = {name: {measure: spread(_finals(traces[name], measure)) for measure in (*measures, *COUNTS)}
                for name in names}  # fmt: skip
     against: dict[str, dict[str, Versus]] = {name: {} for name in names}
-    for measure in measures:
+    spent = ["epochs"] if question.get("unit", EPOCHS) != EPOCHS else []
+    for measure in (*measures, *spent):
         for name, found in _versus(measure, traces, names, seed).items():
             against[name][measure] = found
     arms = tuple(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from evobnn.analysis import Axis
 from evobnn.errors import RunError, message
-from evobnn.evolution import Strategy
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment import Progress, Session, create, to_text
 from evobnn.experiment.settings import Experiment
@@ -20,6 +19,7 @@ from evobnn.fitness import Bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
 from evobnn.studies.arms import Arm, assigned
 from evobnn.studies.phases import run_phases, shared_start
+from evobnn.studies.tariff import EPOCHS, Tariff, tariff_of
 from evobnn.studies.traces import Ledger, Trace
 
 
@@ -32,6 +32,7 @@ def arm_in_folder(
     options: Options,
     report: Callable[[Progress], None] = lambda progress: None,
     *,
+    unit: str = EPOCHS,
     start_afresh: bool = False,
 ) -> Trace:
     """Run an arm with a seed, or go on with it, and return the account.
@@ -40,10 +41,11 @@ def arm_in_folder(
         experiment: the base of all arms.
         arm: what to run.
         seed: root of all randomness.
-        budget: trained epochs of the search; never exceeded.
+        budget: of the search, in the unit; never exceeded.
         folder: of the run; where the arm has phases, that of their runs.
         options: how this process works.
         report: called with a session's progress.
+        unit: of the budget, see `evobnn.studies.tariff.Tariff`.
         start_afresh: also score the front of generation 0 on fresh seeds.
 
     Raises:
@@ -55,32 +57,31 @@ def arm_in_folder(
     def bench(searched: Experiment) -> Bench:
         return make_bench(searched, options)
 
-    whole = bench(base)
-    ledger = Ledger(base.objectives, _axes(whole), base.recipe.epochs)
+    whole, own = bench(base), assigned(base, arm)
+    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit))
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
 
-    def run(searched: Experiment, limit: int, part: str) -> None:
+    def run(searched: Experiment, limit: float, part: str) -> None:
         place = folder / part if part else folder
         begin = start_afresh and not part
         generations = _searched(searched, place, limit, ledger, options, report, begin=begin)
         strategy = searched.make_strategy()
         for generation in generations:
-            if ledger.epochs + ledger.cost(generation.results, strategy) > limit:
+            if ledger.spent + ledger.cost(generation.results, strategy) > limit:
                 break
             ledger.take(generation.results, strategy)
             if begin and generation.number == 0:
                 start.update(_scored(ledger, _fresh(rescored_path(place, 0), base.objectives)))
         fresh.update(_fresh(latest_rescored(place), base.objectives))
 
-    own = assigned(base, arm)
     begins = shared_start(base, whole, whole.infeasible, own.make_strategy().first)
     fixed = run_phases(arm, own, bench, begins, budget, ledger, run)
     return ledger.trace(fixed, start, _scored(ledger, fresh))
 
 
 def _searched(
-    experiment: Experiment, folder: Path, limit: int, ledger: Ledger, options: Options,
+    experiment: Experiment, folder: Path, limit: float, ledger: Ledger, options: Options,
     report: Callable[[Progress], None], *, begin: bool,
 ) -> Sequence[Generation]:  # fmt: skip
     """Bring a run to its end and return its generations; with `begin` first to the end of generation 0, where its front
@@ -90,12 +91,12 @@ def _searched(
     if begin and not rescored_path(folder, 0).is_file() and len(read_generations(folder)[0]) < 2:
         Session(folder, replace(options, generations=0), report).proceed()
     session = Session(folder, replace(options, generations=experiment.horizon))
-    strategy, before = experiment.make_strategy(), ledger.epochs
+    batch, before = experiment.make_strategy().batch, ledger.spent
 
     def watched(progress: Progress) -> None:
         """End the search where the next generation may be too dear: with twins one costs more than its batch."""
         report(progress)
-        if progress.stage == "search" and _too_dear(experiment, session.generations, limit - before, strategy):
+        if progress.stage == "search" and _too_dear(ledger.tariff, session.generations, limit - before, batch):
             raise SpaceExhausted(f"The budget is used up after generation {len(session.generations) - 1}.")
 
     session.report = watched
@@ -103,10 +104,10 @@ def _searched(
     return session.generations
 
 
-def _too_dear(experiment: Experiment, generations: Sequence[Generation], budget: int, strategy: Strategy) -> bool:
-    """Tell whether a further generation like the dearest so far would exceed the budget of epochs."""
-    costs = [experiment.recipe.epochs * sum(1 + r.request.twin for r in one.results) for one in generations]
-    next_one = max([experiment.recipe.epochs * strategy.batch, *costs[1:]])
+def _too_dear(tariff: Tariff, generations: Sequence[Generation], budget: float, batch: int) -> bool:
+    """Tell whether a further generation like the dearest so far would exceed the budget."""
+    costs = [sum(map(tariff.charged, one.results)) for one in generations]
+    next_one = max([tariff.planned(batch), *costs[1:]])
     return bool(costs) and sum(costs) + next_one > budget
 
 

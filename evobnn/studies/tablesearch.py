@@ -6,9 +6,9 @@ not shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from evobnn.analysis import Axis
 from evobnn.errors import SearchError
@@ -27,10 +27,12 @@ from evobnn.experiment.tabled import (
     table_bench,
 )
 from evobnn.fitness import Bench
+from evobnn.records import Evaluation, Request
 from evobnn.studies.arms import Arm, assigned
 from evobnn.studies.phases import Start, run_phases, shared_start
+from evobnn.studies.tariff import EPOCHS, tariff_of
 from evobnn.studies.traces import Ledger, Trace
-from evobnn.tables import Table
+from evobnn.tables import Table, TableEvaluator
 
 _BENCHES = 32
 
@@ -43,13 +45,15 @@ class TableJob:
         experiment: the base of all arms; `table` names the table.
         arm: what to run.
         seeds: one search for each.
-        budget: trained epochs of each.
+        budget: of each, in the unit.
+        unit: of the budget, see `evobnn.studies.tariff.Tariff`.
     """
 
     experiment: Experiment
     arm: Arm
     seeds: tuple[int, ...]
     budget: int
+    unit: str = EPOCHS
 
 
 def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
@@ -57,7 +61,7 @@ def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
     found: list[tuple[int, Trace | str]] = []
     for seed in job.seeds:
         try:
-            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget)))
+            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.unit)))
         except SearchError as error:
             found.append((seed, str(error)))
     return found
@@ -78,16 +82,16 @@ def search_on_table(experiment: Experiment, seed: int, budget: int) -> Trace:
     return arm_on_table(experiment, Arm("search"), seed, budget)
 
 
-def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int) -> Trace:
+def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS) -> Trace:
     """Run an arm with a seed on the experiment's table: arguments of `TableJob`, errors of `search_on_table`."""
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
-    ledger = Ledger(base.objectives, _axes(whole), base.recipe.epochs, _Unseen(table, seed))
+    own = checked(assigned(base, arm))
+    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit), _Unseen(table, seed))
 
-    def run(searched: Experiment, limit: int, part: str) -> None:
+    def run(searched: Experiment, limit: float, part: str) -> None:
         _search(searched, table, limit, ledger)
 
-    own = checked(assigned(base, arm))
     start = start_on_table(base, own.make_strategy().first)
     fixed = run_phases(arm, own, _bench, start, budget, ledger, run)
     return _with_regret(ledger.trace(fixed), best_known(table))
@@ -112,22 +116,28 @@ def start_on_table(experiment: Experiment, count: int) -> Start:
     return shared_start(experiment, bench, infeasible_in(load_table(experiment.table), bench), count)
 
 
-def _search(experiment: Experiment, table: Table, limit: int, ledger: Ledger) -> None:
-    """Search until the next generation would exceed the limit of epochs, or nothing is left."""
+def _search(experiment: Experiment, table: Table, limit: float, ledger: Ledger) -> None:
+    """Search until the next generation would exceed the limit of the budget, or nothing is left."""
     search: Search = make_search(experiment, _bench(experiment))
     answer = look_up(experiment, table)
     strategy = search.strategy
     while True:
         try:
-            results = answer(search.ask())
+            asked = search.ask()
         except SpaceExhausted:
             if search.generation < 0:
                 raise
             return
-        if ledger.epochs + ledger.cost(results, strategy) > limit:
+        results = experiment.halving.climbed(asked, experiment.objectives, partial(_measured, answer, asked))
+        if ledger.spent + ledger.cost(results, strategy) > limit:
             return
         ledger.take(results, strategy)
         search.tell(results)
+
+
+def _measured(answer: TableEvaluator, asked: Sequence[Request], wanted: Mapping[int, int]) -> dict[int, Evaluation]:
+    """Return what the table says of those that are wanted, each at its rung."""
+    return {at: answer.evaluation(asked[at], rung) for at, rung in wanted.items()}
 
 
 def _bench(experiment: Experiment) -> Bench:

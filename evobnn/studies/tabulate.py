@@ -2,18 +2,22 @@
 
 A search on such a table takes milliseconds, so that a claim about searches rests on hundreds of them. The trainings go
 into a journal as they come in; after a stop the next call goes on where this one ended, and the table holds what was
-trained so far.
+trained so far. Where the experiment has `halving.rungs`, each training goes its whole way and is scored at every rung,
+so that searches on the table can halve.
 """
 
 from __future__ import annotations
 
 import math
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +27,21 @@ from evobnn import __version__
 from evobnn._checks import check_at_least
 from evobnn._jsonl import writing
 from evobnn.errors import ExperimentError, message
+from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment, from_table, preset_table, to_text
 from evobnn.experiment.setup import Options, make_bench
-from evobnn.fitness import Bench, Job, run_job
+from evobnn.fitness import WHOLE, Bench, Job, Stretch, run_job
 from evobnn.genome import Genome
-from evobnn.parallel import LOST, Workers, default_jobs
+from evobnn.parallel import LOST, Workers
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import Journal, JournalEntry, lock, read_journal
 from evobnn.spaces import key
 from evobnn.spaces.enumeration import every
+from evobnn.studies.climb import early_error, is_climbed, run_climb
 from evobnn.studies.fidelity import intraclass
 from evobnn.tables import Row, Table, read_table, write_table, wrong_images
 
-TABLE, JOURNAL = "table.jsonl", "journal.jsonl"
+TABLE, JOURNAL, RUNGS = "table.jsonl", "journal.jsonl", "rungs"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class TableSpec:
         more: seeds of those.
         baselines: genomes as text that get `more` seeds whatever their rank.
         twins: seeds with which the real-valued twin is trained as well.
+        topologies: only so many are tabulated, the first in which something can be trained; 0 for all.
     """
 
     name: str
@@ -63,10 +70,11 @@ class TableSpec:
     more: int = 0
     baselines: tuple[str, ...] = ()
     twins: int = 0
+    topologies: int = 0
 
     def __post_init__(self) -> None:
         check_at_least("seeds", self.seeds, 1)
-        for name in ("best", "more", "twins"):
+        for name in ("best", "more", "twins", "topologies"):
             check_at_least(name, getattr(self, name), 0)
 
     def experiment(self) -> Experiment:
@@ -87,6 +95,18 @@ _RESNET = {
     "macro": "resnet", "cells": 2, "reductions": 1, "width": 8, "stem": 1.0, "head": 2, "skip": "none",
     "padding": "zero", "scale": "none",
 }  # fmt: skip
+_JOINT = {
+    "objectives": ["error", "ops"],
+    "space": {
+        "sites": "net",
+        "nodes": 2,
+        "offered": ["zero", "max3", "conv3"],
+        "unary": ["x", "zero", "sin", "tan", "shift", "abs"],
+        "binary": ["add"],
+    },
+    "network": {"cells": 1, "reductions": 0, "width": 8},
+    "recipe": {"epochs": 3, "batch": 64, "learning_rate": 0.02},
+}
 _GAAF_RECIPE = {"clip": 1.3, "latent_clip": 1.3, "learning_rate": 0.02, "batch": 64}
 
 TABLES: dict[str, TableSpec] = {
@@ -125,19 +145,21 @@ TABLES: dict[str, TableSpec] = {
             "joint-digits",
             "16 expressions on 164 topologies: cells of two nodes with zero, max3 and conv3; digits",
             "digits",
-            {
-                "objectives": ["error", "ops"],
-                "space": {
-                    "sites": "net",
-                    "nodes": 2,
-                    "offered": ["zero", "max3", "conv3"],
-                    "unary": ["x", "zero", "sin", "tan", "shift", "abs"],
-                    "binary": ["add"],
-                },
-                "network": {"cells": 1, "reductions": 0, "width": 8},
-                "recipe": {"epochs": 3, "batch": 64, "learning_rate": 0.02},
-            },
+            _JOINT,
             twins=1,
+        ),
+        TableSpec(
+            "joint-halving",
+            "the same expressions on 40 of these topologies, 8 epochs each, scored after 1, 2, 4 and 8",
+            "digits",
+            {
+                **_JOINT,
+                "recipe": {"epochs": 8, "batch": 64, "learning_rate": 0.02, "schedule": "trunk", "kernels": "fused"},
+                "halving": {"rungs": [1, 2, 4, 8]},
+                "noise": {"repeats": 1, "rescore": 1},
+            },
+            seeds=2,
+            topologies=40,
         ),
     )
 }
@@ -180,6 +202,11 @@ def plan(spec: TableSpec, experiment: Experiment, options: Options) -> Plan:
     bench = make_bench(experiment, options)
     genomes = dict(every(bench.space))
     refused = {name: reason for name, genome in genomes.items() if (reason := bench.infeasible(genome))}
+    if spec.topologies:
+        cells = dict.fromkeys(genome.cells for name, genome in genomes.items() if name not in refused)
+        first = set(islice(cells, spec.topologies))
+        genomes = {name: genome for name, genome in genomes.items() if genome.cells in first}
+        refused = {name: reason for name, reason in refused.items() if name in genomes}
     baselines = {key(bench.space, bench.space.parse(text)): text for text in spec.baselines}
     if strange := [text for name, text in baselines.items() if name not in genomes]:
         expected = f"baselines out of the space of the table {spec.name}"
@@ -232,20 +259,21 @@ def tabulate(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     whole = plan(spec, experiment, options)
-    protocol = whole.bench.protocol.fingerprint()
+    protocol, rungs = whole.bench.protocol.fingerprint(), experiment.halving.rungs
     started = time.monotonic()
 
     def out_of_time() -> bool:
         return options.budget is not None and time.monotonic() - started >= options.budget
 
-    with lock(folder), Workers(options.jobs or default_jobs(), options.backend) as workers:
-        known = _known(folder, protocol)
+    with lock(folder), Workers(jobs_for(whole.bench, options), options.backend) as workers:
+        known = _known(folder, protocol, rungs)
         journal = Journal(folder / JOURNAL)
+        train = partial(run_climb, rungs=rungs) if rungs else run_job
         stopped = False
         while not stopped and (todo := missing(spec, whole, known)):
             begun = time.monotonic()
-            jobs = [_job(whole, experiment, task) for task in todo]
-            for done, outcome in enumerate(workers.run(run_job, jobs), 1):
+            jobs = [_job(whole, experiment, task, folder) for task in todo]
+            for done, outcome in enumerate(workers.run(train, jobs), 1):
                 task = todo[outcome.index]
                 lost = Evaluation(Status.ERROR, message=outcome.lost)
                 found = outcome.value if outcome.value is not None else lost
@@ -254,21 +282,23 @@ def tabulate(
                 report(done, len(todo), (time.monotonic() - begun) / done * (len(todo) - done))
                 if stopped := out_of_time():
                     break
+        shutil.rmtree(folder / RUNGS, ignore_errors=True)
         table = as_table(spec, experiment, whole, known)
         write_table(folder / TABLE, table)
     return table
 
 
-def _known(folder: Path, protocol: str) -> dict[tuple[str, int], Evaluation]:
+def _known(folder: Path, protocol: str, rungs: Sequence[int]) -> dict[tuple[str, int], Evaluation]:
     """Return what is trained already: by the journal, and by a table that came without one.
 
-    What was lost with its worker tells nothing of the genome and is tried again.
+    What was lost with its worker tells nothing of the genome and is tried again; so is what was not scored at a rung.
     """
     entries, _ = read_journal(folder / JOURNAL)
     table = read_table(folder / TABLE) if (folder / TABLE).is_file() else None
     _check_protocol(folder, protocol, [*(entry.protocol for entry in entries), *([table.protocol] if table else [])])
     told = {} if table is None else _told(table)
-    return told | {(one.key, one.repeat): one.evaluation for one in entries if one.evaluation.message != LOST}
+    told |= {(one.key, one.repeat): one.evaluation for one in entries if one.evaluation.message != LOST}
+    return {place: found for place, found in told.items() if is_climbed(found, rungs)}
 
 
 def _check_protocol(folder: Path, protocol: str, found: Sequence[str]) -> None:
@@ -292,6 +322,7 @@ def _told(table: Table) -> dict[tuple[str, int], Evaluation]:
         for column, wrong in enumerate(row.errors):
             twin = row.parent[column] if row.parent else None
             parent = {} if twin is None else {"parent_error": twin / table.images}
+            parent |= {early_error(r): c[column] / table.images for r, c in zip(table.rungs, row.early, strict=False)}
             objectives = {"error": wrong / table.images}
             found[row.key, table.seeds[column]] = Evaluation(
                 Status.OK, objectives, measures={**(counts if len(counts) == len(costs) else {}), **parent}
@@ -299,9 +330,12 @@ def _told(table: Table) -> dict[tuple[str, int], Evaluation]:
     return found
 
 
-def _job(plan: Plan, experiment: Experiment, task: Task) -> Job:
+def _job(plan: Plan, experiment: Experiment, task: Task, folder: Path) -> Job:
     genome = plan.genomes[task.key]
-    return Job(plan.bench, str(genome), plan.bench.seed(experiment.seed, genome, task.seed), twin=task.twin)
+    waits = folder.resolve() / RUNGS / f"{task.key}-{task.seed}.trunk"
+    stretch = Stretch(file=str(waits)) if experiment.halving else WHOLE
+    seed = plan.bench.seed(experiment.seed, genome, task.seed)
+    return Job(plan.bench, str(genome), seed, twin=task.twin, stretch=stretch)
 
 
 def _entry(task: Task, protocol: str, evaluation: Evaluation) -> JournalEntry:
@@ -311,10 +345,10 @@ def _entry(task: Task, protocol: str, evaluation: Evaluation) -> JournalEntry:
 
 def as_table(spec: TableSpec, experiment: Experiment, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> Table:
     """Return the table of what is known; genomes without any training yet are left out."""
-    images = plan.bench.prepared.validation_count
+    images, rungs = plan.bench.prepared.validation_count, experiment.halving.rungs
     rows: dict[str, Row] = {}
     for name, genome in plan.genomes.items():
-        row = _row(plan, name, genome, known, images, max(spec.seeds, spec.more))
+        row = _row(plan, name, genome, known, images, max(spec.seeds, spec.more), rungs)
         if row is not None:
             rows[name] = row
     complete = [row.errors[: spec.seeds] for row in rows.values() if len(row.errors) >= spec.seeds]
@@ -340,6 +374,7 @@ def as_table(spec: TableSpec, experiment: Experiment, plan: Plan, known: Mapping
         },
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         intraclass=_correlation(complete),
+        rungs=rungs,
     )
 
 
@@ -351,8 +386,9 @@ def _correlation(rows: Sequence[Sequence[int]]) -> tuple[float, ...]:
 
 
 def _row(
-    plan: Plan, name: str, genome: Genome, known: Mapping[tuple[str, int], Evaluation], images: int, most: int
-) -> Row | None:
+    plan: Plan, name: str, genome: Genome, known: Mapping[tuple[str, int], Evaluation], images: int, most: int,
+    rungs: Sequence[int],
+) -> Row | None:  # fmt: skip
     """Return the row of a genome; one training that failed makes the genome fail, as in a search."""
     if name in plan.refused:
         return Row(name, str(genome), Status.INVALID, **_counts(plan, genome), message=plan.refused[name])
@@ -364,6 +400,7 @@ def _row(
         return Row(name, str(genome), failed.status, **_counts(plan, genome), message=failed.message)
     counts = _counts(plan, genome, found[0].measures)
     errors = tuple(wrong_images(one.objectives["error"], images) for one in found)
+    early = tuple(tuple(wrong_images(one.measures[early_error(rung)], images) for one in found) for rung in rungs[:-1])
     parents = [one.measures.get("parent_error") for one in found]
     parent = tuple(None if value is None else wrong_images(value, images) for value in parents)
     return Row(
@@ -373,6 +410,7 @@ def _row(
         **counts,
         errors=errors,
         parent=parent if any(v is not None for v in parent) else (),
+        early=early,
     )
 
 

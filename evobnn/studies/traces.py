@@ -1,8 +1,9 @@
 """What a search has spent and what it has found, generation by generation: the same account for every arm.
 
-The unit is the trained epoch. A training costs the recipe's epochs and that of a real-valued twin as much again; what
-is `invalid` untrained costs nothing, but for an algorithm that sends such genomes to training, as published code does.
-Nothing is paid twice under one (key, repeat).
+The unit is the trained epoch; a budget may count evaluations instead. A training costs the recipe's epochs and those of
+each branch on which it is scored; what was stopped early costs what it came to, and a real-valued twin as much as a
+whole training. What is `invalid` untrained costs nothing, but for an algorithm that sends such genomes to training, as
+published code does. Nothing is paid twice under one (key, repeat); what goes further than before pays for the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import numpy as np
 from evobnn.analysis import Axis, hypervolume, nondominated
 from evobnn.evolution import Strategy
 from evobnn.records import Evaluation, Result, Status, mean_objectives
+from evobnn.studies.tariff import EVALUATIONS, Tariff
 
+Place = tuple[str, int, bool]
+"""A training: key, repeat, and whether it is that of the twin."""
 Afresh = Callable[[str, int], float]
 """From a key and the number of its evaluations to its error as the search has not seen it, in [0, 1]."""
 
@@ -34,7 +38,7 @@ class Trace:
         best: the genome that the search would return, as text.
     """
 
-    epochs: tuple[int, ...]
+    epochs: tuple[float, ...]
     curves: Mapping[str, tuple[float, ...]]
     final: Mapping[str, float]
     start: Mapping[str, float]
@@ -48,48 +52,64 @@ class Ledger:
     Arguments:
         objectives: names, in order; `error` is one of them.
         axes: of the hypervolume, those of the whole space for every arm.
-        epochs: of one training.
+        tariff: of the arm.
         afresh: how a member of the front is scored; by what the search has seen where there is none.
+
+    Attributes:
+        epochs: trained so far.
+        spent: of the budget, in its unit.
     """
 
     def __init__(
-        self, objectives: Sequence[str], axes: Sequence[Axis], epochs: int, afresh: Afresh | None = None
+        self, objectives: Sequence[str], axes: Sequence[Axis], tariff: Tariff, afresh: Afresh | None = None
     ) -> None:
-        self.objectives, self.axes, self._per_training, self._afresh = tuple(objectives), tuple(axes), epochs, afresh
+        self.objectives, self.axes, self.tariff, self._afresh = tuple(objectives), tuple(axes), tariff, afresh
         self._error = self.objectives.index("error")
         self._evaluations: dict[str, dict[int, Evaluation]] = {}
-        self._paid: set[tuple[str, int, bool]] = set()
+        self._paid: dict[Place, float] = {}
         self._values: dict[str, tuple[float, ...]] = {}
         self._genomes: dict[str, str] = {}
-        self.epochs = self.repeated = self.invalid = 0
-        self._points: list[tuple[int, dict[str, float]]] = []
+        self.epochs: float = 0
+        self.spent: float = 0
+        self.repeated = self.invalid = 0
+        self._points: list[tuple[float, dict[str, float]]] = []
 
-    def cost(self, results: Sequence[Result], strategy: Strategy) -> int:
-        """Return the epochs that these results have to be paid with."""
-        return self._per_training * sum(len(self._bill(result, strategy)) for result in results)
+    def cost(self, results: Sequence[Result], strategy: Strategy) -> float:
+        """Return what these results cost the budget."""
+        return sum(self._charge(self._bill(result, strategy)) for result in results)
 
-    def _bill(self, result: Result, strategy: Strategy) -> list[tuple[str, int, bool]]:
-        """Return the trainings behind a result that are not paid yet, as (key, repeat, whether of the twin)."""
+    def _charge(self, bill: Mapping[Place, float]) -> float:
+        """Return what a budget is charged for the epochs in a bill."""
+        if self.tariff.unit == EVALUATIONS:
+            return self.tariff.each * sum(place not in self._paid for place in bill)
+        return sum(bill.values())
+
+    def _bill(self, result: Result, strategy: Strategy) -> dict[Place, float]:
+        """Return the epochs of the trainings behind a result that are not paid yet."""
         request, status = result.request, result.evaluation.status
         if status is Status.INVALID and not strategy.unfiltered:
-            return []
+            return {}
         who = request.individual.key
-        wanted = [(who, request.repeat, False), *([(who, request.repeat, True)] if request.twin else [])]
-        return [place for place in wanted if place not in self._paid]
+        took = {(who, request.repeat, False): self.tariff.trained(result)}
+        took |= {(who, request.repeat, True): self.tariff.whole} if request.twin else {}
+        left = {place: epochs - self._paid.get(place, 0) for place, epochs in took.items()}
+        return {place: epochs for place, epochs in left.items() if epochs > 0}
 
     def take(self, results: Sequence[Result], strategy: Strategy) -> None:
         """Note a finished generation."""
         for result in results:
             request, evaluation = result.request, result.evaluation
             bill = self._bill(result, strategy)
-            self.epochs += self._per_training * len(bill)
+            self.spent += self._charge(bill)
+            self.epochs += sum(bill.values())
             self.repeated += bool(bill) and request.repeat > 0
             self.invalid += bool(bill) and evaluation.status is Status.INVALID
-            self._paid.update(bill)
+            self._paid |= {place: self._paid.get(place, 0) + epochs for place, epochs in bill.items()}
             who = request.individual.key
             self._genomes.setdefault(who, request.individual.genome)
             known = self._evaluations.setdefault(who, {})
-            known[request.repeat] = evaluation
+            if evaluation.status is not Status.PRUNED or request.repeat not in known:
+                known[request.repeat] = evaluation
             counting = list(known.values())[-1:] if strategy.repeats_known else list(known.values())
             means = mean_objectives(counting)
             if means is not None:

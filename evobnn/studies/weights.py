@@ -13,10 +13,11 @@ import numpy as np
 from evobnn._checks import check_at_least
 from evobnn._seeding import generator
 from evobnn.errors import ExperimentError, SearchError, message
+from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import Job, run_job
-from evobnn.parallel import Workers, default_jobs
+from evobnn.parallel import Workers
 from evobnn.records import Status
 from evobnn.studies.fidelity import distinct
 from evobnn.studies.statistics import Interval, kendall, kendall_difference
@@ -95,7 +96,7 @@ def compare_weights(
         for repeat, place in enumerate(benches)
     ]
     errors = np.full(len(jobs), np.nan)
-    with Workers(options.jobs or default_jobs(), options.backend) as workers:
+    with Workers(jobs_for(bench, options), options.backend) as workers:
         for done, outcome in enumerate(workers.run(run_job, jobs), 1):
             if outcome.value is not None and outcome.value.status is Status.OK:
                 errors[outcome.index] = outcome.value.objectives["error"]

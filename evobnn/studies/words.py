@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from evobnn.studies.report import COUNTS, ArmReport, Report
 from evobnn.studies.statistics import Interval
+from evobnn.studies.tariff import EPOCHS, EVALUATIONS
 
 UNITS = {
     "regret": "points of error (%) above the table's best genome, on columns that the search did not see",
     "error": "error (%) of the best, on fresh seeds",
     "hypervolume": "part of the box (0 to 1) that the re-scored front covers; more is better",
+    "epochs": "trained in a search",
 }
 """What a measure is, by name."""
 
@@ -29,7 +31,7 @@ class Shown:
 def tables(report: Report) -> list[Shown]:
     """Return one table for each measure, one of the effects where there are some, and one of what was spent."""
     found = []
-    for measure in (name for name in UNITS if name in report.arms[0].spreads):
+    for measure in (name for name in UNITS if _is_compared(report, name)):
         columns: tuple[str, ...] = ("arm", "median (quartiles)", f"minus {report.reference}", "p", "better")
         rows: tuple[tuple[str, ...], ...] = tuple(_row(arm, measure) for arm in report.arms)
         found.append(Shown(f"{measure}: {UNITS[measure]}", columns, rows))
@@ -52,10 +54,18 @@ def tables(report: Report) -> list[Shown]:
     return [*found, Shown("spent: median and quartiles", columns, rows)]
 
 
+def _is_compared(report: Report, measure: str) -> bool:
+    """Tell whether arms are compared by a measure; a count is only shown with what was spent, unless they are."""
+    known = measure in report.arms[0].spreads
+    return known and (measure not in COUNTS or any(measure in arm.versus for arm in report.arms))
+
+
 def notes(report: Report) -> list[str]:
     """Return what a reader of the tables must know, a sentence or two each."""
+    unit = {EVALUATIONS: "evaluations"}.get(report.question.get("unit", EPOCHS), "trained epochs")
+    alike = " An evaluation counts as one however early it was stopped." if unit == EVALUATIONS else ""
     said = [
-        f"At most {report.question['budget']:,} trained epochs a search, paired by seed.",
+        f"At most {report.question['budget']:,} {unit} a search, paired by seed.{alike}",
         f"p: Wilcoxon's signed ranks against {report.reference}, two-sided, after Holm over all arms of a measure; "
         "better: the chance that a run is better than one of the reference (A12). Behind both: 95 % intervals.",
     ]
@@ -108,11 +118,13 @@ def _interval(interval: Interval, measure: str) -> str:
 
 
 def _number(measure: str, sign: str = "") -> Callable[[float], str]:
-    """Return how a measure is written: hypervolume with three digits, errors in percent with two."""
+    """Return how a measure is written: hypervolume with three digits, errors in percent with two, epochs with one."""
 
     def show(value: float) -> str:
         if not math.isfinite(value):
             return "–"
+        if measure == "epochs":
+            return format(value, f"{sign},.1f")
         return format(value, f"{sign}.3f") if measure == "hypervolume" else format(100 * value, f"{sign}.2f")
 
     return show

@@ -7,6 +7,7 @@ both take the same steps (`loop`). Recipes and plans are data.
 from evobnn.training.average import Average
 from evobnn.training.brief import TrainResult, check_alone, train
 from evobnn.training.course import Course, Diverged, EpochRecord, State
+from evobnn.training.inherit import ALONE, Edges, Heritage, inherit_, placed, shared
 from evobnn.training.loop import Loop, Passed
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
 from evobnn.training.optimiser import make_optimiser
@@ -19,6 +20,7 @@ from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
 
 __all__ = [
     "ACTIVATIONS",
+    "ALONE",
     "LATER",
     "OPTIMISERS",
     "SCHEDULES",
@@ -27,8 +29,10 @@ __all__ = [
     "Average",
     "Course",
     "Diverged",
+    "Edges",
     "Epoch",
     "EpochRecord",
+    "Heritage",
     "Loop",
     "Passed",
     "Plan",
@@ -42,13 +46,16 @@ __all__ = [
     "cross_entropy",
     "distillation",
     "drop_path_at",
+    "inherit_",
     "kernel_reconstruction",
     "load_trunk",
     "make_optimiser",
     "momentum_at",
+    "placed",
     "rate_at",
     "save_trunk",
     "score",
+    "shared",
     "tally",
     "torch_threads",
     "train",

@@ -136,7 +136,7 @@ class Ours:
 
     def __init__(self, case: Case, feed: Tensors, precision: str, kernels: str) -> None:
         self.recipe = replace(case.recipe, precision=precision, kernels=kernels)
-        network = decoded(case, precision, kernels)
+        network = decoded(case, precision, kernels).to(feed.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loop = Loop(self.network, feed, self.recipe, 1)
         self.network.train()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evobnn.cli.compare import epochs, named
+from evobnn.cli.compare import budget_of, named
 from evobnn.errors import ExperimentError
 from tests.cli.conftest import TINY, Call
 from tests.studies.toytable import toy_experiment, toy_table
@@ -64,12 +64,14 @@ def test_a_comparison_that_trains(evobnn_drawing: Call):
 
 def test_a_budget_in_words():
     experiment = toy_experiment()  # two epochs a training; six and four generations of six
-    assert [epochs(text, experiment) for text in (None, "900", "1,200 epochs", "300 trainings", " 1 Training ")] == [
-        60, 900, 1200, 600, 2,
-    ]  # fmt: skip
+    words = (None, "900", "1,200 epochs", "300 trainings", " 1 Training ", "50 evaluations")
+    wanted = [(60, "epochs"), (900, "epochs"), (1200, "epochs"), (600, "epochs"), (2, "epochs"), (50, "evaluations")]
+    assert [budget_of(text, experiment) for text in words] == wanted
+    branched = toy_experiment(recipe={"epochs": 8, "schedule": "trunk"})  # and half an epoch for the branch
+    assert [budget_of(text, branched) for text in words[3:]] == [(2550, "epochs"), (9, "epochs"), (50, "evaluations")]
     for text in ("", "many", "10m", "300 individuals", "-3"):
-        with pytest.raises(ExperimentError, match="--budget in trained epochs or trainings"):
-            epochs(text, experiment)
+        with pytest.raises(ExperimentError, match="--budget in trained epochs, trainings or evaluations"):
+            budget_of(text, experiment)
     assert named(" a, b,,c ") == ["a", "b", "c"]
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
 
 from evobnn import nn
 from evobnn._room import Bound
@@ -88,6 +89,25 @@ def test_little_memory_decides_the_number_of_jobs(evobnn: Call, monkeypatch: pyt
     assert found["jobs"].startswith("1: the control group's memory feeds 0 workers of ")
     facts = json.loads(evobnn("doctor", "--json").out)["memory"]
     assert (facts["limit"], facts["left"]) == (512 * MIB, 103 * MIB)
+
+
+def test_cards_and_how_many_share_each(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines(evobnn)["GPU"] if torch.cuda.is_available() else lines(evobnn)["GPU"].startswith("none that torch")
+    free = {"cuda:0": 79 * 1024 * MIB, "cuda:1": 2.5 * 1024 * MIB}
+    monkeypatch.setattr("evobnn.parallel.cpu_count", lambda only_physical_cores: 64)
+    monkeypatch.setattr("evobnn.parallel.memory_bound", lambda: None)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=2**40, available=2**40))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda index: SimpleNamespace(name=f"Card{index}", total_memory=80 * 2**30)
+    )
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(free[device]), 80 * 2**30))
+    first, second = lines(evobnn)["GPU"].split("; ")[:2]
+    assert first == "cuda:0 Card0, 80 GiB, 79.0 GiB free, 16 jobs (at most 16 share a card, fewer than the 64 cores)"
+    assert second.startswith(
+        "cuda:1 Card1, 80 GiB, 2.5 GiB free, 2 jobs (free memory of cuda:1 feeds 2 workers of about"
+    )
+    assert json.loads(evobnn("doctor", "--json").out)["GPU"]["jobs"] == {"cuda:0": 16, "cuda:1": 2}
 
 
 @pytest.mark.parametrize(

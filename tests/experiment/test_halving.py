@@ -326,7 +326,6 @@ def test_a_worker_lost_at_a_rung_costs_its_genome_and_is_known_afterwards(
     [
         ({"halving": Halving((1, 2))}, r"the last of halving\.rungs .* got 2 where recipe\.epochs = 3"),
         ({"halving": Halving((1, 9))}, "got 9 where recipe.epochs = 3"),
-        ({"table": "gaaf1"}, "the table gaaf1, which holds whole trainings only. Leave out the table"),
     ],
 )
 def test_rungs_that_the_trainings_do_not_have_are_refused(tiny: Experiment, change: Any, words: str) -> None:

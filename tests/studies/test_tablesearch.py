@@ -21,6 +21,7 @@ from evobnn.spaces import key
 from evobnn.studies.arms import PARTS, VARIANTS, Arm, Phase, assigned
 from evobnn.studies.phases import Start, begun, fitted, frozen, run_phases, shared_start
 from evobnn.studies.tablesearch import arm_on_table, best_known, search_on_table, start_on_table
+from evobnn.studies.tariff import Tariff
 from evobnn.studies.traces import Ledger
 from evobnn.tables import Table, write_table
 from tests.studies.toytable import IMAGES, SETTINGS, toy_table
@@ -58,7 +59,7 @@ def failed(key: str, status: Status, repeat: int = 0) -> Result:
 
 def test_an_account_by_hand():
     strategy = STRATEGIES["nsga2"]()
-    ledger = Ledger(("error", "ops"), AXES, 3)
+    ledger = Ledger(("error", "ops"), AXES, Tariff(3))
     first = [result("a", 0.5), result("b", 0.2, 100.0), failed("c", Status.INVALID), failed("d", Status.DIVERGED)]
     assert ledger.cost(first, strategy) == 9
     ledger.take(first, strategy)
@@ -82,7 +83,7 @@ def test_an_account_by_hand():
 
 def test_what_published_code_wastes_is_counted():
     strategy = STRATEGIES["gaaf"](forgets=True, unfiltered=True)
-    ledger = Ledger(("error", "ops"), AXES, 2)
+    ledger = Ledger(("error", "ops"), AXES, Tariff(2))
     ledger.take([failed("c", Status.INVALID), result("a", 0.5), result("b", 0.4)], strategy)
     ledger.take([failed("c", Status.INVALID, 1), result("a", 0.1, repeat=1)], strategy)
     trace = ledger.trace()
@@ -94,7 +95,7 @@ def test_what_published_code_wastes_is_counted():
 
 def test_the_best_of_equals_is_the_cheapest_then_the_most_measured():
     strategy = STRATEGIES["nsga2"]()
-    ledger = Ledger(("error", "ops"), AXES, 1)
+    ledger = Ledger(("error", "ops"), AXES, Tariff(1))
     ledger.take([result("dear", 0.2, 50.0), result("first", 0.2, 20.0), result("often", 0.2, 20.0)], strategy)
     assert ledger.best(ledger.front()) == "first"
     ledger.take([result("often", 0.2, 20.0, repeat=1)], strategy)
@@ -102,7 +103,7 @@ def test_the_best_of_equals_is_the_cheapest_then_the_most_measured():
 
 
 def test_fresh_scores_take_the_place_of_what_the_search_saw():
-    ledger = Ledger(("error", "ops"), AXES, 1, lambda key, n: {"lucky": 0.6, "solid": 0.3}[key] + 0.01 * n)
+    ledger = Ledger(("error", "ops"), AXES, Tariff(1), lambda key, n: {"lucky": 0.6, "solid": 0.3}[key] + 0.01 * n)
     ledger.take([result("lucky", 0.1), result("solid", 0.25, 1.0)], STRATEGIES["nsga2"]())
     trace = ledger.trace()
     assert trace.final["error"] == pytest.approx(0.61)  # lucky was chosen by what was seen
@@ -272,10 +273,10 @@ class Spent:
 
     def __call__(self, experiment: Experiment, limit: int, part: str) -> None:
         population = int(experiment.strategy["population"])
-        self.calls.append((experiment.space.freeze, limit - self.ledger.epochs, part, population))
+        self.calls.append((experiment.space.freeze, limit - self.ledger.spent, part, population))
         self.ledger.take(self.results, self.strategy)
         self.results = []
-        self.ledger.epochs += round((limit - self.ledger.epochs) * self.share)
+        self.ledger.spent += round((limit - self.ledger.spent) * self.share)
 
 
 def run_arm(toy: tuple[Experiment, Table], arm: Arm, keys: int, share: float = 1.0) -> tuple[Spent, Start, str]:
@@ -286,7 +287,7 @@ def run_arm(toy: tuple[Experiment, Table], arm: Arm, keys: int, share: float = 1
     for place, row in enumerate(list(rows.values())[:keys]):
         evaluation = Evaluation(Status.OK, {"error": 0.5 - place / 100, "ops": 10.0 + place})
         found.append(Result(Request(Individual(place, row.genome, row.key, 0)), evaluation))
-    ledger = Ledger(experiment.objectives, AXES, experiment.recipe.epochs)
+    ledger = Ledger(experiment.objectives, AXES, Tariff(experiment.recipe.epochs))
     spent = Spent(experiment, ledger, found, share)
     start = start_on_table(experiment, 6)
     fixed = run_phases(arm, experiment, lambda e: table_bench(e, table), start, 240, ledger, spent)
@@ -370,7 +371,7 @@ def test_arms_search_what_they_are_named_after(toy: tuple[Experiment, Table]):
         (lambda e, s: Arm("a b"), "a plain name, got 'a b'"),
         (lambda e, s: frozen(e, replace(s, kinds=()), "cells", None), "joint without cells to search"),
         (lambda e, s: frozen(e, replace(s, sites=()), "expressions", None), "without expressions to search"),
-        (lambda e, s: fitted(e, 5), "one start population, 6 trainings, got 5 for nsga2"),
+        (lambda e, s: fitted(e, 11), "one start population, 6 trainings, got 5 for nsga2"),
     ],
 )
 def test_what_makes_no_arm(toy: tuple[Experiment, Table], attempt: Callable[..., object], told: str):
@@ -379,8 +380,9 @@ def test_what_makes_no_arm(toy: tuple[Experiment, Table], attempt: Callable[...,
 
 
 def test_a_horizon_is_what_the_budget_allows(toy: tuple[Experiment, Table]):
-    assert [fitted(toy[0], trainings).horizon for trainings in (6, 11, 12, 48)] == [0, 0, 1, 7]
-    small = fitted(toy[0], 12, shrink=True)
+    assert [fitted(toy[0], epochs).horizon for epochs in (12, 23, 24, 96)] == [0, 0, 1, 7]
+    assert [fitted(toy[0], evaluations, "evaluations").horizon for evaluations in (6, 11, 12)] == [0, 0, 1]
+    small = fitted(toy[0], 24, shrink=True)
     assert (small.strategy["population"], small.horizon) == (3, 3)
-    assert fitted(toy[0], 3, shrink=True).strategy["population"] == 2
+    assert fitted(toy[0], 6, shrink=True).strategy["population"] == 2
     assert load_table(toy[0].table).name == "toy"

@@ -19,16 +19,18 @@ from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.experiment import Options
 from evobnn.experiment.setup import make_bench
 from evobnn.experiment.tabled import on_table, space_of
-from evobnn.fitness import Bench, Job, evaluate
+from evobnn.fitness import Bench, Job, Stretch, evaluate
 from evobnn.genome import parse_genome
 from evobnn.parallel import LOST, Outcome, Workers
-from evobnn.records import Evaluation, Status
+from evobnn.records import Evaluation, Status, rung_measures
 from evobnn.snapshot import lock, read_journal
 from evobnn.spaces.enumeration import MOST, every, genotypes
+from evobnn.studies import climb
 from evobnn.studies import tabulate as module
 from evobnn.studies.fidelity import intraclass
 from evobnn.studies.tabulate import JOURNAL, TABLE, TABLES, TableSpec, tabulate
 from evobnn.tables import Table, read_table, write_table
+from evobnn.training import Loop
 from tests.miniature import KEYS, SINE, SPEC, TRAINED, key_of, made, space
 
 EXTRA = 3 * 3  # the best two and the sine, which is not among them here, three more seeds each
@@ -344,7 +346,9 @@ def test_what_cannot_be_tabulated_is_told_before_anything_is_trained(
     assert not used.jobs
 
 
-@pytest.mark.parametrize(("name", "value"), [("seeds", 0), ("best", -1), ("more", -1), ("twins", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("seeds", 0), ("best", -1), ("more", -1), ("twins", -1), ("topologies", -1)]
+)
 def test_numbers_that_make_no_sense(name: str, value: int) -> None:
     with pytest.raises(ExperimentError, match=rf"{name} to be a whole number of at least \d, got {value}"):
         replace(SPEC, **{name: value})
@@ -382,6 +386,91 @@ def test_a_disk_that_fills_up_keeps_what_was_there(
     assert Counter(used.trained().values()) == {1: ALL - 1, 2: 1}  # the one that could not be written
 
 
+# --- Scores on the way ----------------------------------------------------------------------------------------------
+
+CLIMB = TableSpec(
+    "climb",
+    "cells of one node with three expressions, two epochs each",
+    "digits",
+    {
+        "space": {"sites": "net", "nodes": 1, "offered": ["zero", "conv3"], "unary": ["x", "zero"], "binary": ["add"]},
+        "network": {"cells": 1, "reductions": 0, "width": 2, "stem": 1},
+        "dataset": {"train_limit": 100, "validation_limit": 60},
+        "recipe": {"epochs": 3, "batch": 50, "schedule": "trunk"},
+        "halving": {"rungs": [1, 2, 3]},
+    },
+    seeds=2,
+    topologies=2,
+)  # fmt: skip
+
+
+def test_one_training_is_scored_at_every_rung_as_one_that_stops_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs: list[int] = []
+    real = Loop.advance
+    monkeypatch.setattr(
+        Loop, "advance", lambda loop, *a, **named: (epochs.append(loop.epoch), real(loop, *a, **named))[1]
+    )
+    table = made(tmp_path / "climb", spec=CLIMB)
+    assert table == read_table(tmp_path / "climb" / TABLE)
+    trained = [row for row in table.rows.values() if row.errors]
+    assert len({row.genome.partition("@")[0] for row in table.rows.values()}) == 2 <= len(trained)
+    assert epochs == [0, 1, 2] * 2 * len(trained)
+    assert {path.name for path in (tmp_path / "climb").iterdir()} == {".lock", JOURNAL, TABLE}
+    bench, row = make_bench(CLIMB.experiment(), Options(jobs=1)), trained[-1]
+    genome = bench.space.parse(row.genome)
+    for column in range(2):
+        seed = bench.seed(0, genome, column)
+        assert evaluate(bench, genome, seed).objectives["error"] == row.errors[column] / 60
+        for place, rung in enumerate((1, 2)):
+            found = evaluate(bench, genome, seed, stretch=Stretch(rung))
+            assert found.at_rung(("error",))["error"] == row.early[place][column] / 60
+    assert table.rungs == (1, 2, 3) and {len(row.early) for row in trained} == {2}
+    (tmp_path / "climb" / JOURNAL).unlink()
+    epochs.clear()
+    assert told(made(tmp_path / "climb", spec=CLIMB)) == told(table)
+    assert not epochs
+
+
+def climbing(job: Job) -> Evaluation:
+    """Stand in for a training that may be stopped; a file tells that it waits there."""
+    found, rung = toy(job), job.stretch.epochs
+    if job.stretch.file:
+        Path(job.stretch.file).parent.mkdir(parents=True, exist_ok=True)
+        Path(job.stretch.file).touch()
+    return Evaluation(Status.PRUNED, measures=rung_measures(rung, {"error": rung / 60})) if rung else found
+
+
+def test_what_fails_at_a_rung_has_failed_and_what_lacks_one_is_trained_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toys: Callable[..., Toys]
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def answer(job: Job) -> Evaluation:
+        asked.append((job.genome, job.stretch.epochs))
+        if "add(x, zero)" in job.genome and job.stretch.epochs == 2:
+            return Evaluation(Status.DIVERGED, message="a loss is nan", measures=rung_measures(2))
+        return climbing(job)
+
+    monkeypatch.setattr(climb, "run_job", answer)
+    table = made(tmp_path, spec=CLIMB)
+    failed = [row for row in table.rows.values() if row.status is Status.DIVERGED]
+    assert [row.message for row in failed] == ["a loss is nan"] * 2
+    rest = [row for row in table.rows.values() if row.errors]
+    assert {row.early for row in rest} == {((1, 1), (2, 2))}
+    assert [rung for who, rung in asked if who == rest[0].genome] == [1, 2, 0] * 2
+    assert [rung for who, rung in asked if who == failed[0].genome] == [1, 2] * 2
+    assert not (tmp_path / "rungs").exists()
+    plain = replace(CLIMB, settings={**CLIMB.settings, "halving": {}})
+    toys()
+    assert made(tmp_path / "plain", spec=plain).rungs == ()
+    asked.clear()
+    (tmp_path / "plain" / TABLE).unlink()
+    assert told(made(tmp_path / "plain", spec=CLIMB)) == told(table)
+    assert len(asked) == 2 * (3 * len(rest) + 2 * len(failed))
+
+
 # --- The tables that come with evobnn -------------------------------------------------------------------------------
 
 
@@ -394,7 +483,7 @@ def test_a_table_that_comes_with_evobnn_is_small_and_holds_its_baselines(name: s
     assert 3000 < genotypes(searched) <= MOST
     assert all(searched.check(searched.parse(text)) is None for text in spec.baselines)
     assert experiment.noise.repeats <= spec.seeds
-    assert spec.seeds >= 3
+    assert spec.seeds >= 2
 
 
 def test_the_joint_table_has_sixteen_expressions(cache: Path) -> None:
@@ -403,6 +492,17 @@ def test_the_joint_table_has_sixteen_expressions(cache: Path) -> None:
     bench: Bench = make_bench(replace(experiment, space=given), Options(jobs=1))
     assert sum(not bench.infeasible(genome) for _, genome in every(bench.space)) == 16
     assert all(parse_genome(str(genome)) for _, genome in every(bench.space))
+
+
+def test_the_halving_table_is_a_part_of_the_joint_one_trained_otherwise(cache: Path) -> None:
+    spec, joint = TABLES["joint-halving"], TABLES["joint-digits"].experiment()
+    experiment = spec.experiment()
+    for part in ("space", "dataset", "network", "objectives", "max_macs"):
+        assert getattr(experiment, part) == getattr(joint, part)
+    recipe = experiment.recipe
+    assert (recipe.epochs, recipe.schedule, recipe.kernels) == (8, "trunk", "fused")
+    assert replace(recipe, epochs=3, schedule="onecycle", kernels="torch") == joint.recipe
+    assert (experiment.halving.rungs, spec.topologies, spec.seeds, spec.more) == ((1, 2, 4, 8), 40, 2, 0)
 
 
 def test_settings_are_laid_over_the_preset_section_by_section() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evobnn.evolution import Halving
 from evobnn.experiment import to_text
 from evobnn.experiment.settings import Experiment, from_table
 from evobnn.experiment.setup import Options, make_bench
@@ -39,12 +40,22 @@ def errors(genome: Genome, columns: int = 3) -> tuple[int, ...]:
     return tuple(max(0, base + (noise * (column + 2)) % 11) for column in range(columns))
 
 
+def early(number: int, rung: int) -> int:
+    """Return the wrong images of the row with this number at a rung: no two rows have as many."""
+    return (37 * rung + 11) * number % 199
+
+
 def toy_experiment(**changes: Any) -> Experiment:
     return from_table({**SETTINGS, **changes}, "the toy table")
 
 
-def toy_table(folder: Path, columns: int = 3, **changes: Any) -> tuple[Experiment, Table]:
-    """Write the table below `folder` and return the experiment that searches it, and the table."""
+def toy_table(folder: Path, columns: int = 3, rungs: tuple[int, ...] = (), **changes: Any) -> tuple[Experiment, Table]:
+    """Write the table below `folder` and return the experiment that searches it, and the table.
+
+    With `rungs` its trainings, of which the last is the length, were scored at each of them.
+    """
+    if rungs:
+        changes["recipe"] = {**SETTINGS["recipe"], "epochs": rungs[-1], "schedule": "trunk"}
     experiment = toy_experiment(**changes)
     bench = make_bench(experiment, Options(jobs=1))
     rows, costs = {}, {}
@@ -59,17 +70,19 @@ def toy_table(folder: Path, columns: int = 3, **changes: Any) -> tuple[Experimen
         else:
             wrong = errors(canonical(bench.space, genome), columns)
             parent = tuple(max(0, one - 10) for one in wrong)
-            rows[name] = Row(name, str(genome), Status.OK, **counts, errors=wrong, parent=parent)
+            known = tuple((early(len(rows), rung),) * columns for rung in rungs[:-1])
+            rows[name] = Row(name, str(genome), Status.OK, **counts, errors=wrong, parent=parent, early=known)
     prepared = bench.prepared
     table = Table(
         name="toy",
-        experiment=to_text(experiment),
+        experiment=to_text(replace(experiment, halving=Halving(rungs))),
         protocol=bench.protocol.fingerprint(),
         images=IMAGES,
         seeds=tuple(range(columns)),
         rows=rows,
         data={"fingerprint": prepared.fingerprint, "shape": list(prepared.shape), "classes": prepared.classes,
               "train": prepared.train_count},
+        rungs=rungs,
     )  # fmt: skip
     (folder / "toy").mkdir(parents=True)
     write_table(folder / "toy" / "table.jsonl", table)
