@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+SPREAD ?= -n auto --maxprocesses 4 --dist worksteal
 BENCH ?= $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py))
 
 VENV := .venv
@@ -17,8 +18,8 @@ help:  ## list the targets
 evolve: $(READY)  ## run a search, the default one or as ARGS says: make evolve ARGS="--generations 20 --seed 3"
 	@$(BIN)/evobnn evolve $(ARGS)
 
-test: $(READY)  ## run the tests that take seconds; ARGS goes to pytest
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: $(READY)  ## run the tests that take seconds, a core each; ARGS goes to pytest, SPREAD= is for one process
+	@$(BIN)/python -m pytest -m "not slow" $(SPREAD) $(ARGS)
 
 test-slow: $(READY)  ## run the tests that take minutes; ARGS goes to pytest
 	@$(BIN)/python -m pytest -m slow $(ARGS)
