@@ -96,7 +96,8 @@ FORMS: dict[str, Form] = {form.name: form for form in (*_LEAVES_AND_UNARY, *_BIN
 
 @dataclass(frozen=True)
 class _Step:
-    form: Form
+    form: str
+    compute: Callable[..., Tensor]
     arguments: tuple[int, ...]
     parameters: tuple[str, ...]
 
@@ -127,7 +128,9 @@ class TreeActivation(nn.Module):
         arguments = tuple(self._flatten(sub, f"{place}{i}", forms, slots) for i, sub in enumerate(tree[1:]))
         for name, value in form.parameters:
             self.register_parameter(f"{place}_{name}", nn.Parameter(torch.full((1, self.channels, 1, 1), value)))
-        self._program.append(_Step(form, arguments or (0,), tuple(f"{place}_{name}" for name, _ in form.parameters)))
+        self._program.append(
+            _Step(form.name, form.compute, arguments or (0,), tuple(f"{place}_{name}" for name, _ in form.parameters))
+        )
         self.steps += form.arity > 0
         slot = len(self._program)
         if not any(forms[name].parameters for name in names_in(tree)):
@@ -139,15 +142,15 @@ class TreeActivation(nn.Module):
         """Every step as (form, slots of the arguments, names of the parameters); empty for x alone, and where a form is
         not of `FORMS`. `encoded` is the place for what the fast path makes of it.
         """
-        steps = [(step.form.name, step.arguments, step.parameters) for step in self._program]
-        return steps if all(FORMS.get(step.form.name) is step.form for step in self._program) else []
+        ours = all(step.form in FORMS and FORMS[step.form].compute is step.compute for step in self._program)
+        return [(step.form, step.arguments, step.parameters) for step in self._program] if ours else []
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a(x), shape, dtype and device of x."""
         values = [x]
         for step in self._program:
             arguments = [values[slot] for slot in step.arguments]
-            values.append(step.form.compute(*arguments, *(getattr(self, name) for name in step.parameters)))
+            values.append(step.compute(*arguments, *(getattr(self, name) for name in step.parameters)))
         a = values[-1]
         return a if a.shape == x.shape else a.expand_as(x)
 

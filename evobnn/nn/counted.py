@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evobnn.nn.activations import TreeActivation
+from evobnn.nn.expressed import by_number, learned, steps_of
 from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
 
 _NONE = np.zeros(0, np.float32)
@@ -59,7 +61,7 @@ class _Counted(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, gain: Tensor | None, bias: Tensor | None, weight: Tensor, norm: nn.BatchNorm2d | None,
-        slope: Floats, how: How,
+        slope: Floats, how: How, steps: Any, *parameters: Tensor,
     ) -> Tensor:  # fmt: skip
         (panels, whole), x = _loops(), channels_last(x)
         images, channels, height, width = x.shape
@@ -77,44 +79,51 @@ class _Counted(torch.autograd.Function):
             own, moments = scales(norm, norm.num_features), running(norm)
             eps, share = norm.eps, norm.momentum or 0.0
         notes = np.empty((5, max(channels, len(weight))))
-        seen = as_array(out)
+        seen, program = as_array(out), (steps, learned(parameters, channels))
         whole.layer(
             as_array(x), weights, normed, batch, *own, *moments, eps, share, how.scaled, floor, np.float32(how.filler),
             plan.images, plan.run, plan.place, plan.taps, plan.goal, plan.inside, kept.numpy(), notes,
-            seen if y is out else as_array(y), seen,
+            *program, seen if y is out else as_array(y), seen,
         )  # fmt: skip
         if how.learning:
             ctx.save_for_backward(x, weight, y)
-            ctx.rest = whole, plan, kept, weights, normed, batch, own[0], notes, slope, floor
+            ctx.rest = whole, plan, kept, weights, normed, batch, own[0], notes, slope, floor, program
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, made = ctx.saved_tensors
-        whole, plan, kept, weights, normed, batch, gain, notes, slope, floor = ctx.rest
+        whole, plan, kept, weights, normed, batch, gain, notes, slope, floor, program = ctx.rest
         gx, gw, gains = empty(x.shape), np.empty(weights.shape, np.float32), np.empty((2, len(gain)), np.float32)
+        gl = np.empty(program[1].shape, np.float32)
         whole.layer_backward(
             as_array(channels_last(grads[0])), as_array(x), as_array(made), weights, normed, batch, gain, slope, floor,
-            plan.images, plan.run, plan.place, plan.taps, plan.goal, kept.numpy(), notes, as_array(gx), gw, gains,
+            plan.images, plan.run, plan.place, plan.taps, plan.goal, kept.numpy(), notes, *program, as_array(gx), gw,
+            gains, gl,
         )  # fmt: skip
         filters, channels, kernel, _ = weight.shape
         back = torch.from_numpy(gw.reshape(filters, kernel, kernel, channels).transpose(0, 3, 1, 2))
-        return gx, *wanted(ctx, (1, gains[0]), (2, gains[1])), back, None, None, None
+        norm = wanted(ctx, (1, gains[0]), (2, gains[1]))
+        return gx, *norm, back, None, None, None, None, *wanted(ctx, *by_number(gl, 8))
 
 
 _counted: Any = _Counted.apply
 
 
-def counted(x: Tensor, norm: nn.BatchNorm2d | None, weight: Tensor, slope: Floats, how: How) -> Tensor:
+def counted(
+    x: Tensor, norm: nn.BatchNorm2d | None, tree: TreeActivation | None, weight: Tensor, slope: Floats, how: How
+) -> Tensor:
     """Return the layer's output, channels last; running moments follow.
 
     Arguments:
         x: a float32 map (N, C, H, W) on a CPU.
         norm: in front of the sign or, see `How`, behind it all, or None.
+        tree: in front of the sign, one that `expressed.can`, or None.
         weight: latent, (filters, C, kernel, kernel).
         slope: of the surrogate, see `evobnn.nn.kernels.sums_behind`.
         how: everything else.
     """
     gain, bias = (None, None) if norm is None else (norm.weight, norm.bias)
-    out: Tensor = _counted(x, gain, bias, weight, norm, slope, how)
+    parameters = () if tree is None else tree.parameters()
+    out: Tensor = _counted(x, gain, bias, weight, norm, slope, how, steps_of(tree), *parameters)
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -9,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from evobnn.nn.activations import TreeActivation
-from evobnn.nn.maps import as_array, channels_last, empty, wanted
+from evobnn.nn.maps import Floats, as_array, channels_last, empty, wanted
 from evobnn.nn.passes import Norm, kernels, programs, run
+
+_NO_STEPS = np.empty((0, 4), np.int64)
+_STRAIGHT = np.empty(0, np.float32)
 
 
 def can(activation: nn.Module | None, x: Tensor) -> TypeGuard[TreeActivation]:
@@ -35,10 +39,7 @@ class _Expressed(torch.autograd.Function):
         found = None if norm is None else Norm(norm, as_array(x))
         a = np.ones(channels, np.float32) if found is None else found.a
         b = np.zeros(channels, np.float32) if found is None else found.b
-        learned = np.empty((len(parameters), channels), np.float32)
-        for row, parameter in zip(learned, parameters, strict=True):
-            row[:] = parameter.detach().numpy().reshape(-1)
-        told = found is not None, a, b, steps, learned
+        told = found is not None, a, b, steps, learned(parameters, channels)
         run(programs().express, as_array(x), *told, as_array(out))
         ctx.save_for_backward(x)
         ctx.rest = found, told
@@ -50,14 +51,12 @@ class _Expressed(torch.autograd.Function):
         found, told = ctx.rest
         seen, out = as_array(x), empty(x.shape)
         grad = as_array(channels_last(grads[0]))
-        total, products, learned = run(programs().express_backward, grad, seen, *told, as_array(out))
+        total, products, back = run(programs().express_backward, grad, seen, *told, _STRAIGHT, as_array(out))
         gain = bias = None
         if found is not None:
             gain, bias, k1, k0 = found.backward(total, products)
             run(kernels().through_norm, as_array(out), seen, found.a, k1, k0)
-        rows = [row.reshape(1, -1, 1, 1) for row in learned]
-        numbered = [(5 + n, row) for n, row in enumerate(rows)]
-        return out, *wanted(ctx, (1, gain), (2, bias)), None, None, *wanted(ctx, *numbered)
+        return out, *wanted(ctx, (1, gain), (2, bias)), None, None, *wanted(ctx, *by_number(back, 5))
 
 
 _expressed: Any = _Expressed.apply
@@ -66,12 +65,14 @@ _expressed: Any = _Expressed.apply
 def expressed(x: Tensor, norm: nn.BatchNorm2d | None, activation: TreeActivation) -> Tensor:
     """Return activation(norm(x)) of a map that `can`, channels last; the norm's running moments follow."""
     gain, bias = (None, None) if norm is None else (norm.weight, norm.bias)
-    out: Tensor = _expressed(x, gain, bias, norm, _steps(activation), *activation.parameters())
+    out: Tensor = _expressed(x, gain, bias, norm, steps_of(activation), *activation.parameters())
     return out
 
 
-def _steps(activation: TreeActivation) -> Any:
-    """Return the activation's program as `evobnn.nn.programs` reads it; written once."""
+def steps_of(activation: TreeActivation | None) -> Any:
+    """Return the activation's program as `evobnn.nn.programs` reads it, written once; of None one without steps."""
+    if activation is None:
+        return _NO_STEPS
     if activation.encoded is None:
         codes, order = programs().CODES, [name for name, _ in activation.named_parameters()]
         rows = [
@@ -80,3 +81,16 @@ def _steps(activation: TreeActivation) -> Any:
         ]
         activation.encoded = np.array(rows, np.int64)
     return activation.encoded
+
+
+def learned(parameters: Sequence[Tensor], channels: int) -> Floats:
+    """Return the parameters of an expression, (1, C, 1, 1) each, as (P, C)."""
+    rows = np.empty((len(parameters), channels), np.float32)
+    for row, parameter in zip(rows, parameters, strict=True):
+        row[:] = parameter.detach().numpy().reshape(-1)
+    return rows
+
+
+def by_number(rows: Any, first: int) -> list[tuple[int, Any]]:
+    """Return the gradients of an expression's parameters, with the numbers of these among a function's inputs."""
+    return [(first + n, row.reshape(1, -1, 1, 1)) for n, row in enumerate(rows)]

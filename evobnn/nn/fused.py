@@ -234,9 +234,10 @@ def sign_convolution(
         x, norm, first = batch_normalised(x, first), None, None
     if site.shift is not None:
         x = site.shift(x)
-    if tree is not None:
+    inner = tree if _counts(x, conv) and not site.watching else None  # then part of the layer's function
+    if tree is not None and inner is None:
         x, norm = expressed.expressed(x, first, tree), norm if behind else None
-    elif site.activation is not None:
+    elif tree is None and site.activation is not None:
         x = site.activation(x)
     if site.watching:
         site.note(x)
@@ -250,7 +251,7 @@ def sign_convolution(
     filler = -1.0 if conv.padding == "minus_one" else 0.0
     said = conv.stride, conv.dilation, filler, scaled, rectify, joined, torch.is_grad_enabled()
     if _counts(x, conv):
-        out = counted(x, own, weight, slope, How(*said))
+        out = counted(x, own, inner, weight, slope, How(*said))
     else:
         gain, bias = (None, None) if own is None else (own.weight, own.bias)
         how = _How(*said, conv.border, conv.precision == "bf16")

@@ -374,9 +374,14 @@ def express(x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, o
 
 
 @njit(**OPTIONS)
-def express_backward(grad: Any, x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, out: Any) -> Any:
+def express_backward(
+    grad: Any, x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, slope: Any, out: Any
+) -> Any:
     """Write the gradient g of the program's input into `out`, shaped as x, and return the sums of g and of g x
     (float64, (C,); 0 without `normed`) and the gradients of the parameters (float64, (P, C)).
+
+    `grad` is that of what stands behind the program: something with a `slope`, as `kernels.sums_behind` reads it, or
+    nothing but the program where there are no numbers in it.
     """
     channels, end, rows = x.shape[3], len(steps) - 1, len(parameters)
     length = max(min(_PIECE, x.size) // channels, 1) * channels
@@ -384,13 +389,15 @@ def express_backward(grad: Any, x: Any, normed: bool, a: Any, b: Any, steps: Any
     gain, bias = _spread(a.reshape(1, -1), length)[0], _spread(b.reshape(1, -1), length)[0]
     weights, slots = _spread(parameters, length), np.empty((end + 2, length), np.float32)
     back = np.empty((end + 2, length), np.float32)
-    by_value = 1 if steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
+    by_value = 1 if len(slope) or steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
     sums, part = np.zeros((rows + 2, channels), np.float64), np.zeros((rows + 2, length), np.float32)
     for start in range(0, len(line), length):
         piece, goal, g = line[start : start + length], to[start : start + length], came[start : start + length]
         n = len(piece)
         first = _entered(piece, normed, gain, bias, slots[0])
         _compute(steps, end + by_value, weights, slots, first, slots[end + 1, :n])
+        if len(slope):
+            g = _passed(g, slots[end + 1, :n], slope, back[end + 1, :n])
         goal[:] = _ZERO
         back[1 : end + 1, :n] = _ZERO
         for s in range(end, -1, -1):
@@ -405,6 +412,15 @@ def express_backward(grad: Any, x: Any, normed: bool, a: Any, b: Any, steps: Any
         if start // length % _FOLDED == _FOLDED - 1 or start + n == len(line):
             _fold(part, sums)
     return sums[0], sums[1], sums[2:]
+
+
+@njit(**OPTIONS)
+def _passed(came: Any, v: Any, slope: Any, g: Any) -> Any:
+    """Write came slope(v) into g, and return it."""
+    clip, top, fall = slope[0], slope[1], slope[2]
+    for i in range(len(g)):
+        g[i] = came[i] * (top - fall * abs(v[i])) if abs(v[i]) < clip else _ZERO
+    return g
 
 
 @njit(**OPTIONS)

@@ -84,7 +84,7 @@ def test_sums_are_whole_numbers_whatever_their_size(channels: int, filler: float
         for shape in ((3, channels, 6, 6), (5, channels, 3, 3))
     )
     how = How(1, 1, filler, scaled=False, rectify=False, behind=False, learning=False)
-    found = counted(x, None, w, CLIP, how)
+    found = counted(x, None, None, w, CLIP, how)
     wanted = F.conv2d(F.pad(x, (1, 1, 1, 1), value=filler).double(), w.double())
     assert wanted.abs().max() > 0.5 * 9 * channels
     assert torch.equal(found.double(), wanted)

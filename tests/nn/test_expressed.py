@@ -12,7 +12,7 @@ from numba import njit
 from scipy import special
 from torch import Tensor, nn
 
-from evobnn.nn import TreeActivation
+from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, watch
 from evobnn.nn.activations import FORMS, Form, Tree
 from evobnn.nn.elementary import (
     arctangent,
@@ -25,8 +25,11 @@ from evobnn.nn.elementary import (
     sine,
 )
 from evobnn.nn.expressed import can, expressed
+from evobnn.nn.fused import fuse
 from evobnn.nn.layers import batch_norm
+from evobnn.nn.ops import binary_layer
 from evobnn.nn.programs import CODES
+from evobnn.nn.separable import normed_layer
 
 CHANNELS = 6
 X: Tree = ("x",)
@@ -202,16 +205,61 @@ def test_elementary_functions_on_planted_and_random_numbers(name: str) -> None:
         assert (np.sign(out[near]) == np.sign(x[near])).all()
 
 
-def test_the_fused_layer_takes_its_expression_along() -> None:
-    """A layer with an expression is one function for the norm and the expression and one for the convolution."""
-    from evobnn.nn import ConvStyle, Site
-    from evobnn.nn.fused import fuse
-    from evobnn.nn.ops import binary_layer
-
+def layers(tree: Tree, *, behind: bool, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    """Return a layer of modules in double precision, and the same one on the fast path."""
     torch.manual_seed(2)
-    layer = binary_layer(CHANNELS, 4, 3, lambda c: Site(TreeActivation(("erf", X), c)), ConvStyle("zero"))
-    fuse(layer)
-    out = layer(maps(1))
-    made = out.grad_fn.name()
-    before = out.grad_fn.next_functions[0][0].name()
-    assert (made, before) == ("_CountedBackward", "_ExpressedBackward")
+
+    def site(channels: int) -> Site:
+        return Site(TreeActivation(tree, channels), clip=1.3)
+
+    style = ConvStyle("zero", "mean" if behind else "none")  # a scaled sum of 0 may pass the ReLU of modules
+    make = normed_layer if behind else binary_layer
+    slow = make(CHANNELS, 4, 3, site, style, stride=stride)
+    with torch.no_grad():
+        for parameter in slow.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    fast = copy.deepcopy(slow)
+    fuse(fast)
+    return slow.double(), fast
+
+
+@pytest.mark.parametrize("tree", [("mul", ("sin", ("scale", X)), ("mix", X, ("const",))), ("erf", X), ("const",)])
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_whole_layer_with_an_expression(tree: Tree, behind: bool, training: bool) -> None:
+    slow, fast = layers(tree, behind=behind)
+    x = maps(1, images=37)
+    for layer in (slow, fast):
+        layer.train(training)
+    left, right = x.double().requires_grad_(), x.clone().requires_grad_()
+    one, two = slow(left), fast(right)
+    assert two.grad_fn.name() == "_CountedBackward"
+    assert "AccumulateGrad" in two.grad_fn.next_functions[0][0].name()  # nothing between it and the input
+    torch.testing.assert_close(two.double(), one, rtol=2e-5, atol=2e-5)
+    grad = torch.randn(one.shape, generator=torch.Generator().manual_seed(3))
+    torch.autograd.backward(one, grad.double())
+    torch.autograd.backward(two, grad)
+    assert right.grad is not None
+    exact = torch.zeros_like(left) if left.grad is None else left.grad
+    torch.testing.assert_close(right.grad.double(), exact, rtol=1e-3, atol=2e-4)
+    for (name, p), (_, q) in zip(fast.named_parameters(), slow.named_parameters(), strict=True):
+        assert p.grad is not None, name
+        exact = torch.zeros_like(q) if q.grad is None else q.grad
+        torch.testing.assert_close(p.grad.double(), exact, rtol=1e-3, atol=2e-3, msg=name)
+
+
+def test_a_watched_layer_notes_what_its_expression_puts_out() -> None:
+    slow, fast = layers(("square", X), behind=False)
+    for layer in (slow, fast):
+        watch(layer)
+    x = maps(1)
+    torch.testing.assert_close(fast(x).double(), slow(x.double()), rtol=2e-5, atol=2e-5)
+    assert all_finite(fast)
+
+
+def test_a_larger_map_has_the_expression_in_front_of_the_librarys_convolution() -> None:
+    slow, fast = layers(("erf", X), behind=False)
+    x = maps(1, images=2, side=20)
+    out = fast(x)
+    assert out.grad_fn.next_functions[0][0].name() == "_ExpressedBackward"
+    torch.testing.assert_close(out.double(), slow(x.double()), rtol=2e-5, atol=2e-5)
