@@ -4,334 +4,31 @@ a map that stays in the cache. PyTorch makes a pass over memory for each form, a
 A program is an array of steps (S, 4), int64: the number of a form in `CODES`, the slots of its arguments, the row of
 its parameter or -1. Slot 0 holds the input v = a x + b, slot i + 1 what step i made. A map is float32 (N, H, W, C), as
 in `evobnn.nn.kernels`; parameters are (P, C).
-
-Both formulas of every form stand in `_step` and `_step_back`. At kinks they are PyTorch's: |x|' and relu' are 0 at 0,
-min0' is 1 at 0, max and min halve theirs between equals.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from evobnn.nn.elementary import (
-    FAR,
-    OPTIONS,
-    arctangent,
-    bell,
-    bits_of,
-    complement,
-    cosine,
-    error_function,
-    exponential,
-    logarithm,
-    sigmoid,
-    sine,
-    slope_of_erf,
-)
-
-_NAMES = (
-    "zero square cube sqrt ln sin cos sigmoid tan atan erf erfc expabs gauss relu min0 abs neg scale shift const "
-    "add sub mul div ratio max min gate gaussdiff expdiff mix"
-)
-CODES = {name: code for code, name in enumerate(_NAMES.split())}
-"""The number of every form that a program can hold; `x` is slot 0."""
-
-BY_VALUE = tuple(CODES[name] for name in ("sigmoid", "tan", "expabs", "gauss", "div", "ratio", "gaussdiff", "expdiff"))
-"""Forms whose derivative here is one of their value."""
+from evobnn.nn.elementary import OPTIONS
+from evobnn.nn.formloops import BY_VALUE, CODES, step, step_back
 
 _PIECE = 2048
 """So many numbers of a map are worked on at a time: the slots of a dozen steps fill a fraction of a cache."""
 _FOLDED = 32
 """So many pieces are summed in float32 before the sums are added in float64."""
 
-_ZERO, _HALF, _ONE, _TWO, _THREE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)
-_EPSILON = np.float32(1e-8)
-_WITHOUT_SIGN, _FAR_BITS = np.uint32(0x7FFFFFFF), np.float32(FAR).view(np.uint32)
-
-
-@njit(inline="always", **OPTIONS)
-def _sign(v: Any) -> Any:
-    return _ONE if v > _ZERO else (-_ONE if v < _ZERO else v)
-
-
-@njit(**OPTIONS)
-def _far(p: Any) -> bool:
-    """Tell whether a piece holds numbers that are too far from 0 for the reduction of angles, or not finite. Bits of
-    numbers above 0 are in the order of these, and LLVM makes vectors of a greatest integer, but of no greatest float.
-    """
-    most = np.uint32(0)
-    for i in range(len(p)):
-        most = max(most, bits_of(p[i]) & _WITHOUT_SIGN)
-    return bool(most > _FAR_BITS)
-
-
-@njit(**OPTIONS)
-def _step(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
-    """Write a form of p and q into y; w is its parameter, spread over the piece."""
-    n = len(y)
-    if code == 0:  # zero
-        for i in range(n):
-            y[i] = _ZERO
-    elif code == 1:  # square
-        for i in range(n):
-            y[i] = p[i] * p[i]
-    elif code == 2:  # cube
-        for i in range(n):
-            y[i] = p[i] * p[i] * p[i]
-    elif code == 3:  # sqrt: sgn(p) sqrt(|p| + eps)
-        for i in range(n):
-            y[i] = _sign(p[i]) * np.sqrt(abs(p[i]) + _EPSILON)
-    elif code == 4:  # ln(|p| + eps)
-        for i in range(n):
-            y[i] = logarithm(abs(p[i]) + _EPSILON)
-    elif code == 5 and not _far(p):  # sin
-        for i in range(n):
-            y[i] = sine(p[i])
-    elif code == 5:
-        for i in range(n):
-            y[i] = math.sin(np.float64(p[i]))
-    elif code == 6 and not _far(p):  # cos
-        for i in range(n):
-            y[i] = cosine(p[i])
-    elif code == 6:
-        for i in range(n):
-            y[i] = math.cos(np.float64(p[i]))
-    elif code == 7:  # sigmoid
-        for i in range(n):
-            y[i] = sigmoid(p[i])
-    elif code == 8 and not _far(p):  # tan
-        for i in range(n):
-            y[i] = sine(p[i]) / cosine(p[i])
-    elif code == 8:
-        for i in range(n):
-            y[i] = math.tan(np.float64(p[i]))
-    elif code == 9:  # atan
-        for i in range(n):
-            y[i] = arctangent(p[i])
-    elif code == 10:  # erf
-        for i in range(n):
-            y[i] = error_function(p[i])
-    elif code == 11:  # erfc
-        for i in range(n):
-            y[i] = complement(p[i])
-    elif code == 12:  # exp(eps - |p|)
-        for i in range(n):
-            y[i] = exponential(_EPSILON - abs(p[i]))
-    elif code == 13:  # exp(-p²)
-        for i in range(n):
-            y[i] = bell(p[i])
-    elif code == 14:  # relu
-        for i in range(n):
-            y[i] = _ZERO if p[i] <= _ZERO else p[i]
-    elif code == 15:  # min0
-        for i in range(n):
-            y[i] = _ZERO if p[i] > _ZERO else p[i]
-    elif code == 16:  # abs
-        for i in range(n):
-            y[i] = abs(p[i])
-    elif code == 17:  # neg
-        for i in range(n):
-            y[i] = -p[i]
-    elif code == 18:  # scale
-        for i in range(n):
-            y[i] = p[i] * w[i]
-    elif code == 19:  # shift
-        for i in range(n):
-            y[i] = p[i] + w[i]
-    elif code == 20:  # const
-        for i in range(n):
-            y[i] = w[i]
-    elif code == 21:  # add
-        for i in range(n):
-            y[i] = p[i] + q[i]
-    elif code == 22:  # sub
-        for i in range(n):
-            y[i] = p[i] - q[i]
-    elif code == 23:  # mul
-        for i in range(n):
-            y[i] = p[i] * q[i]
-    elif code == 24:  # div
-        for i in range(n):
-            y[i] = p[i] / (q[i] + _EPSILON)
-    elif code == 25:  # ratio: p / (p + q + eps)
-        for i in range(n):
-            y[i] = p[i] / (p[i] + q[i] + _EPSILON)
-    elif code == 26:  # max
-        for i in range(n):
-            y[i] = p[i] if p[i] > q[i] or p[i] != p[i] else q[i]
-    elif code == 27:  # min
-        for i in range(n):
-            y[i] = p[i] if p[i] < q[i] or p[i] != p[i] else q[i]
-    elif code == 28:  # gate: p sigmoid(q)
-        for i in range(n):
-            y[i] = p[i] * sigmoid(q[i])
-    elif code == 29:  # exp(-(p - q)²)
-        for i in range(n):
-            y[i] = bell(p[i] - q[i])
-    elif code == 30:  # exp(-|p - q|)
-        for i in range(n):
-            y[i] = exponential(-abs(p[i] - q[i]))
-    elif code == 31:  # mix: w p + (1 - w) q
-        for i in range(n):
-            y[i] = w[i] * p[i] + (_ONE - w[i]) * q[i]
-
-
-@njit(**OPTIONS)
-def _step_back(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
-    """Add to gp, gq and gw what a form hands back of g, the gradient of its y. `y` is written over."""
-    n = len(y)
-    if code == 0:  # zero
-        pass
-    elif code == 1:  # square: 2 p
-        for i in range(n):
-            gp[i] += g[i] * (_TWO * p[i])
-    elif code == 2:  # cube: 3 p²
-        for i in range(n):
-            gp[i] += g[i] * (_THREE * p[i] * p[i])
-    elif code == 3:  # sqrt: 1 / (2 sqrt(|p| + eps)), at 0 nothing
-        for i in range(n):
-            gp[i] += g[i] * (abs(_sign(p[i])) * _HALF / np.sqrt(abs(p[i]) + _EPSILON))
-    elif code == 4:  # ln: sgn(p) / (|p| + eps)
-        for i in range(n):
-            gp[i] += g[i] * _sign(p[i]) / (abs(p[i]) + _EPSILON)
-    elif code == 5 and not _far(p):  # sin: cos p
-        for i in range(n):
-            gp[i] += g[i] * cosine(p[i])
-    elif code == 5:
-        for i in range(n):
-            gp[i] += g[i] * math.cos(np.float64(p[i]))
-    elif code == 6 and not _far(p):  # cos: -sin p
-        for i in range(n):
-            gp[i] -= g[i] * sine(p[i])
-    elif code == 6:
-        for i in range(n):
-            gp[i] -= g[i] * math.sin(np.float64(p[i]))
-    elif code == 7:  # sigmoid: y (1 - y)
-        for i in range(n):
-            gp[i] += g[i] * (y[i] * (_ONE - y[i]))
-    elif code == 8:  # tan: 1 + y²
-        for i in range(n):
-            gp[i] += g[i] * (_ONE + y[i] * y[i])
-    elif code == 9:  # atan: 1 / (1 + p²)
-        for i in range(n):
-            gp[i] += g[i] / (_ONE + p[i] * p[i])
-    elif code == 10:  # erf: 2 / sqrt(pi) exp(-p²)
-        for i in range(n):
-            gp[i] += g[i] * slope_of_erf(p[i])
-    elif code == 11:  # erfc: -2 / sqrt(pi) exp(-p²)
-        for i in range(n):
-            gp[i] -= g[i] * slope_of_erf(p[i])
-    elif code == 12:  # expabs: -sgn(p) y
-        for i in range(n):
-            gp[i] -= g[i] * (_sign(p[i]) * y[i])
-    elif code == 13:  # gauss: -2 p y
-        for i in range(n):
-            gp[i] -= g[i] * (_TWO * p[i] * y[i])
-    elif code == 14:  # relu: 1 above 0
-        for i in range(n):
-            gp[i] += g[i] if p[i] > _ZERO else _ZERO
-    elif code == 15:  # min0: 1 up to 0
-        for i in range(n):
-            gp[i] += g[i] if p[i] <= _ZERO else _ZERO
-    elif code == 16:  # abs: sgn(p)
-        for i in range(n):
-            gp[i] += g[i] * _sign(p[i])
-    elif code == 17:  # neg: -1
-        for i in range(n):
-            gp[i] -= g[i]
-    elif code == 18:  # scale: w, p
-        for i in range(n):
-            gp[i] += g[i] * w[i]
-        for i in range(n):
-            gw[i] += g[i] * p[i]
-    elif code == 19:  # shift: 1, 1
-        for i in range(n):
-            gp[i] += g[i]
-        for i in range(n):
-            gw[i] += g[i]
-    elif code == 20:  # const: 1
-        for i in range(n):
-            gw[i] += g[i]
-    elif code == 21:  # add: 1, 1
-        for i in range(n):
-            gp[i] += g[i]
-        for i in range(n):
-            gq[i] += g[i]
-    elif code == 22:  # sub: 1, -1
-        for i in range(n):
-            gp[i] += g[i]
-        for i in range(n):
-            gq[i] -= g[i]
-    elif code == 23:  # mul: q, p
-        for i in range(n):
-            gp[i] += g[i] * q[i]
-        for i in range(n):
-            gq[i] += g[i] * p[i]
-    elif code == 24:  # div: 1 / (q + eps), -y / (q + eps)
-        for i in range(n):
-            gp[i] += g[i] / (q[i] + _EPSILON)
-        for i in range(n):
-            gq[i] -= g[i] * y[i] / (q[i] + _EPSILON)
-    elif code == 25:  # ratio: (1 - y) / (p + q + eps), -y / (p + q + eps)
-        for i in range(n):
-            y[i] = y[i] / (p[i] + q[i] + _EPSILON) * g[i]
-        for i in range(n):
-            gp[i] += g[i] / (p[i] + q[i] + _EPSILON) - y[i]
-        for i in range(n):
-            gq[i] -= y[i]
-    elif code == 26:  # max: 1 for the greater one
-        for i in range(n):
-            y[i] = _ONE if p[i] > q[i] else (_HALF if p[i] == q[i] else _ZERO)
-        for i in range(n):
-            gp[i] += g[i] * y[i]
-        for i in range(n):
-            gq[i] += g[i] * (_ONE - y[i])
-    elif code == 27:  # min: 1 for the smaller one
-        for i in range(n):
-            y[i] = _ONE if p[i] < q[i] else (_HALF if p[i] == q[i] else _ZERO)
-        for i in range(n):
-            gp[i] += g[i] * y[i]
-        for i in range(n):
-            gq[i] += g[i] * (_ONE - y[i])
-    elif code == 28:  # gate: s, p s (1 - s) with s = sigmoid(q)
-        for i in range(n):
-            y[i] = sigmoid(q[i])
-        for i in range(n):
-            gp[i] += g[i] * y[i]
-        for i in range(n):
-            gq[i] += g[i] * p[i] * (y[i] * (_ONE - y[i]))
-    elif code == 29:  # gaussdiff: -2 (p - q) y, 2 (p - q) y
-        for i in range(n):
-            y[i] = y[i] * (_TWO * (p[i] - q[i])) * g[i]
-        for i in range(n):
-            gp[i] -= y[i]
-        for i in range(n):
-            gq[i] += y[i]
-    elif code == 30:  # expdiff: -sgn(p - q) y, sgn(p - q) y
-        for i in range(n):
-            y[i] = y[i] * _sign(p[i] - q[i]) * g[i]
-        for i in range(n):
-            gp[i] -= y[i]
-        for i in range(n):
-            gq[i] += y[i]
-    elif code == 31:  # mix: w, 1 - w, p - q
-        for i in range(n):
-            gp[i] += g[i] * w[i]
-        for i in range(n):
-            gq[i] += g[i] * (_ONE - w[i])
-        for i in range(n):
-            gw[i] += g[i] * (p[i] - q[i])
+_ZERO = np.float32(0)
 
 
 @njit(**OPTIONS)
 def _spread(values: Any, length: int) -> Any:
-    """Return (rows, length): a number of each channel, repeated along a piece."""
+    """Return (rows, length): a number of each channel, repeated along a piece; a row of nothing where there is none."""
     rows, channels = values.shape
-    lines = np.empty((rows, length), np.float32)
+    lines = np.empty((max(rows, 1), length), np.float32)
     for r in range(rows):
         for start in range(0, length, channels):
             for c in range(channels):
@@ -347,7 +44,7 @@ def _compute(steps: Any, count: int, weights: Any, slots: Any, first: Any, last:
         p = first if steps[s, 1] == 0 else slots[steps[s, 1], :n]
         q = first if steps[s, 2] == 0 else slots[steps[s, 2], :n]
         y = last if s == len(steps) - 1 else slots[s + 1, :n]
-        _step(steps[s, 0], p, q, weights[max(steps[s, 3], 0), :n], y)
+        step(steps[s, 0], p, q, weights[max(steps[s, 3], 0), :n], y)
 
 
 @njit(**OPTIONS)
@@ -390,7 +87,7 @@ def express_backward(
     weights, slots = _spread(parameters, length), np.empty((end + 2, length), np.float32)
     back = np.empty((end + 2, length), np.float32)
     by_value = 1 if len(slope) or steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
-    sums, part = np.zeros((rows + 2, channels), np.float64), np.zeros((rows + 2, length), np.float32)
+    sums, part = np.zeros((rows + 2, channels), np.float64), np.zeros((rows + 3, length), np.float32)
     for start in range(0, len(line), length):
         piece, goal, g = line[start : start + length], to[start : start + length], came[start : start + length]
         n = len(piece)
@@ -406,7 +103,7 @@ def express_backward(
             q, gq = (first, goal) if other == 0 else (slots[other, :n], back[other, :n])
             came_here = g if s == end else back[s + 1, :n]
             y, gw = slots[s + 1, :n], part[row + 2, :n]
-            _step_back(steps[s, 0], p, q, weights[row, :n], y, came_here, gp, gq, gw)
+            step_back(steps[s, 0], p, q, weights[row, :n], y, came_here, gp, gq, gw)
         if normed:
             _add_up(goal, piece, part[0], part[1])
         if start // length % _FOLDED == _FOLDED - 1 or start + n == len(line):
@@ -440,3 +137,6 @@ def _fold(part: Any, sums: Any) -> None:
             for c in range(channels):
                 sums[r, c] += part[r, start + c]
     part[:] = _ZERO
+
+
+__all__ = ["CODES", "express", "express_backward"]

@@ -45,7 +45,7 @@ def of(name: str) -> Tree:
     return (name, *((), (X,), (("scale", X), ("shift", X)))[arity])
 
 
-def close(tree: Tree, x: Tensor, *, norm: nn.BatchNorm2d | None = None, tolerance: float = 2e-5) -> None:
+def check_close(tree: Tree, x: Tensor, *, norm: nn.BatchNorm2d | None = None, tolerance: float = 2e-5) -> None:
     """Compare value and gradients of the fast path with those of modules in double precision."""
     torch.manual_seed(4)
     fast = TreeActivation(tree, CHANNELS)
@@ -87,19 +87,19 @@ def test_a_form(name: str) -> None:
     x = maps(1)
     if name in {"tan", "div", "ratio"}:  # their poles are as steep as can be
         x = x.clamp(-1.2, 1.2) if name == "tan" else x.abs() + 0.5
-    close(of(name), x)
+    check_close(of(name), x)
 
 
 @pytest.mark.parametrize("name", ["abs", "relu", "min0", "sqrt", "expabs", "ln"])
 def test_a_kink_has_the_slope_that_pytorch_gives_it(name: str) -> None:
     x = maps(2)
     x[:, :, ::2] = 0.0
-    close((name, X), x)
+    check_close((name, X), x)
 
 
 @pytest.mark.parametrize("name", ["max", "min", "expdiff", "gaussdiff"])
 def test_equal_arguments(name: str) -> None:
-    close((name, X, ("abs", X)), maps(3))
+    check_close((name, X, ("abs", X)), maps(3))
 
 
 TREES: tuple[Tree, ...] = (
@@ -118,11 +118,11 @@ def test_a_tree_behind_a_batch_norm(tree: Tree, training: bool) -> None:
     norm = batch_norm(CHANNELS).train(training)
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
-    close(tree, maps(4) + 1.0, norm=norm)
+    check_close(tree, maps(4) + 1.0, norm=norm)
 
 
 def test_maps_of_many_pieces_with_a_short_last_one() -> None:
-    close(TREES[0], maps(5, scale=0.5, images=41, side=33), tolerance=2e-4)
+    check_close(TREES[0], maps(5, scale=0.5, images=41, side=33), tolerance=2e-4)
 
 
 def test_a_map_of_more_channels_than_a_piece_has_places() -> None:
@@ -150,7 +150,7 @@ def test_two_threads_agree_with_one() -> None:
 def test_angles_far_from_0_and_what_is_not_finite(name: str) -> None:
     x = maps(8, images=1, side=4)
     x[0, 0, 0, 0], x[0, 1, 0, 0], x[0, 2, 0, 0] = 1e6, float("inf"), float("nan")
-    close((name, X), x)
+    check_close((name, X), x)
 
 
 @pytest.mark.parametrize("name", [name for name in CODES if FORMS[name].arity == 1])
