@@ -14,14 +14,26 @@ import numpy as np
 import pytest
 import torch
 
-from evobnn import fitness
 from evobnn._seeding import generator
 from evobnn.analysis import Axis, hypervolume
 from evobnn.data import DatasetSpec, load_test, load_train, prepare
 from evobnn.errors import DataError, DeviceError, ExperimentError, NetworkError
 from evobnn.experiment.settings import SpaceSettings
 from evobnn.experiment.setup import Options, make_bench
-from evobnn.fitness import OBJECTIVES, Additions, Bench, Job, Protocol, check_device, check_jobs_fit, evaluate, run_job
+from evobnn.fitness import (
+    OBJECTIVES,
+    Additions,
+    Bench,
+    Job,
+    Protocol,
+    check_device,
+    check_jobs_fit,
+    evaluate,
+    evaluation,
+    run_job,
+)
+from evobnn.fitness import bench as benches
+from evobnn.fitness import protocol as protocols
 from evobnn.genome import OpSpec
 from evobnn.nn import OPS, BinaryConv2d, Site
 from evobnn.records import Evaluation, Status
@@ -95,8 +107,8 @@ def test_a_genome_over_the_bound_on_work_is_invalid_untrained(
     tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[int] = []
-    real = fitness.train
-    monkeypatch.setattr(fitness, "train", lambda *a, **k: (trained.append(1), real(*a, **k))[1])
+    real = evaluation.train
+    monkeypatch.setattr(evaluation, "train", lambda *a, **k: (trained.append(1), real(*a, **k))[1])
     cost = tiny_bench.cost(tiny_bench.space.parse(GOOD))
     macs = 3.0 * (cost.binary_macs + cost.real_macs) * 100 * 1  # images, epochs
     exactly = replace(tiny_bench, protocol=replace(tiny_bench.protocol, max_macs=macs))
@@ -112,7 +124,7 @@ def test_a_genome_over_the_bound_on_work_is_invalid_untrained(
 def test_a_sign_that_never_changes_is_invalid_untrained(
     tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, expression: str
 ) -> None:
-    monkeypatch.setattr(fitness, "train", None)
+    monkeypatch.setattr(evaluation, "train", None)
     found = run(tiny_bench, f"{CELLS} @normal = {expression} @reduction = x")
     assert found.status is Status.INVALID
     assert "@normal" in found.message and "constant" in found.message
@@ -130,7 +142,7 @@ def test_a_constant_sign_where_no_edge_is_does_not_matter(tiny_bench: Bench) -> 
 
 
 def test_no_path_is_invalid_untrained(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitness, "train", None)
+    monkeypatch.setattr(evaluation, "train", None)
     found = run(tiny_bench, f"normal[{ALL_ZERO}] reduction[{ALL_ZERO}] @net = x")
     assert found.status is Status.INVALID
     assert "no path" in found.message
@@ -177,7 +189,7 @@ def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, 
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError("planted")
 
-    monkeypatch.setattr(fitness, place, fail)
+    monkeypatch.setattr(evaluation if place == "train" else benches, place, fail)
     found = run_job(Job(replace(tiny_bench), GOOD, 1))  # a bench that has not counted anything yet
     if place == "key":  # only the parent asks for it
         assert found.status is Status.OK
@@ -294,7 +306,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
         for name in later:
             del said[part][name]
     assert {len(said), len(said["network"]), len(said["recipe"])} == {5, 8, 13}
-    versions = [fitness.DECODER_VERSION, fitness.OPERATIONS_VERSION, torch.__version__.split("+")[0]]
+    versions = [protocols.DECODER_VERSION, protocols.OPERATIONS_VERSION, torch.__version__.split("+")[0]]
     text = json.dumps([said, versions], sort_keys=True)
     assert protocol.fingerprint() == hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -306,7 +318,7 @@ def test_versions_are_in_the_fingerprint(tiny_bench: Bench, monkeypatch: pytest.
     if version == "torch":
         monkeypatch.setattr(torch, "__version__", "1.0.0")
     else:
-        monkeypatch.setattr(fitness, version, 99)
+        monkeypatch.setattr(protocols, version, 99)
     assert tiny_bench.protocol.fingerprint() != before
 
 
@@ -341,7 +353,7 @@ def test_the_surround_carries_recipe_and_network(tiny_bench: Bench) -> None:
     assert (around.shape, around.classes) == ((1, 8, 8), 10)
     assert around.template == changed.protocol.network
     with torch.device("meta"):
-        network = fitness.decode(changed.space, changed.space.parse(GOOD), around)
+        network = benches.decode(changed.space, changed.space.parse(GOOD), around)
     sites = [m for m in network.modules() if type(m).__name__ == "Site"]
     assert sites
     assert {(m.surrogate, m.clip, m.short) for m in sites} == {("approxsign", 1.3, True)}
@@ -462,8 +474,8 @@ def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny_bench: B
 
 def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench, counted = replace(tiny_bench), []
-    real = fitness.count
-    monkeypatch.setattr(fitness, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
+    real = benches.count
+    monkeypatch.setattr(benches, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
     good, same, other = (bench.space.parse(text) for text in (GOOD, SAME, f"{CELLS} @net = x"))
     assert bench.cost(good) is bench.cost(same) is bench.cost(good)
     assert len(counted) == 1
@@ -483,7 +495,7 @@ def test_counts_stay_at_home_and_do_not_pile_up(tiny_bench: Bench, monkeypatch: 
     before = pickle.dumps(bench)
     texts = [f"{CELLS} @net = {expression}" for expression in ("x", "sin(x)", "cube(x)", "scale(x)")]
     genomes = [bench.space.parse(text) for text in texts]
-    monkeypatch.setattr(fitness, "_COSTS", 2)
+    monkeypatch.setattr(benches, "_COSTS", 2)
     first = [bench.cost(genome) for genome in genomes]
     assert pickle.dumps(bench) == before
     assert pickle.loads(before) == bench == tiny_bench
@@ -499,8 +511,8 @@ def test_real_weights_change_the_training_and_no_count(tiny_bench: Bench, monkey
     real = with_recipe(tiny_bench, weights="real")
     assert real.protocol.fingerprint() != tiny_bench.protocol.fingerprint()
     trained = []
-    train = fitness.train
-    monkeypatch.setattr(fitness, "train", lambda net, *a, **k: (trained.append(net), train(net, *a, **k))[1])
+    train = evaluation.train
+    monkeypatch.setattr(evaluation, "train", lambda net, *a, **k: (trained.append(net), train(net, *a, **k))[1])
     first, second = run(tiny_bench, GOOD), run(real, GOOD)
     assert (first.status, second.status) == (Status.OK, Status.OK)
     assert first.measures["loss"] != second.measures["loss"]
@@ -530,8 +542,8 @@ def test_the_twin_is_real_and_starts_from_the_same_weights(tiny_bench: Bench, mo
         started.append((recipe, seed, {name: value.clone() for name, value in network.state_dict().items()}, network))
         return train(network, data, recipe, seed, **how)
 
-    train = fitness.train
-    monkeypatch.setattr(fitness, "train", look)
+    train = evaluation.train
+    monkeypatch.setattr(evaluation, "train", look)
     evaluate(tiny_bench, tiny_bench.space.parse(GOOD), 7, twin=True)
     assert len(started) == 2
     child, parent = started
@@ -550,7 +562,7 @@ def test_a_twin_that_fails_leaves_the_child_as_it_is(
     tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     calls = []
-    train = fitness.train
+    train = evaluation.train
 
     def fail(*arguments: Any, **how: Any) -> TrainResult:
         calls.append(1)
@@ -560,7 +572,7 @@ def test_a_twin_that_fails_leaves_the_child_as_it_is(
             raise RuntimeError("planted")
         return TrainResult((), ends, "planted")
 
-    monkeypatch.setattr(fitness, "train", fail)
+    monkeypatch.setattr(evaluation, "train", fail)
     found = run_job(Job(tiny_bench, GOOD, 1, twin=True))
     assert len(calls) == 2
     assert (found.status, found.message, found.traceback) == (Status.OK, "", "")
@@ -571,7 +583,9 @@ def test_a_twin_that_fails_leaves_the_child_as_it_is(
 
 def test_a_child_that_fails_has_no_twin(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(fitness, "train", lambda *a, **k: (calls.append(1), TrainResult((), "diverged", "planted"))[1])
+    monkeypatch.setattr(
+        evaluation, "train", lambda *a, **k: (calls.append(1), TrainResult((), "diverged", "planted"))[1]
+    )
     found = run_job(Job(tiny_bench, GOOD, 1, twin=True))
     assert (found.status, len(calls)) == (Status.DIVERGED, 1)
     assert "parent_error" not in found.measures

@@ -17,20 +17,19 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from evobnn import fitness
 from evobnn.data.batches import Tensors
-from evobnn.fitness import Bench, Job, run_job
+from evobnn.fitness import Bench, Job, evaluation, run_job
 from evobnn.records import Evaluation
 from evobnn.training import loop, scoring
 
 REST = "rest"
 PLACES: tuple[tuple[str, Any, str], ...] = (
-    ("training", fitness, "train"),
+    ("training", evaluation, "train"),
     ("decoding", Bench, "network"),
     ("decoding", Bench, "cost"),
     ("decoding", Bench, "infeasible"),
-    ("decoding", fitness, "_behaviour"),
-    ("data", fitness, "_tensors"),
+    ("decoding", evaluation, "_behaviour"),
+    ("data", evaluation, "_tensors"),
     ("data", loop, "normalise"),
     ("data", scoring, "normalise"),
 )

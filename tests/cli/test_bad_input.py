@@ -155,7 +155,7 @@ def test_generation_0_damaged(evobnn: Call, a_run: Path) -> None:
 def test_a_run_of_other_data_or_versions_is_not_mixed(
     evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evobnn.fitness.OPERATIONS_VERSION", 4711)
+    monkeypatch.setattr("evobnn.fitness.protocol.OPERATIONS_VERSION", 4711)
     check_refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "protocol", "--seed-from")
 
 

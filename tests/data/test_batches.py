@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from evobnn import fitness
 from evobnn.data import open_split
 from evobnn.data.batches import (
     AUGMENTATIONS,
@@ -28,7 +27,7 @@ from evobnn.data.batches import (
 )
 from evobnn.data.dataset import Images, Split
 from evobnn.errors import DataError
-from evobnn.fitness import Bench, evaluate
+from evobnn.fitness import Bench, evaluate, evaluation
 from evobnn.records import Status
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/smaps")
@@ -142,7 +141,7 @@ def test_a_training_writes_to_no_image(tiny_bench: Bench) -> None:
     genome = tiny_bench.space.extremes()[0]
     assert evaluate(tiny_bench, genome, 1).status is Status.OK
     tensors = to_tensors(open_split(tiny_bench.prepared.folder))
-    data = fitness._tensors(tiny_bench.prepared.folder, "cpu")
+    data = evaluation._tensors(tiny_bench.prepared.folder, "cpu")
     assert kilobytes(data.train_images, "train-images.npy", "Anonymous") == 0
     assert torch.equal(data.train_images, tensors.train_images)
 

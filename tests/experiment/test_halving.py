@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from evobnn import fitness
 from evobnn.cli.entry import run
 from evobnn.errors import ExperimentError, SearchError
 from evobnn.evolution import Halving
@@ -25,7 +24,7 @@ from evobnn.experiment import session
 from evobnn.experiment.session import FRESH, RUNGS, Progress, Session
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.setup import Options, create, make_bench
-from evobnn.fitness import Job, Stretch, evaluate
+from evobnn.fitness import Job, Stretch, evaluate, evaluation
 from evobnn.parallel import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status, rung_measures
 from evobnn.snapshot import Journal, read_generations, read_journal
@@ -239,7 +238,7 @@ def test_files_between_rungs_save_time_and_decide_nothing(
 ) -> None:
     """One generation: 6 to the first rung, 3 of them to the second, 2 of these to the third."""
     folder = create(halved(tiny), Options(jobs=1), tmp_path)
-    real = fitness.load_trunk
+    real = evaluation.load_trunk
     damaged = []
 
     def damaging(path: Path, training: str) -> Any:
@@ -253,7 +252,7 @@ def test_files_between_rungs_save_time_and_decide_nothing(
         damaged.append(path.exists())
         return real(path, training)
 
-    monkeypatch.setattr(fitness, "load_trunk", damaging)
+    monkeypatch.setattr(evaluation, "load_trunk", damaging)
     epochs = epochs_trained(monkeypatch)
     if how == "unwritable":
         (folder / RUNGS).write_text("no folder")

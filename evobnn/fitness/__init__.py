@@ -1,0 +1,28 @@
+"""Fitness: one evaluation decodes a genome, trains it briefly and measures it; what goes wrong becomes a status.
+
+`protocol` is what a value depends on, `objectives` what may be measured, `bench` where it happens, `evaluation` doing
+it.
+"""
+
+from evobnn.decode import Additions
+from evobnn.fitness.bench import Bench
+from evobnn.fitness.evaluation import WHOLE, Job, Stretch, check_device, evaluate, run_job
+from evobnn.fitness.objectives import OBJECTIVES, Measured, Objective
+from evobnn.fitness.protocol import OPERATIONS_VERSION, Protocol, check_jobs_fit
+
+__all__ = [
+    "OBJECTIVES",
+    "OPERATIONS_VERSION",
+    "WHOLE",
+    "Additions",
+    "Bench",
+    "Job",
+    "Measured",
+    "Objective",
+    "Protocol",
+    "Stretch",
+    "check_device",
+    "check_jobs_fit",
+    "evaluate",
+    "run_job",
+]
