@@ -12,7 +12,15 @@ import pytest
 from evobnn import _seeding, snapshot
 from evobnn.errors import RunError
 from evobnn.records import Evaluation, Individual, Request, Result, Status
-from evobnn.snapshot import Generation, Rescored, Survivor, read_generation, read_generations, write_generation
+from evobnn.snapshot import (
+    Generation,
+    Rescored,
+    Survivor,
+    generations,
+    read_generation,
+    read_generations,
+    write_generation,
+)
 
 GENOME = "normal[2 = conv3(0) + max3(1)] @net = mul(sin(x), x)"
 
@@ -186,7 +194,7 @@ def test_a_newer_version_says_which_is_known_and_is_no_damage(tmp_path: Path) ->
 
 def test_an_older_version_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_generation(tmp_path, generation())
-    monkeypatch.setattr(snapshot, "VERSION", 2)
+    monkeypatch.setattr(generations, "VERSION", 2)
     monkeypatch.setitem(snapshot.UPGRADES, 1, lambda rows: [{**rows[0], "log": {"upgraded": True}}, *rows[1:]])
     assert read_generation(path).log == {"upgraded": True}
 

@@ -181,11 +181,11 @@ def test_a_half_written_line_is_taken_back(tmp_path: Path) -> None:
     Journal(path).append(ENTRY)
     before = path.read_bytes()
     script = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom evobnn import snapshot\n"
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom evobnn import _jsonl\nfrom evobnn.errors import RunError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 20},) * 2)\n"
-        "try:\n    snapshot._jsonl.append(Path(sys.argv[1]), 'x' * 100 + '\\n')\n"
-        "except snapshot.RunError as error:\n    print(error)\n"
+        "try:\n    _jsonl.append(Path(sys.argv[1]), 'x' * 100 + '\\n')\n"
+        "except RunError as error:\n    print(error)\n"
     )
     told = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60)
     assert "Free some space" in told.stdout, told.stderr
