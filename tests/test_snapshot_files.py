@@ -181,7 +181,8 @@ def test_a_half_written_line_is_taken_back(tmp_path: Path) -> None:
     Journal(path).append(ENTRY)
     before = path.read_bytes()
     script = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom evobnn import _jsonl\nfrom evobnn.errors import RunError\n"
+        "import resource, signal, sys\nfrom pathlib import Path\n"
+        "from evobnn import _jsonl\nfrom evobnn.errors import RunError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 20},) * 2)\n"
         "try:\n    _jsonl.append(Path(sys.argv[1]), 'x' * 100 + '\\n')\n"
