@@ -109,6 +109,8 @@ class TreeActivation(nn.Module):
     parameters, (1, channels, 1, 1) each, exist only for forms that the tree uses, and are named by their place: `p`,
     the numbers of the arguments from the root, `_`, the name in the form. In `("mul", ("scale", ("x",)), ("x",))` that
     is `p0_scale`. `steps` is the number of forms computed, leaves not counted.
+    `known` holds every step as (form, slots of the arguments, names of the parameters), nothing for x alone and where a
+    form is not of `FORMS`; `encoded` is the place for what the fast path makes of it.
 
     Raises NetworkError for an unknown form or a wrong number of arguments.
     """
@@ -119,6 +121,8 @@ class TreeActivation(nn.Module):
         self._program: list[_Step] = []
         self.encoded: Any = None
         self._flatten(tree, "p", forms, {("x",): 0})
+        ours = all(step.form in FORMS and FORMS[step.form].compute is step.compute for step in self._program)
+        self.known = [(step.form, step.arguments, step.parameters) for step in self._program] if ours else []
 
     def _flatten(self, tree: Tree, place: str, forms: Mapping[str, Form], slots: dict[Tree, int]) -> int:
         """Append the steps of `tree` and return the slot of its value; slot 0 is the input."""
@@ -136,14 +140,6 @@ class TreeActivation(nn.Module):
         if not any(forms[name].parameters for name in names_in(tree)):
             slots[tree] = slot
         return slot
-
-    @property
-    def known(self) -> list[tuple[str, tuple[int, ...], tuple[str, ...]]]:
-        """Every step as (form, slots of the arguments, names of the parameters); empty for x alone, and where a form is
-        not of `FORMS`. `encoded` is the place for what the fast path makes of it.
-        """
-        ours = all(step.form in FORMS and FORMS[step.form].compute is step.compute for step in self._program)
-        return [(step.form, step.arguments, step.parameters) for step in self._program] if ours else []
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a(x), shape, dtype and device of x."""

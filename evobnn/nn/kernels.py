@@ -52,7 +52,7 @@ def _entry_of(value, like):
 
 
 @njit(**OPTIONS)
-def _along(values: Any, width: int) -> Any:
+def along(values: Any, width: int) -> Any:
     """Return a vector of numbers, one for each channel, repeated for each pixel of a line."""
     channels = len(values)
     line = np.empty(width * channels, np.float32)
@@ -63,7 +63,7 @@ def _along(values: Any, width: int) -> Any:
 
 
 @njit(**OPTIONS)
-def _fold(line: Any, total: Any) -> None:
+def fold(line: Any, total: Any) -> None:
     """Add the sums of a line's places to those of the channels, and begin with 0 again."""
     channels = len(total)
     for w in range(0, len(line), channels):
@@ -86,8 +86,8 @@ def moments(x: Any) -> Any:
             part[i] += v
             part2[i] += v * v
         if r % _LINES == _LINES - 1 or r == count - 1:
-            _fold(part, total)
-            _fold(part2, squares)
+            fold(part, total)
+            fold(part2, squares)
     return total, squares
 
 
@@ -148,7 +148,7 @@ def affine(x: Any, a: Any, b: Any, out: Any) -> None:
     """Write a x + b into `out`, shaped as x."""
     width = x.shape[2]
     lines, to = x.reshape(-1, width * x.shape[3]), out.reshape(-1, width * x.shape[3])
-    a, b = _along(a, width), _along(b, width)
+    a, b = along(a, width), along(b, width)
     for r in range(lines.shape[0]):
         for i in range(lines.shape[1]):
             to[r, i] = _value(lines[r, i]) * a[i] + b[i]
@@ -164,7 +164,7 @@ def signs(x: Any, a: Any, b: Any, out: Any, pad: int, plus: Any, minus: Any, bor
     images, height, width, channels = x.shape
     length, frame = width * channels, pad * channels
     lines, to = x.reshape(images, height, length), out.reshape(images, height + 2 * pad, length + 2 * frame)
-    a, b = _along(a, width), _along(b, width)
+    a, b = along(a, width), along(b, width)
     for n in range(images):
         to[n, :pad] = border
         to[n, height + pad :] = border
@@ -180,7 +180,7 @@ def finish(y: Any, alpha: Any, floor: Any, out: Any) -> None:
     """Write alpha max(y, floor) into `out` (float32), shaped as y; floor 0 is a ReLU, -inf none. NaN stays."""
     width = y.shape[2]
     lines, to = y.reshape(-1, width * y.shape[3]), out.reshape(-1, width * y.shape[3])
-    alpha = _along(alpha, width)
+    alpha = along(alpha, width)
     for r in range(lines.shape[0]):
         for i in range(lines.shape[1]):
             v = _value(lines[r, i])
@@ -193,7 +193,7 @@ def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
     width = grad.shape[2]
     length = width * grad.shape[3]
     lines, seen, to = grad.reshape(-1, length), made.reshape(-1, length), out.reshape(-1, length)
-    alpha = _along(alpha, width)
+    alpha = along(alpha, width)
     for r in range(lines.shape[0]):
         for i in range(length):
             v = lines[r, i] * alpha[i] if seen[r, i] > floor else np.float32(0)
@@ -225,7 +225,7 @@ def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
     came = grad.reshape(images, height + 2 * pad, length + 2 * frame)
     total, products = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     part, part2, g = np.zeros(length, np.float32), np.zeros(length, np.float32), np.empty(length, np.float32)
-    a, b = _along(a, width), _along(b, width)
+    a, b = along(a, width), along(b, width)
     for n in range(images):
         for h in range(height):
             line = lines[n, h]
@@ -235,8 +235,8 @@ def sums_behind(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int) -> Any:
             for i in range(length):
                 part2[i] += g[i] * _value(line[i])
         if (n + 1) * height % _LINES < height or n == images - 1:
-            _fold(part, total)
-            _fold(part2, products)
+            fold(part, total)
+            fold(part2, products)
     return total, products
 
 
@@ -247,7 +247,7 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
     length, frame = width * channels, pad * channels
     lines, to = x.reshape(images, height, length), out.reshape(images, height, length)
     came = grad.reshape(images, height + 2 * pad, length + 2 * frame)
-    a, b, k1, k0 = _along(a, width), _along(b, width), _along(k1, width), _along(k0, width)
+    a, b, k1, k0 = along(a, width), along(b, width), along(k1, width), along(k0, width)
     g = np.empty(length, np.float32)
     for n in range(images):
         for h in range(height):
@@ -306,7 +306,7 @@ def through_norm(g: Any, x: Any, a: Any, k1: Any, k0: Any) -> None:
     """Turn g, the gradient of a batch norm's output a x + b, into a g + k1 x + k0, that of its input, in place."""
     width = x.shape[2]
     lines, to = x.reshape(-1, width * x.shape[3]), g.reshape(-1, width * x.shape[3])
-    a, k1, k0 = _along(a, width), _along(k1, width), _along(k0, width)
+    a, k1, k0 = along(a, width), along(k1, width), along(k0, width)
     for r in range(lines.shape[0]):
         line, goal = lines[r], to[r]
         for i in range(lines.shape[1]):

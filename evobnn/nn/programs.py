@@ -15,6 +15,7 @@ from numba import njit
 
 from evobnn.nn.elementary import OPTIONS
 from evobnn.nn.formloops import BY_VALUE, CODES, step, step_back
+from evobnn.nn.kernels import along, fold
 
 _PIECE = 2048
 """So many numbers of a map are worked on at a time: the slots of a dozen steps fill a fraction of a cache."""
@@ -29,10 +30,8 @@ def _spread(values: Any, length: int) -> Any:
     """Return (rows, length): a number of each channel, repeated along a piece; a row of nothing where there is none."""
     rows, channels = values.shape
     lines = np.empty((max(rows, 1), length), np.float32)
-    for r in range(rows):
-        for start in range(0, length, channels):
-            for c in range(channels):
-                lines[r, start + c] = values[r, c]
+    for row in range(rows):
+        lines[row] = along(values[row], length // channels)
     return lines
 
 
@@ -63,7 +62,7 @@ def express(x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, o
     channels = x.shape[3]
     length = max(min(_PIECE, x.size) // channels, 1) * channels
     line, to = x.reshape(-1), out.reshape(-1)
-    gain, bias = _spread(a.reshape(1, -1), length)[0], _spread(b.reshape(1, -1), length)[0]
+    gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((len(steps) + 1, length), np.float32)
     for start in range(0, len(line), length):
         piece, goal = line[start : start + length], to[start : start + length]
@@ -83,7 +82,7 @@ def express_backward(
     channels, end, rows = x.shape[3], len(steps) - 1, len(parameters)
     length = max(min(_PIECE, x.size) // channels, 1) * channels
     line, came, to = x.reshape(-1), grad.reshape(-1), out.reshape(-1)
-    gain, bias = _spread(a.reshape(1, -1), length)[0], _spread(b.reshape(1, -1), length)[0]
+    gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((end + 2, length), np.float32)
     back = np.empty((end + 2, length), np.float32)
     by_value = 1 if len(slope) or steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
@@ -107,7 +106,8 @@ def express_backward(
         if normed:
             _add_up(goal, piece, part[0], part[1])
         if start // length % _FOLDED == _FOLDED - 1 or start + n == len(line):
-            _fold(part, sums)
+            for row in range(rows + 2):
+                fold(part[row], sums[row])
     return sums[0], sums[1], sums[2:]
 
 
@@ -126,17 +126,6 @@ def _add_up(g: Any, x: Any, total: Any, products: Any) -> None:
         total[i] += g[i]
     for i in range(len(g)):
         products[i] += g[i] * x[i]
-
-
-@njit(**OPTIONS)
-def _fold(part: Any, sums: Any) -> None:
-    """Add the sums of a piece's places to those of the channels, and begin with 0 again."""
-    rows, channels = sums.shape
-    for r in range(rows):
-        for start in range(0, part.shape[1], channels):
-            for c in range(channels):
-                sums[r, c] += part[r, start + c]
-    part[:] = _ZERO
 
 
 __all__ = ["CODES", "express", "express_backward"]
