@@ -336,7 +336,9 @@ def compare(
     own: Annotated[
         list[str] | None,
         typer.Option(
-            "--arm", metavar="'NAME SECTION.KEY=VALUE …'", help="An arm with settings of its own. Repeatable."
+            "--arm",
+            metavar="'NAME SECTION.KEY=VALUE …'",
+            help="An arm with settings of its own, budget=0.5 among them for half of it. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Paired searches of each arm. (default: 5; on a table 200)")] = None,

@@ -23,6 +23,8 @@ LIKE = "-like"
 """What a pressure's name ends in: an ablation here is no verdict on the published algorithm."""
 HALVING = "-halving"
 """What the name of a strategy ends in whose trainings are stopped early at rungs."""
+BUDGET = "budget"
+"""What stands before `=` and an arm's share of the budget, among the settings that a user gives it."""
 SAME = ("seed", "objectives", "max_macs", "dataset", "network", "recipe", "table")
 """What no arm may change, for its results would not compare."""
 
@@ -56,11 +58,13 @@ class Arm:
         assignments: `section.key=value` texts that are applied to the experiment; another strategy keeps the size of
             the population and none of the other settings.
         phases: one after another; what they find is united.
+        share: of the comparison's budget, in (0, 1]: below 1 for an arm that is to do as well with less.
     """
 
     name: str
     assignments: tuple[str, ...] = ()
     phases: tuple[Phase, ...] = (Phase(),)
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
@@ -69,10 +73,14 @@ class Arm:
         if not math.isclose(math.fsum(phase.share for phase in self.phases), 1.0):
             got = " + ".join(f"{phase.share:g}" for phase in self.phases) or "none"
             raise ExperimentError(message(f"phases of {self.name} that share the whole budget", got, "Make it 1."))
+        if not 0.0 < self.share <= 1.0:
+            expected, do = f"{BUDGET}= above 0 and at most 1 in the arm {self.name}", f"Write for example {BUDGET}=0.5."
+            raise ExperimentError(message(expected, f"{self.share:g}", do))
 
     def fingerprint(self) -> str:
         """Return 8 hexadecimal digits over all but the name."""
-        text = json.dumps([self.assignments, [[phase.given, phase.share] for phase in self.phases]])
+        share = [] if self.share == 1.0 else [self.share]
+        text = json.dumps([self.assignments, [[phase.given, phase.share] for phase in self.phases], *share])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -121,7 +129,7 @@ def arms_of(
         pressures: names of `PRESSURES`, with or without `-like`: each strategy (that of the experiment if none is
             named) without any and with each of them.
         parts: names of `PARTS`.
-        own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`.
+        own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`, with `budget=0.5` among these for half of it.
 
     Raises:
         ExperimentError: an unknown name, the same name twice, or fewer than two arms.
@@ -155,19 +163,20 @@ def _halving_arm(experiment: Experiment, arm: Arm) -> Arm:
 
 
 def _rungs(experiment: Experiment) -> tuple[int, ...]:
-    """Return the rungs of the experiment, or those of its table, or else the recipe's epochs halved again and again.
+    """Return the rungs of the experiment, or else those of its table, or the recipe's epochs halved again and again,
+    from a quarter of the epochs on: what a genome shows before says too little (measured on the table joint-halving).
 
     Raises:
         ExperimentError: the recipe has one epoch alone.
     """
     table = load_table(experiment.table) if experiment.table else None
-    found = experiment.halving.rungs or (table.rungs if table else ())
     epochs = experiment.recipe.epochs
-    halved = tuple(sorted({epochs >> n for n in range(epochs.bit_length())}))
-    if not found and len(halved) < 2:
+    halved = (table.rungs if table else ()) or sorted({epochs >> n for n in range(epochs.bit_length())})
+    found = experiment.halving.rungs or tuple(rung for rung in halved if 4 * rung >= epochs)
+    if len(found) < 2:
         expected, do = "trainings of 2 epochs or more to halve", "Raise recipe.epochs, with recipe.schedule = trunk."
         raise ExperimentError(message(expected, str(epochs), do))
-    return found or halved
+    return found
 
 
 def _with_pressures(experiment: Experiment, strategies: Sequence[Arm], pressures: Sequence[str]) -> list[Arm]:
@@ -195,7 +204,13 @@ def _own_arm(text: str) -> Arm:
     except ValueError as error:
         do = "Write for example --arm 'big strategy.population=40'."
         raise ExperimentError(message("an arm as NAME SECTION.KEY=VALUE ...", f"'{text}'", do)) from error
-    return Arm(name, tuple(assignments))
+    shares = [one for one in assignments if one.partition("=")[0].strip() == BUDGET]
+    try:
+        share = float(shares[-1].partition("=")[2]) if shares else 1.0
+    except ValueError as error:
+        do = f"Write for example {BUDGET}=0.5."
+        raise ExperimentError(message(f"{BUDGET}= and a share of the whole budget", f"'{shares[-1]}'", do)) from error
+    return Arm(name, tuple(one for one in assignments if one not in shares), share=share)
 
 
 def assigned(experiment: Experiment, arm: Arm) -> Experiment:

@@ -111,7 +111,7 @@ def check(question: Question, options: Options) -> None:
             genome = whole.sample(generator(base.seed, "compare", "check")) if first.given == "cells" else None
             searched = frozen(experiment, whole, first.given, genome)
             make_search(searched, make_bench(searched, options))
-            share = round(question.budget * first.share)
+            share = round(question.budget * arm.share * first.share)
             fitted(searched, share, question.unit, shrink=len(arm.phases) > 1)
         except EvobnnError as error:
             raise type(error)(f"In the arm {arm.name}: {error}") from error
@@ -245,6 +245,8 @@ def _written(question: Question, done: Done, folder: Path) -> Report:
             else:
                 traces[arm.name][seed] = found
     said = {**question.said(), "seeds": list(question.all_seeds), "epochs": question.experiment.recipe.epochs}
+    shares = {arm.name: arm.share for arm in question.arms if arm.share != 1.0}
+    said |= {"shares": shares} if shares else {}
     described = [
         (arm.name, arm.assignments, tuple(phase.given or "nothing" for phase in arm.phases)) for arm in question.arms
     ]

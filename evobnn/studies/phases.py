@@ -156,7 +156,7 @@ def run_phases(
         experiment: with the arm's settings and the seed.
         bench: of an experiment.
         start: shared by all arms of the seed.
-        budget: of all phases, in the unit of the ledger.
+        budget: of which the arm has its share for all phases, in the unit of the ledger.
         ledger: of this arm and seed.
         run: what searches; `part` names the search within the arm, empty where there is only one.
     """
@@ -165,7 +165,7 @@ def run_phases(
     tariff, several = ledger.tariff, len(arm.phases) > 1
     shares = np.cumsum([phase.share for phase in arm.phases])
     for number, (phase, share) in enumerate(zip(arm.phases, shares, strict=True), 1):
-        limit = round(budget * float(share))
+        limit = round(budget * arm.share * float(share))
         genomes = _genomes(phase.given, whole, start, ledger, int((limit - ledger.spent) // tariff.each), number)
         for at, genome in enumerate(genomes):
             allowed = (limit - ledger.spent) // (len(genomes) - at)

@@ -106,7 +106,7 @@ class Report:
     """What `report.json` holds.
 
     Attributes:
-        question: what was asked: experiment, budget in epochs, table, seeds.
+        question: what was asked: experiment, budget, table, seeds; `shares` of arms that had less of the budget.
         reference: name of the first arm.
         arms: in the order in which they were named.
         interactions: the effects of searching topology and expressions and of both together, by measure and by what
@@ -140,7 +140,7 @@ def judge(
     spreads = {name: {measure: spread(_finals(traces[name], measure)) for measure in (*measures, *COUNTS)}
                for name in names}  # fmt: skip
     against: dict[str, dict[str, Versus]] = {name: {} for name in names}
-    spent = ["epochs"] if question.get("unit", EPOCHS) != EPOCHS else []
+    spent = ["epochs"] if question.get("unit", EPOCHS) != EPOCHS or question.get("shares") else []
     for measure in (*measures, *spent):
         for name, found in _versus(measure, traces, names, seed).items():
             against[name][measure] = found

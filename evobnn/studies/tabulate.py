@@ -158,7 +158,7 @@ TABLES: dict[str, TableSpec] = {
                 "halving": {"rungs": [1, 2, 4, 8]},
                 "noise": {"repeats": 1, "rescore": 1},
             },
-            seeds=2,
+            seeds=4,
             topologies=40,
         ),
     )

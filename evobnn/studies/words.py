@@ -64,8 +64,9 @@ def notes(report: Report) -> list[str]:
     """Return what a reader of the tables must know, a sentence or two each."""
     unit = {EVALUATIONS: "evaluations"}.get(report.question.get("unit", EPOCHS), "trained epochs")
     alike = " An evaluation counts as one however early it was stopped." if unit == EVALUATIONS else ""
+    less = "".join(f" {arm} had {share:g} of it." for arm, share in report.question.get("shares", {}).items())
     said = [
-        f"At most {report.question['budget']:,} {unit} a search, paired by seed.{alike}",
+        f"At most {report.question['budget']:,} {unit} a search, paired by seed.{alike}{less}",
         f"p: Wilcoxon's signed ranks against {report.reference}, two-sided, after Holm over all arms of a measure; "
         "better: the chance that a run is better than one of the reference (A12). Behind both: 95 % intervals.",
     ]

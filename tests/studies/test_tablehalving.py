@@ -27,7 +27,7 @@ from evobnn.studies.phases import fitted
 from evobnn.studies.tablesearch import arm_on_table, search_on_table, start_on_table
 from evobnn.studies.tariff import EVALUATIONS, Tariff, tariff_of
 from evobnn.studies.traces import Ledger
-from evobnn.studies.words import notes, tables
+from evobnn.studies.words import as_markdown, notes, tables
 from evobnn.tables import Table
 from tests.experiment.conftest import made_quick, toy
 from tests.studies.toytable import early, toy_experiment, toy_table
@@ -201,7 +201,7 @@ def test_arms_that_halve_and_those_beside_them(made: tuple[Experiment, Table]) -
     experiment, _ = made
     long = toy_experiment(recipe={"epochs": 10, "schedule": "trunk"})
     given = replace(long, halving=Halving((3, 10), 0.25))
-    for base, rungs in ((experiment, (1, 2, 4)), (long, (1, 2, 5, 10)), (given, (3, 10))):
+    for base, rungs in ((experiment, (1, 2, 4)), (long, (5, 10)), (given, (3, 10))):  # from a quarter of the epochs on
         arms = arms_of(base, ["nsga2", "nsga2-halving", "random"])
         assert list(names(arms)) == ["nsga2", "nsga2-halving", "random"]
         found = [assigned(base, arm) for arm in arms]
@@ -213,12 +213,29 @@ def test_arms_that_halve_and_those_beside_them(made: tuple[Experiment, Table]) -
     ]  # fmt: skip
     both = arms_of(long, ["nsga2", "nsga2-halving"], ["diversity"])
     assert list(names(both))[2:] == ["nsga2+diversity-like", "nsga2-halving+diversity-like"]
-    assert assigned(long, both[3]).halving.rungs == (1, 2, 5, 10)
+    assert assigned(long, both[3]).halving.rungs == (5, 10)
+
+
+def test_an_arm_may_have_a_share_of_the_budget(made: tuple[Experiment, Table], tmp_path: Path) -> None:
+    experiment, _ = made
+    own = ["half strategy.name=nsga2 budget=0.5", "whole strategy.name=nsga2 budget=1"]
+    arms = arms_of(experiment, ["nsga2"], own=own)
+    assert [(arm.share, arm.assignments[-1]) for arm in arms] == [(part, "strategy.name=nsga2") for part in (1, 0.5, 1)]
+    assert arms[0].fingerprint() == arms[2].fingerprint() != arms[1].fingerprint()
+    report = compare(Question(replace(experiment, halving=Halving()), arms, 2, 144), tmp_path / "shares", ONE)
+    whole, half, again = (arm.spreads["epochs"].median for arm in report.arms)
+    assert 0 < half <= 72 < whole == again <= 144
+    assert "epochs" in report.arms[1].versus
+    assert "At most 144 trained epochs a search, paired by seed. half had 0.5 of it." in as_markdown(report)
 
 
 @pytest.mark.parametrize(
     ("attempt", "error", "words"),
     [
+        (lambda e: arms_of(e, ["nsga2"], own=["a budget=half"]), ExperimentError,
+         r"Expected budget= and a share of the whole budget, got 'budget=half'\. Write for example budget=0\.5\."),
+        (lambda e: arms_of(e, ["nsga2"], own=["a budget=2"]), ExperimentError,
+         r"Expected budget= above 0 and at most 1 in the arm a, got 2\. Write for example budget=0\.5\."),
         (lambda e: arms_of(e, ["nsga2", "nsga4-halving"]), ExperimentError, "known strategy, got 'nsga4'"),
         (lambda e: arms_of(replace(e, table="", recipe=replace(e.recipe, epochs=1)), ["nsga2", "nsga2-halving"]),
          ExperimentError, "trainings of 2 epochs or more to halve, got 1. Raise recipe.epochs"),

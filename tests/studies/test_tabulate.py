@@ -502,7 +502,7 @@ def test_the_halving_table_is_a_part_of_the_joint_one_trained_otherwise(cache: P
     recipe = experiment.recipe
     assert (recipe.epochs, recipe.schedule, recipe.kernels) == (8, "trunk", "fused")
     assert replace(recipe, epochs=3, schedule="onecycle", kernels="torch") == joint.recipe
-    assert (experiment.halving.rungs, spec.topologies, spec.seeds, spec.more) == ((1, 2, 4, 8), 40, 2, 0)
+    assert (experiment.halving.rungs, spec.topologies, spec.seeds, spec.more) == ((1, 2, 4, 8), 40, 4, 0)
 
 
 def test_settings_are_laid_over_the_preset_section_by_section() -> None:

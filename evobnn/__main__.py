@@ -1,4 +1,4 @@
-"""`python -m evobnn.cli` is `evobnn`."""
+"""`python -m evobnn` is `evobnn`."""
 
 from evobnn.cli.entry import main
 
