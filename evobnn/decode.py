@@ -402,7 +402,7 @@ class PublishedCell(CellBlock):
 
     def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
         """Return what the cell without it returns."""
-        for before, value, used in zip((self.pre0, self.pre1), (s0, s1), self._used, strict=True):
+        for before, value, used in zip((self.pre0, self.pre1), (s0, s1), self.used, strict=True):
             if before is not None and not used:
                 before(value)
         return super().forward(s0, s1)

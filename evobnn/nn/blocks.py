@@ -95,8 +95,9 @@ class CellBlock(nn.Module):
 
     Zeroise edges are left out at the start, preprocessing that no edge reads is not run, and zeros are made
     at most once in a pass. `reads` says which of s0 and s1 the output depends on; if on neither, it is
-    s1 all the same, as the size comes from it. With a `drop_path` what an edge brings is dropped image by image, while
-    training; an `nn.Identity` is not, nor is the skip.
+    s1 all the same, as the size comes from it. `wired` has for each node the sources of its edges and the numbers of
+    their operations in `ops`, without Zeroise; `used` says which of s0 and s1 an edge reads. With a `drop_path` what an
+    edge brings is dropped image by image, while training; an `nn.Identity` is not, nor is the skip.
 
     Raises NetworkError for an edge that does not lead from a lower number to a node, or reads an input without `pre`.
     """
@@ -127,31 +128,31 @@ class CellBlock(nn.Module):
         self.nodes, self.channels, self.stride = nodes, channels, stride
         self.ops = nn.ModuleList(op for _, _, op in wiring)
         self.drop_path: DropPath | None = None
-        self._edges: list[list[tuple[int, int]]] = [[] for _ in range(nodes)]  # per node: source, index in ops
+        self.wired: list[list[tuple[int, int]]] = [[] for _ in range(nodes)]
         for index, (source, target, op) in enumerate(wiring):
             if not isinstance(op, Zero):
-                self._edges[target - 2].append((source, index))
-        used = {source for edges in self._edges for source, _ in edges}
+                self.wired[target - 2].append((source, index))
+        used = {source for edges in self.wired for source, _ in edges}
         for source, pre in ((0, pre0), (1, pre1)):
             if source in used and pre is None:
                 raise NetworkError(
                     message(f"preprocessing of input {source}", "None", "Give a module: an edge reads that input.")
                 )
-        self._used = (0 in used, 1 in used)
+        self.used = (0 in used, 1 in used)
         self.reads = (0 in used, 1 in used or skip is not None or 0 not in used)
 
     def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
         """Return the cell's output for the outputs of the two cells before it."""
-        if not any(self._edges):
+        if not any(self.wired):
             return self._zeros(s1, self.nodes * self.channels) if self.skip is None else self._around(s1)
         values = [
-            self.pre0(s0) if self.pre0 is not None and self._used[0] else s0,
-            self.pre1(s1) if self.pre1 is not None and self._used[1] else s1,
+            self.pre0(s0) if self.pre0 is not None and self.used[0] else s0,
+            self.pre1(s1) if self.pre1 is not None and self.used[1] else s1,
         ]
         sized = values[1] if self.reads[1] else values[0]  # an s1 that is not read may be of any size
-        zeros = None if all(self._edges) else self._zeros(sized, self.channels)
+        zeros = None if all(self.wired) else self._zeros(sized, self.channels)
         kept = self.drop_path.factors(len(self.ops), s1) if self.drop_path is not None and self.training else None
-        for edges in self._edges:
+        for edges in self.wired:
             total = zeros
             for n, (source, index) in enumerate(edges):
                 term = self.ops[index](values[source])
@@ -181,10 +182,10 @@ class CellBlock(nn.Module):
 
     def additions(self) -> int:
         """Return how often one output channel is added to, summed over nodes: edges beyond the first, and the skip."""
-        inner = sum(max(len(edges) - 1, 0) for edges in self._edges)
-        return inner + self.nodes * (self.skip is not None and any(map(bool, self._edges)))
+        inner = sum(max(len(edges) - 1, 0) for edges in self.wired)
+        return inner + self.nodes * (self.skip is not None and any(map(bool, self.wired)))
 
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""
-        edges = ", ".join(f"{s}->{t + 2}: ops.{i}" for t, edges in enumerate(self._edges) for s, i in edges)
+        edges = ", ".join(f"{s}->{t + 2}: ops.{i}" for t, edges in enumerate(self.wired) for s, i in edges)
         return f"nodes={self.nodes}, channels={self.channels}, stride={self.stride}, edges=({edges})"

@@ -197,11 +197,11 @@ def can(x: Tensor, site: Site, conv: BinaryConv2d) -> bool:
         and x.dtype == torch.float32
         and not (site.real or conv.real)
         and conv.groups == 1
-        and site.surrogate in _SLOPES
+        and site.surrogate in SLOPES
     )
 
 
-_SLOPES = {"clipped_identity": (1.0, 0.0), "approxsign": (2.0, 2.0)}
+SLOPES = {"clipped_identity": (1.0, 0.0), "approxsign": (2.0, 2.0)}
 """By surrogate: the slope at 0, and how much of it is lost at the clip."""
 
 
@@ -217,8 +217,9 @@ def _counts(x: Tensor, conv: BinaryConv2d) -> bool:
 
 
 @cache
-def _slope(surrogate: str, clip: float) -> Floats:
-    top, lost = _SLOPES[surrogate]
+def slope_of(surrogate: str, clip: float) -> Floats:
+    """Return a surrogate of `SLOPES` as `evobnn.nn.kernels.sums_behind` reads it."""
+    top, lost = SLOPES[surrogate]
     return np.array([clip, top, lost / clip], np.float32)
 
 
@@ -242,7 +243,7 @@ def sign_convolution(
     if site.watching:
         site.note(x)
     out: Tensor
-    slope = _slope(site.surrogate, site.clip)
+    slope = slope_of(site.surrogate, site.clip)
     inside = conv.scale in FUSED  # other scales are multiplied outside
     weight, alpha = (conv.weight, None) if inside else conv.parts()
     joined = behind and inside and not conv.rectify  # the norm behind is then part of the same function

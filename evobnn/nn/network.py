@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from evobnn.errors import NetworkError, message
 from evobnn.nn.blocks import CellBlock
+from evobnn.nn.lanes.body import body_of, run
 from evobnn.nn.layers import RealConv2d, batch_norm
 
 
@@ -67,10 +68,14 @@ class Network(nn.Module):
                 wanted |= {k - 2 + n for n, reads in enumerate(cells[k].reads) if reads}
         self.live = tuple(k in wanted for k in range(len(cells)))
         self._reads_second = -1 in wanted
+        self._body = None if second is not None else body_of(cells, self.live)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, classes)."""
         s0 = s1 = self.stem(x)
+        if self._body is not None and self._body.ready(s1):
+            out: Tensor = self.head(run(self._body, s1))
+            return out
         if self.second is not None and self._reads_second:
             s1 = self.second(s0)
         for cell, live in zip(self.cells, self.live, strict=True):

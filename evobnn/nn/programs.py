@@ -36,7 +36,7 @@ def _spread(values: Any, length: int) -> Any:
 
 
 @njit(**OPTIONS)
-def _compute(steps: Any, count: int, weights: Any, slots: Any, first: Any, last: Any) -> None:
+def compute(steps: Any, count: int, weights: Any, slots: Any, first: Any, last: Any) -> None:
     """Fill the slots of a piece by `count` steps, from `first`, which is slot 0; the last step's is `last`."""
     n = len(first)
     for s in range(count):
@@ -66,7 +66,32 @@ def express(x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, o
     weights, slots = _spread(parameters, length), np.empty((len(steps) + 1, length), np.float32)
     for start in range(0, len(line), length):
         piece, goal = line[start : start + length], to[start : start + length]
-        _compute(steps, len(steps), weights, slots, _entered(piece, normed, gain, bias, slots[0]), goal)
+        compute(steps, len(steps), weights, slots, _entered(piece, normed, gain, bias, slots[0]), goal)
+
+
+@njit(**OPTIONS)
+def back_piece(
+    steps: Any, first: Any, g: Any, slope: Any, weights: Any, slots: Any, back: Any, parts: Any, goal: Any
+) -> None:
+    """Write into `goal` what a piece of the program hands back of g to its input, which is `first`, and add to the rows
+    of `parts` what it hands back to its parameters.
+
+    `slope` is of what stands behind the program, as in `express_backward`; `slots` and `back` are room for as many
+    lines as there are steps, and one more.
+    """
+    n, end = len(first), len(steps) - 1
+    by_value = 1 if len(slope) or steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
+    compute(steps, end + by_value, weights, slots, first, slots[end + 1, :n])
+    if len(slope):
+        g = _passed(g, slots[end + 1, :n], slope, back[end + 1, :n])
+    goal[:] = _ZERO
+    back[1 : end + 1, :n] = _ZERO
+    for s in range(end, -1, -1):
+        at, other, row = steps[s, 1], steps[s, 2], max(steps[s, 3], 0)
+        p, gp = (first, goal) if at == 0 else (slots[at, :n], back[at, :n])
+        q, gq = (first, goal) if other == 0 else (slots[other, :n], back[other, :n])
+        came_here = g if s == end else back[s + 1, :n]
+        step_back(steps[s, 0], p, q, weights[row, :n], slots[s + 1, :n], came_here, gp, gq, parts[row, :n])
 
 
 @njit(**OPTIONS)
@@ -85,27 +110,14 @@ def express_backward(
     gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((end + 2, length), np.float32)
     back = np.empty((end + 2, length), np.float32)
-    by_value = 1 if len(slope) or steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
     sums, part = np.zeros((rows + 2, channels), np.float64), np.zeros((rows + 3, length), np.float32)
     for start in range(0, len(line), length):
         piece, goal, g = line[start : start + length], to[start : start + length], came[start : start + length]
-        n = len(piece)
         first = _entered(piece, normed, gain, bias, slots[0])
-        _compute(steps, end + by_value, weights, slots, first, slots[end + 1, :n])
-        if len(slope):
-            g = _passed(g, slots[end + 1, :n], slope, back[end + 1, :n])
-        goal[:] = _ZERO
-        back[1 : end + 1, :n] = _ZERO
-        for s in range(end, -1, -1):
-            at, other, row = steps[s, 1], steps[s, 2], max(steps[s, 3], 0)
-            p, gp = (first, goal) if at == 0 else (slots[at, :n], back[at, :n])
-            q, gq = (first, goal) if other == 0 else (slots[other, :n], back[other, :n])
-            came_here = g if s == end else back[s + 1, :n]
-            y, gw = slots[s + 1, :n], part[row + 2, :n]
-            step_back(steps[s, 0], p, q, weights[row, :n], y, came_here, gp, gq, gw)
+        back_piece(steps, first, g, slope, weights, slots, back, part[2:], goal)
         if normed:
             _add_up(goal, piece, part[0], part[1])
-        if start // length % _FOLDED == _FOLDED - 1 or start + n == len(line):
+        if start // length % _FOLDED == _FOLDED - 1 or start + len(piece) == len(line):
             for row in range(rows + 2):
                 fold(part[row], sums[row])
     return sums[0], sums[1], sums[2:]
@@ -128,4 +140,4 @@ def _add_up(g: Any, x: Any, total: Any, products: Any) -> None:
         products[i] += g[i] * x[i]
 
 
-__all__ = ["CODES", "express", "express_backward"]
+__all__ = ["CODES", "back_piece", "compute", "express", "express_backward"]

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from evobnn.nn import ConvStyle, Site, fuse, fused
 from evobnn.nn.counted import How, counted
+from evobnn.nn.lanes.geometry import plan
 from evobnn.nn.ops import binary_layer
-from evobnn.nn.panels import plan
 from evobnn.nn.separable import normed_layer
 
 CLIP = np.array([1.3, 1.0, 0.0], np.float32)
@@ -102,7 +102,7 @@ def test_nobody_learns_the_same_comes_out() -> None:
 
 def test_a_plan_has_a_place_of_its_own_for_every_pixel() -> None:
     for height, width, kernel, stride, dilation in product((1, 5, 8), (2, 7), (1, 3, 5), (1, 2, 3), (1, 2)):
-        found = plan(height, width, kernel, stride, dilation, 20)
+        found = plan(height, width, kernel, stride, dilation)
         assert len(np.unique(found.place)) == found.place.size == height * width
         assert len(np.unique(found.goal)) == found.goal.size == -(-height // stride) * -(-width // stride)
         assert found.goal.max() < found.run

@@ -1,0 +1,280 @@
+"""A whole binary layer with the images innermost, one compiled function forward and one backward: batch norm,
+expression, sign, convolution, ReLU and scale.
+
+What belongs to a channel is one number for a long line here, so that each step is a loop over lines that stay in the
+first cache. The convolution is in `convolution`, the forms of expressions in `evobnn.nn.formloops`, the arithmetic of a
+batch norm in `evobnn.nn.kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from evobnn.nn.elementary import OPTIONS
+from evobnn.nn.kernels import settled, tilted
+from evobnn.nn.lanes.convolution import SUMS, forward, gather, lines, signed, spread
+from evobnn.nn.programs import back_piece, compute
+
+FRONT, BEHIND = 1, 2
+"""Where the batch norm of a layer stands; 0 is nowhere."""
+_PIECE = 2048
+"""So many numbers of a line are worked on at a time where there is an expression."""
+
+_ZERO = np.float32(0)
+
+
+@njit(**SUMS)
+def total(line: Any) -> Any:
+    """Return the sum of a line."""
+    found = np.float32(0)
+    for i in range(len(line)):
+        found += line[i]
+    return found
+
+
+@njit(**SUMS)
+def product(line: Any, other: Any) -> Any:
+    """Return the sum of the products of two lines."""
+    found = np.float32(0)
+    for i in range(len(line)):
+        found += line[i] * other[i]
+    return found
+
+
+@njit(**SUMS)
+def _size(values: Any) -> Any:
+    """Return the sum of |v| over an array of two dimensions."""
+    found = np.float32(0)
+    for line in values:
+        for value in line:
+            found += abs(value)
+    return found
+
+
+@njit(**OPTIONS)
+def moments(x: Any) -> Any:
+    """Return (sum of x, sum of x²) over all but the channels of (C, H, W, N), float64 (C,)."""
+    channels = len(x)
+    sums, squares = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
+    for c in range(channels):
+        line = x[c].reshape(-1)
+        for start in range(0, len(line), _PIECE):
+            piece = line[start : start + _PIECE]
+            sums[c] += np.float64(total(piece))
+            squares[c] += np.float64(product(piece, piece))
+    return sums, squares
+
+
+@njit(**OPTIONS)
+def _measured(
+    x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
+    notes: Any,
+) -> Any:  # fmt: skip
+    """Return (a, b) of `settled` for x, and write into `notes` (4, C), float64, all that it returns; with `batch` by
+    the moments of x, else by the running ones.
+    """
+    sums, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
+    if batch:
+        sums, squares = moments(x)
+        count = x.size // len(alpha)
+    a, b, notes[2], notes[3] = settled(sums, squares, count, alpha, gain, bias, mean, variance, eps, share)
+    notes[0], notes[1] = a, b
+    return a, b
+
+
+@njit(**OPTIONS)
+def _express(x: Any, a: Any, b: Any, steps: Any, learned: Any, out: Any) -> None:
+    """Write the program's value of a x + b into `out`, shaped as x."""
+    channels, rows, length = len(x), len(learned), min(_PIECE, x.size // len(x))
+    slots, weights = np.empty((len(steps) + 1, length), np.float32), np.empty((max(rows, 1), length), np.float32)
+    for c in range(channels):
+        line, to = x[c].reshape(-1), out[c].reshape(-1)
+        for row in range(rows):
+            weights[row] = learned[row, c]
+        for start in range(0, len(line), length):
+            piece, goal = line[start : start + length], to[start : start + length]
+            first = slots[0, : len(piece)]
+            for i in range(len(piece)):
+                first[i] = piece[i] * a[c] + b[c]
+            compute(steps, len(steps), weights, slots, first, goal)
+
+
+@njit(**OPTIONS)
+def _finite(x: Any, a: Any, b: Any) -> Any:
+    """Return 0 where all of a x + b is finite, else NaN."""
+    found = np.float32(0)
+    for c in range(len(x)):
+        line = x[c].reshape(-1)
+        part = np.float32(0)
+        for i in range(len(line)):
+            part += (line[i] * a[c] + b[c]) * _ZERO
+        found += part
+    return found
+
+
+@njit(**OPTIONS)
+def layer(
+    x: Any, weight: Any, normed: int, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
+    share: float, scaled: bool, floor: Any, filler: Any, watched: bool, run: int, strip: int, place: Any, taps: Any,
+    goal: Any, inside: Any, kept: Any, notes: Any, steps: Any, learned: Any, y: Any, out: Any,
+) -> bool:  # fmt: skip
+    """Write a whole layer's output into `out`: batch norm in front or behind, expression, sign, convolution, ReLU,
+    scale. Return whether all that came before a sign was finite; unless it is `watched`, nobody looks.
+
+    Its arguments, some explained together:
+        x, weight, floor, filler, run, strip, place, taps, goal, inside, kept, out: as in `forward`.
+        normed: `FRONT`, `BEHIND` or 0.
+        batch, gain, bias, mean, variance, eps, share: as in `_measured`.
+        scaled: whether each filter has its mean|w| as a scale, else 1.
+        notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: what
+            `settled` returns where there is a norm, and alpha.
+        steps, learned: program and parameters (P, C) of the expression, see `evobnn.nn.programs`; no steps for none.
+        y: as `out`; the convolution for `layer_backward` where the norm is behind, else not used.
+    """
+    filters, channels = weight.shape[0], weight.shape[1]
+    alpha = np.ones(filters, np.float32)
+    if scaled:
+        for f in range(filters):
+            alpha[f] = _size(weight[f]) / (weight.shape[2] * channels)
+    notes[4, :filters] = alpha
+    a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    if normed == FRONT:
+        a, b = _measured(x, batch, a, gain, bias, mean, variance, eps, share, notes[:4, :channels])
+    entering = x
+    if len(steps):
+        entering = np.empty(x.shape, np.float32)
+        _express(x, a, b, steps, learned, entering)
+        a[:], b[:] = 1, 0
+    finite = not watched or _finite(entering, a, b) == 0
+    if normed == BEHIND:
+        plain, least = np.ones(filters, np.float32), np.float32(-np.inf)
+        forward(entering, a, b, weight, plain, least, filler, run, strip, place, taps, goal, inside, kept, y)
+        a, b = _measured(y, batch, alpha, gain, bias, mean, variance, eps, share, notes[:4, :filters])
+        for f in range(filters):
+            line, to = y[f].reshape(-1), out[f].reshape(-1)
+            for i in range(len(line)):
+                to[i] = line[i] * a[f] + b[f]
+    else:
+        forward(entering, a, b, weight, alpha, floor, filler, run, strip, place, taps, goal, inside, kept, out)
+    return finite
+
+
+@njit(**OPTIONS)
+def _entered(
+    grad: Any, made: Any, behind: bool, batch: bool, gain: Any, floor: Any, images: int, goal: Any, notes: Any,
+    gains: Any, came: Any,
+) -> None:  # fmt: skip
+    """Write the gradient of the convolution's sums into the places of the outputs in `came`, which are 0."""
+    filters, rows, width = grad.shape[0], goal.shape[0], goal.shape[1] * images
+    alpha = notes[4, :filters].astype(np.float32)
+    if behind:
+        sums, products = np.zeros(filters, np.float64), np.zeros(filters, np.float64)
+        for f in range(filters):
+            g, y = grad[f].reshape(-1), made[f].reshape(-1)
+            for start in range(0, len(g), _PIECE):
+                sums[f] += np.float64(total(g[start : start + _PIECE]))
+                products[f] += np.float64(product(g[start : start + _PIECE], y[start : start + _PIECE]))
+        count = grad.size // filters if batch else 0
+        gains[0], k1, k0 = tilted(sums, products, count, alpha, gain, notes[2, :filters], notes[3, :filters])
+        gains[1] = sums
+    else:
+        k1 = k0 = alpha
+    for f in range(filters):
+        a, tilt, shift = np.float32(notes[0, f]), k1[f], k0[f]
+        for h in range(rows):
+            at = goal[h, 0] * images
+            g, y, to = grad[f, h].reshape(-1), made[f, h].reshape(-1), came[f, at : at + width]
+            if behind:
+                for i in range(width):
+                    to[i] = a * g[i] + shift + tilt * y[i]
+            else:
+                for i in range(width):
+                    to[i] = g[i] * alpha[f] if y[i] > floor else _ZERO
+
+
+@njit(**OPTIONS)
+def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
+    """Write came slope(a v + b) into g."""
+    clip, top, fall = slope[0], slope[1], slope[2]
+    for i in range(len(g)):
+        u = abs(v[i] * a + b)
+        w = came[i]
+        g[i] = w * (top - fall * u) if u < clip else _ZERO
+
+
+@njit(**OPTIONS)
+def layer_backward(
+    grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, run: int,
+    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, steps: Any, learned: Any, gx: Any, gw: Any,
+    gains: Any, gl: Any,
+) -> None:  # fmt: skip
+    """Write the gradients of `layer`'s input and weights into gx and gw, those of the norm into `gains`, those of the
+    expression's parameters into `gl`, shaped as `learned`.
+
+    Its arguments, some explained together:
+        grad: of the output. made: the output, or y where the norm is behind.
+        slope: of the surrogate, see `evobnn.nn.kernels.sums_behind`.
+        gains: (2, channels or filters, as the norm has) float32: of the gain, of the bias.
+        The others as they were for `layer`.
+    """
+    channels, height, width, images = x.shape
+    filters, rows = grad.shape[0], len(learned)
+    signs = signed(weight)
+    came, found = lines(len(signs), run * images), lines(signs.shape[2], kept.shape[1])
+    came[:] = 0
+    _entered(grad, made, normed == BEHIND, batch, gain, floor, images, goal, notes, gains, came)
+    sums = np.zeros((len(signs), len(taps), len(kept)), np.float32)
+    spread(came, signs, taps, images, found)
+    gather(came, kept, taps, images, sums)
+    for f in range(filters):
+        for c in range(channels):
+            for k in range(len(taps)):
+                gw[f, c, k] = sums[f, k, c]
+    a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    if normed == FRONT:
+        a[:], b[:] = notes[0, :channels], notes[1, :channels]
+    length, strips = height * width * images, strip * images
+    behind, products = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
+    part = np.empty(length, np.float32)
+    piece = min(_PIECE, length)
+    deep = len(steps) + 1 if len(steps) else 0
+    slots, back = np.empty((deep, piece), np.float32), np.empty((deep, piece), np.float32)
+    weights, parts = np.empty((max(rows, 1), piece), np.float32), np.empty((max(rows, 1), piece), np.float32)
+    for c in range(channels):
+        for h in range(height):
+            for w in range(0, width, strip):
+                at, to = place[h, w] * images, (h * width + w) * images
+                part[to : to + strips] = found[c, at : at + strips]
+        line, goal_line = x[c].reshape(-1), gx[c].reshape(-1)
+        if len(steps):
+            for row in range(rows):
+                weights[row] = learned[row, c]
+                gl[row, c] = 0
+        for start in range(0, length, piece):
+            seen, g = line[start : start + piece], goal_line[start : start + piece]
+            if len(steps):
+                first = slots[0, : len(seen)]
+                for i in range(len(seen)):
+                    first[i] = seen[i] * a[c] + b[c]
+                parts[:] = 0
+                back_piece(steps, first, part[start : start + piece], slope, weights, slots, back, parts, g)
+                for row in range(rows):
+                    gl[row, c] += total(parts[row, : len(seen)])
+            else:
+                _sloped(part[start : start + piece], seen, a[c], b[c], slope, g)
+            if normed == FRONT:
+                behind[c] += np.float64(total(g))
+                products[c] += np.float64(product(g, seen))
+    if normed == FRONT:
+        ones = np.ones(channels, np.float32)
+        count = x.size // channels if batch else 0
+        gains[0], k1, k0 = tilted(behind, products, count, ones, gain, notes[2, :channels], notes[3, :channels])
+        gains[1] = behind
+        for c in range(channels):
+            line, to_line = x[c].reshape(-1), gx[c].reshape(-1)
+            steep, tilt, shift = a[c], k1[c], k0[c]
+            for i in range(length):
+                to_line[i] = steep * to_line[i] + shift + tilt * line[i]
