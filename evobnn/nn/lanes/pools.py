@@ -79,7 +79,7 @@ def greatest(x: Any, stride: int, out: Any, which: Any) -> None:
                     continue
                 row, shift = x[c, iy].reshape(-1), k % 3 - 1
                 low, high = _span(width, stride, shift)
-                step = high - low if stride == 1 else 1
+                step = max(high - low, 1) if stride == 1 else 1
                 for ox in range(low, high, step):
                     seen = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
                     _keep(seen, np.uint8(k), best[ox * images : (ox + step) * images],
@@ -109,7 +109,7 @@ def greatest_backward(grad: Any, stride: int, which: Any, gx: Any) -> None:
                     continue
                 row, shift = gx[c, iy].reshape(-1), k % 3 - 1
                 low, high = _span(width, stride, shift)
-                step = high - low if stride == 1 else 1
+                step = max(high - low, 1) if stride == 1 else 1
                 for ox in range(low, high, step):
                     goal = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
                     _hand(came[ox * images : (ox + step) * images], np.uint8(k),
@@ -136,7 +136,7 @@ def mean(x: Any, stride: int, out: Any) -> None:
                     continue
                 row, shift = x[c, iy].reshape(-1), k % 3 - 1
                 low, high = _span(width, stride, shift)
-                step = high - low if stride == 1 else 1
+                step = max(high - low, 1) if stride == 1 else 1
                 for ox in range(low, high, step):
                     seen = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
                     _add(seen, to[ox * images : (ox + step) * images])
@@ -181,7 +181,7 @@ def mean_backward(grad: Any, stride: int, gx: Any) -> None:
                     continue
                 row, shift = gx[c, iy].reshape(-1), k % 3 - 1
                 low, high = _span(width, stride, shift)
-                step = high - low if stride == 1 else 1
+                step = max(high - low, 1) if stride == 1 else 1
                 for ox in range(low, high, step):
                     goal = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
                     _add(came[ox * images : (ox + step) * images], goal)
