@@ -211,6 +211,25 @@ def test_who_listens_hears_every_module() -> None:
     assert {id(block.ops[0]) for block in net.cells} <= {id(module) for module in heard}
 
 
+@pytest.mark.parametrize("change", ["another operation", "another weight", "another skip", "another expression"])
+def test_what_was_changed_is_run_as_it_is(change: str) -> None:
+    torch.manual_seed(12)
+    net = network([cell((8, 8), 4, EVERYTHING)], outputs=8)
+    fuse(net)
+    before, block = net(images()), net.cells[0]
+    if change == "another operation":
+        block.ops[0] = nn.Identity()
+    elif change == "another skip":
+        block.skip = None
+    elif change == "another weight":
+        block.ops[0].conv.weight = nn.Parameter(-block.ops[0].conv.weight.detach())
+    else:
+        block.ops[0].site.activation = TreeActivation(("neg", ("x",)), 4)
+    after = net(images())
+    assert not torch.equal(after, before)
+    assert torch.equal(after, without_body(net)(images()))
+
+
 @pytest.mark.parametrize("change", ["drop path", "unfused", "double", "large", "empty"])
 def test_what_does_not_go_this_way_goes_another(change: str) -> None:
     torch.manual_seed(10)

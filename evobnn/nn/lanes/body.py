@@ -28,7 +28,7 @@ class Cell:
         edges: for each node the (source, step) that end there; sources as in `CellBlock`.
         channels: of a node. stride: of the cell.
         skip: from s1 to the output, or None.
-        block: the module.
+        block: the module, with what was in it.
     """
 
     before: tuple[Step | None, Step | None]
@@ -37,6 +37,7 @@ class Cell:
     stride: int
     skip: Step | None
     block: CellBlock
+    parts: tuple[nn.Module | None, ...]
 
     def steps(self) -> Iterator[Step]:
         """Yield all steps, in the order in which they are first run."""
@@ -47,8 +48,10 @@ class Cell:
 
     @property
     def ready(self) -> bool:
-        """Tell whether its steps are, nobody listens at the cell, and nothing is dropped."""
+        """Tell whether its steps are, the block has the same parts, nobody listens at it, and nothing is dropped."""
         block = self.block
+        if any(one is not other for one, other in zip(self.parts, _parts(block), strict=True)):
+            return False
         listened = block._forward_hooks or block._forward_pre_hooks
         dropping = block.drop_path is not None and block.training
         return not listened and not dropping and all(step.ready for step in self.steps())
@@ -77,7 +80,12 @@ def cell_of(block: CellBlock) -> Cell | None:
     if missing:
         return None
     whole: Any = tuple(tuple(ends) for ends in edges)
-    return Cell((before[0], before[1]), whole, block.channels, block.stride, skip, block)
+    return Cell((before[0], before[1]), whole, block.channels, block.stride, skip, block, _parts(block))
+
+
+def _parts(block: CellBlock) -> tuple[nn.Module | None, ...]:
+    there = block._modules
+    return there.get("pre0"), there.get("pre1"), there.get("skip"), *block.ops._modules.values()
 
 
 def forward(cell: Cell, s0: Lanes, s1: Lanes, learning: bool) -> tuple[Lanes, Trace]:

@@ -58,7 +58,8 @@ class LayerStep(Step):
         self.tree = tree if isinstance(tree, TreeActivation) else None
         self.trees = () if self.tree is None else tuple(self.tree.parameters())
         self.norms = () if layer.norm.weight is None else (layer.norm.weight, layer.norm.bias)
-        self.parameters = (*self.norms, layer.conv.weight, *self.trees)
+        self.latent, self.gain = layer.conv.weight, layer.norm.weight
+        self.parameters = (*self.norms, self.latent, *self.trees)
         self.slope = slope_of(layer.site.surrogate, layer.site.clip)
         conv, filler = layer.conv, -1.0 if layer.conv.padding == "minus_one" else 0.0
         said = conv.stride, conv.dilation, filler, conv.scale != "none", conv.rectify, is_behind(layer)
@@ -66,7 +67,8 @@ class LayerStep(Step):
 
     @property
     def ready(self) -> bool:
-        return super().ready and self.conv.fused
+        same = self.conv.weight is self.latent and self.norm.weight is self.gain and self.site.activation is self.tree
+        return same and self.conv.fused and super().ready
 
     def forward(self, x: Lanes, learning: bool, out: Lanes | None = None) -> tuple[Lanes, Any]:
         site, program = self.site, (steps_of(self.tree), learned(self.trees, len(x)))
