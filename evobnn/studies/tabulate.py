@@ -105,9 +105,9 @@ _JOINT = {
         "binary": ["add"],
     },
     "network": {"cells": 1, "reductions": 0, "width": 8},
-    "recipe": {"epochs": 3, "batch": 64, "learning_rate": 0.02},
+    "recipe": {"epochs": 3, "batch": 64, "learning_rate": 0.02, "kernels": "torch"},
 }
-_GAAF_RECIPE = {"clip": 1.3, "latent_clip": 1.3, "learning_rate": 0.02, "batch": 64}
+_GAAF_RECIPE = {"kernels": "torch", "clip": 1.3, "latent_clip": 1.3, "learning_rate": 0.02, "batch": 64}
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec
