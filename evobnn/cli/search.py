@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 
 DEFAULT_PRESET = "digits"
+LOOPS = Path(__file__).parents[1] / "nn" / "lanes"
+"""Where the loops are that every search by fused kernels needs."""
 
 
 def options(
@@ -186,6 +189,14 @@ def _print_start(session: Session) -> None:
     )
     if session.room is not None and not settings.table:
         print(f"jobs   {session.room.jobs}: {session.room.reason}", flush=True)
+    if recipe.kernels == "fused" and options.device == "cpu" and not settings.table and awaits_compiling(LOOPS):
+        print("loops  compiled first, once on this machine: half a minute or so", flush=True)
+
+
+def awaits_compiling(folder: Path) -> bool:
+    """Tell whether Numba will compile the loops in a folder of the package and keep them beside it, where none are."""
+    elsewhere = os.environ.get("NUMBA_CACHE_DIR") or not os.access(folder, os.W_OK)
+    return not elsewhere and not any(folder.glob("__pycache__/*.nbi"))
 
 
 def _print_end(session: Session, number: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from evobnn._room import Card, Room
+from evobnn.cli import search
 from evobnn.experiment import Session
 from tests.cli.conftest import TINY, Call
 
@@ -26,6 +29,23 @@ def test_the_number_of_jobs_is_explained_where_it_was_chosen(
     out = evobnn("evolve", *TINY).out
     assert "work   5 jobs (loky) on cpu, fp32\njobs   5: free memory of cuda:0 feeds 5 workers of about 1024 MiB" in out
     assert "fewer than the 9 cores\n" in out
+
+
+def test_the_first_search_says_that_it_compiles(
+    evobnn: Call, stopped: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(search, "LOOPS", tmp_path)
+    told, fused = "loops  compiled first, once on this machine", ["--set", "recipe.kernels=fused"]
+    assert told in evobnn("evolve", *TINY, *fused).out
+    assert told not in evobnn("evolve", *TINY, "--set", "recipe.kernels=torch").out
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "layer.layer-1.py311.nbi").touch()
+    assert told not in evobnn("evolve", *TINY, *fused).out
+    (tmp_path / "other").mkdir()
+    assert search.awaits_compiling(tmp_path / "other")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert not search.awaits_compiling(tmp_path / "other")
 
 
 def test_a_number_that_was_asked_for_is_not(evobnn: Call, stopped: None) -> None:

@@ -115,7 +115,7 @@ def test_padding_and_scale(padding: str, scale: str) -> None:
     torch.manual_seed(2)
     style = ConvStyle(padding, scale=scale)
     wiring = [(0, 2, "conv3"), (1, 2, "conv5"), (2, 3, "dil3"), (1, 3, "behind")]
-    agree(network([cell((8, 8), 4, wiring, style=style)], outputs=8), images())
+    assert agree(network([cell((8, 8), 4, wiring, style=style)], outputs=8), images()).cells
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_padding_and_scale(padding: str, scale: str) -> None:
 def test_odd_wirings(wiring: Wiring, skip: str) -> None:
     torch.manual_seed(3)
     first = cell((8, 8), 4, [(0, 2, "conv3"), (1, 3, "conv3")])
-    agree(network([first, cell((8, 8), 4, wiring, skip=skip)], outputs=8), images())
+    assert agree(network([first, cell((8, 8), 4, wiring, skip=skip)], outputs=8), images()).steps
 
 
 def test_cells_that_nobody_reads_are_left_out() -> None:
@@ -149,9 +149,9 @@ def test_batches_of_any_size_and_a_norm_that_does_not_train() -> None:
     torch.manual_seed(5)
     net = network([cell((8, 8), 4, EVERYTHING, tree=MIX)], outputs=8)
     for count in (1, 16, 37):
-        agree(copy.deepcopy(net), images(count))
+        assert agree(copy.deepcopy(net), images(count)).steps
     net(images(30))
-    agree(net.eval(), images(7))
+    assert agree(net.eval(), images(7)).steps
 
 
 def test_nobody_learns_the_same_comes_out() -> None:
