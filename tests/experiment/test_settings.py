@@ -248,8 +248,8 @@ def test_a_pressure_is_turned_on_by_an_override() -> None:
 
 
 def test_the_fingerprint_of_an_experiment_of_the_version_before_stays() -> None:
-    """The committed run was begun before there were pressures, tables, macros, choices and real weights."""
-    folder = Path(__file__).parents[2] / "populations" / "digits"
+    """That of a run that was begun before there were pressures, tables, macros, choices and real weights."""
+    folder = Path(__file__).parent / "before"
     text = (folder / "experiment.toml").read_text()
     experiment = from_text(text, "text")
     assert not any(name in tomllib.loads(text) for name in ("pressures", "table"))
