@@ -22,12 +22,13 @@ class _Counted(Function):
         lanes, program = lanes_of(x), (steps, learned(parameters, x.shape[1]))
         out, kept, _ = forward(lanes, norm, program, weight, how)
         if how.learning:
+            ctx.save_for_backward(weight, gain)  # autograd says if somebody changes what `kept` looks at
             ctx.rest = lanes, slope, kept
         return tensor_of(out, last=True)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        lanes, slope, kept = ctx.rest
+        _, (lanes, slope, kept) = ctx.saved_tensors, ctx.rest
         gx, gw, gains, gl = backward(lanes_of(grads[0]), lanes, slope, kept)
         norm = wanted(ctx, (1, gains[0]), (2, gains[1]))
         back = tensor_of(gx, last=True)

@@ -260,20 +260,25 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
 
 
 @njit(**OPTIONS)
+def noted(
+    total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
+    share: float, notes: Any,
+) -> Any:  # fmt: skip
+    """Return (a, b) of `settled`, and write into `notes` (4, C), float64, all that it returns."""
+    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
+    notes[0], notes[1] = a, b
+    return a, b
+
+
+@njit(**OPTIONS)
 def measured(
     x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
     notes: Any,
 ) -> Any:  # fmt: skip
-    """Return (a, b) of `settled` for x, and write into `notes` (4, C), float64, all that it returns; with `batch` by
-    the moments of x, else by the running ones.
-    """
-    total, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
-    if batch:
-        total, squares = moments(x)
-        count = x.size // len(alpha)
-    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-    notes[0], notes[1] = a, b
-    return a, b
+    """Return (a, b) for x and write `notes`, see `noted`; by the moments of x with `batch`, else the running ones."""
+    count = x.size // len(alpha) if batch else 0
+    total, squares = moments(x) if batch else (np.zeros(len(alpha)), np.zeros(len(alpha)))
+    return noted(total, squares, count, alpha, gain, bias, mean, variance, eps, share, notes)
 
 
 @njit(**OPTIONS)

@@ -28,9 +28,15 @@ def empty(shape: Any, dtype: torch.dtype = torch.float32) -> Tensor:
 
 def channels_last(x: Tensor) -> Tensor:
     """Return x with channels innermost, copied only if they are not."""
-    # A map of one pixel or one channel may pass for both formats and still have other strides.
+    return x if is_last(x) else torch.empty_like(x, memory_format=_LAST).copy_(x)
+
+
+def is_last(x: Tensor) -> bool:
+    """Tell whether channels are innermost. In PyTorch a map of one pixel or one channel may pass for both formats, and
+    still have other strides than these.
+    """
     _, c, h, w = x.shape
-    return x if x.stride() == (c * h * w, 1, c * w, c) else torch.empty_like(x, memory_format=_LAST).copy_(x)
+    return x.stride() == (c * h * w, 1, c * w, c)
 
 
 def wanted(ctx: Any, *found: tuple[int, Any]) -> list[Tensor | None]:

@@ -17,7 +17,7 @@ from evobnn.nn.elementary import OPTIONS
 from evobnn.nn.formloops import BY_VALUE, CODES, step, step_back
 from evobnn.nn.kernels import along, fold
 
-_PIECE = 2048
+PIECE = 2048
 """So many numbers of a map are worked on at a time: the slots of a dozen steps fill a fraction of a cache."""
 _FOLDED = 32
 """So many pieces are summed in float32 before the sums are added in float64."""
@@ -60,7 +60,7 @@ def _entered(piece: Any, normed: bool, gain: Any, bias: Any, room: Any) -> Any:
 def express(x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, out: Any) -> None:
     """Write the program's value of x, or with `normed` of a x + b, into `out`, shaped as x."""
     channels = x.shape[3]
-    length = max(min(_PIECE, x.size) // channels, 1) * channels
+    length = max(min(PIECE, x.size) // channels, 1) * channels
     line, to = x.reshape(-1), out.reshape(-1)
     gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((len(steps) + 1, length), np.float32)
@@ -105,7 +105,7 @@ def express_backward(
     nothing but the program where there are no numbers in it.
     """
     channels, end, rows = x.shape[3], len(steps) - 1, len(parameters)
-    length = max(min(_PIECE, x.size) // channels, 1) * channels
+    length = max(min(PIECE, x.size) // channels, 1) * channels
     line, came, to = x.reshape(-1), grad.reshape(-1), out.reshape(-1)
     gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((end + 2, length), np.float32)
@@ -140,4 +140,4 @@ def _add_up(g: Any, x: Any, total: Any, products: Any) -> None:
         products[i] += g[i] * x[i]
 
 
-__all__ = ["CODES", "back_piece", "compute", "express", "express_backward"]
+__all__ = ["CODES", "PIECE", "back_piece", "compute", "express", "express_backward"]

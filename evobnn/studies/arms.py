@@ -164,7 +164,8 @@ def _halving_arm(experiment: Experiment, arm: Arm) -> Arm:
 
 def _rungs(experiment: Experiment) -> tuple[int, ...]:
     """Return the rungs of the experiment, or else those of its table, or the recipe's epochs halved again and again,
-    from a quarter of the epochs on: what a genome shows before says too little (measured on the table joint-halving).
+    from a quarter of the epochs on: earlier scores rank genomes worse (on the table joint-halving tau is 0.41 after one
+    epoch of eight, 0.53 after two, 0.60 between whole trainings).
 
     Raises:
         ExperimentError: the recipe has one epoch alone.

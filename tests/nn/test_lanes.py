@@ -211,6 +211,23 @@ def test_who_listens_hears_every_module() -> None:
     assert {id(block.ops[0]) for block in net.cells} <= {id(module) for module in heard}
 
 
+@pytest.mark.parametrize("joined", [True, False])
+def test_weights_that_change_between_the_passes_are_an_error(joined: bool) -> None:
+    torch.manual_seed(13)
+    net = network([cell((8, 8), 4, EVERYTHING)], outputs=8)
+    fuse(net)
+    net = net if joined else without_body(net)
+    loss = net(images()).sum()
+    with torch.no_grad():
+        net.cells[0].ops[0].conv.weight.neg_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    loss = net(images()).sum()
+    loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
 @pytest.mark.parametrize("change", ["another operation", "another weight", "another skip", "another expression"])
 def test_what_was_changed_is_run_as_it_is(change: str) -> None:
     torch.manual_seed(12)

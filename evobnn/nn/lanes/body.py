@@ -160,18 +160,19 @@ class Body:
     """All cells of a network.
 
     Attributes:
-        cells: those that are run, with the numbers of the cells whose outputs they read; -2 and -1 are what comes in.
+        cells: those that are run.
+        reads: for each of them, the numbers of the two whose outputs it reads; -1 is what comes in.
         parameters: of all steps, in order.
     """
 
     def __init__(self, cells: Sequence[Cell], live: Sequence[bool]) -> None:
         self.cells = tuple(cells)
         self.reads: list[tuple[int, int]] = []
-        before = (-2, -1)
-        for number, alive in enumerate(live):
-            self.reads.append(before)
-            before = (before[1], len([one for one in live[: number + 1] if one]) - 1 if alive else before[1])
-        self.reads = [reads for reads, alive in zip(self.reads, live, strict=True) if alive]
+        before = (-1, -1)
+        for alive in live:
+            if alive:
+                self.reads.append(before)
+            before = before[1], len(self.reads) - 1 if alive else before[1]
         self.steps = [step for cell in self.cells for step in cell.steps()]
         self.parameters = tuple(one for step in self.steps for one in step.parameters)
 
@@ -187,7 +188,7 @@ class Body:
 
     def forward(self, x: Lanes, learning: bool) -> tuple[Lanes, list[Trace]]:
         """Return the last cell's output and the traces of all."""
-        values, traces = {-2: x, -1: x}, []
+        values, traces = {-1: x}, []
         for number, (cell, (zero, one)) in enumerate(zip(self.cells, self.reads, strict=True)):
             values[number], trace = forward(cell, values[zero], values[one], learning)
             traces.append(trace)
@@ -203,9 +204,8 @@ class Body:
                 continue
             back = backward(self.cells[number], came, traces[number], found)
             for source, more in zip(self.reads[number], back, strict=True):
-                place = max(source, -1)  # both inputs of the first cell are the stem's output
                 if more is not None:
-                    grads[place] = _added(grads.get(place), more, own=True)
+                    grads[source] = _added(grads.get(source), more, own=True)
         rows = [found.get(id(step), (None,) * len(step.parameters)) for step in self.steps]
         return grads.get(-1), [one for row in rows for one in row]
 
@@ -222,12 +222,13 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, body: Body, learning: bool, *parameters: Tensor) -> Tensor:
         out, traces = body.forward(lanes_of(x), learning)
+        ctx.save_for_backward(*parameters)  # autograd says if somebody changes what the traces look at
         ctx.rest = body, traces
         return tensor_of(out)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        body, traces = ctx.rest
+        _, (body, traces) = ctx.saved_tensors, ctx.rest
         gx, rest = body.backward(lanes_of(grads[0]), traces)
         return None if gx is None else tensor_of(gx), None, None, *rest
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evobnn.nn.lanes.geometry import Plan, plan, up
-from evobnn.nn.maps import Floats, running, scales
+from evobnn.nn.maps import Floats, as_array, empty, is_last, running, scales
 
 Lanes = npt.NDArray[np.float32]
 """A map (C, H, W, N)."""
@@ -138,12 +138,11 @@ def backward(grad: Lanes, x: Lanes, slope: Floats, kept: Kept) -> tuple[Lanes, T
 def lanes_of(x: Tensor) -> Lanes:
     """Return a map (N, C, H, W) as a new array (C, H, W, N)."""
     images, channels, height, width = x.shape
-    out, seen = np.empty((channels, height, width, images), np.float32), x.detach()
-    if _is_last(seen):
-        pixels = seen.permute(0, 2, 3, 1).numpy().reshape(images, -1, channels)
-        loops()[1].channels_out(pixels, out.reshape(channels, -1, images))
+    out = np.empty((channels, height, width, images), np.float32)
+    if is_last(x):
+        loops()[1].swapped(as_array(x).reshape(images, -1, channels), out.reshape(channels, -1, images))
     else:
-        loops()[1].turned(seen.contiguous().numpy().reshape(images, -1), out.reshape(-1, images))
+        loops()[1].swapped(x.detach().contiguous().numpy().reshape(images, 1, -1), out.reshape(-1, 1, images))
     return out
 
 
@@ -151,16 +150,9 @@ def tensor_of(x: Lanes, *, last: bool = False) -> Tensor:
     """Return an array (C, H, W, N) as a new map (N, C, H, W), `last` with channels last."""
     channels, height, width, images = x.shape
     if last:
-        out = torch.empty((images, channels, height, width), memory_format=torch.channels_last)
-        pixels = out.permute(0, 2, 3, 1).numpy().reshape(images, -1, channels)
-        loops()[1].channels_in(x.reshape(channels, -1, images), pixels)
-        return out
-    out = torch.empty((images, channels, height, width))
-    loops()[1].turned(x.reshape(-1, images), out.numpy().reshape(images, -1))
+        out = empty((images, channels, height, width))
+        loops()[1].swapped(x.reshape(channels, -1, images), as_array(out).reshape(images, -1, channels))
+    else:
+        out = torch.empty((images, channels, height, width))
+        loops()[1].swapped(x.reshape(-1, 1, images), out.numpy().reshape(images, 1, -1))
     return out
-
-
-def _is_last(x: Tensor) -> bool:
-    """Tell whether channels are innermost, in memory without gaps."""
-    _, c, h, w = x.shape
-    return x.stride() == (c * h * w, 1, c * w, c)

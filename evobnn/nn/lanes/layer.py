@@ -14,15 +14,12 @@ import numpy as np
 from numba import njit
 
 from evobnn.nn.elementary import OPTIONS
-from evobnn.nn.kernels import settled, tilted
+from evobnn.nn.kernels import noted, tilted
 from evobnn.nn.lanes.convolution import SUMS, forward, gather, lines, signed, spread
-from evobnn.nn.programs import back_piece, compute
+from evobnn.nn.programs import PIECE, back_piece, compute
 
 FRONT, BEHIND = 1, 2
 """Where the batch norm of a layer stands; 0 is nowhere."""
-_PIECE = 2048
-"""So many numbers of a line are worked on at a time where there is an expression."""
-
 _ZERO = np.float32(0)
 
 
@@ -61,8 +58,8 @@ def moments(x: Any) -> Any:
     sums, squares = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     for c in range(channels):
         line = x[c].reshape(-1)
-        for start in range(0, len(line), _PIECE):
-            piece = line[start : start + _PIECE]
+        for start in range(0, len(line), PIECE):
+            piece = line[start : start + PIECE]
             sums[c] += np.float64(total(piece))
             squares[c] += np.float64(product(piece, piece))
     return sums, squares
@@ -73,22 +70,16 @@ def _measured(
     x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
     notes: Any,
 ) -> Any:  # fmt: skip
-    """Return (a, b) of `settled` for x, and write into `notes` (4, C), float64, all that it returns; with `batch` by
-    the moments of x, else by the running ones.
-    """
-    sums, squares, count = np.zeros(len(alpha)), np.zeros(len(alpha)), 0
-    if batch:
-        sums, squares = moments(x)
-        count = x.size // len(alpha)
-    a, b, notes[2], notes[3] = settled(sums, squares, count, alpha, gain, bias, mean, variance, eps, share)
-    notes[0], notes[1] = a, b
-    return a, b
+    """As `evobnn.nn.kernels.measured`."""
+    count = x.size // len(alpha) if batch else 0
+    sums, squares = moments(x) if batch else (np.zeros(len(alpha)), np.zeros(len(alpha)))
+    return noted(sums, squares, count, alpha, gain, bias, mean, variance, eps, share, notes)
 
 
 @njit(**OPTIONS)
 def _express(x: Any, a: Any, b: Any, steps: Any, learned: Any, out: Any) -> None:
     """Write the program's value of a x + b into `out`, shaped as x."""
-    channels, rows, length = len(x), len(learned), min(_PIECE, x.size // len(x))
+    channels, rows, length = len(x), len(learned), min(PIECE, x.size // len(x))
     slots, weights = np.empty((len(steps) + 1, length), np.float32), np.empty((max(rows, 1), length), np.float32)
     for c in range(channels):
         line, to = x[c].reshape(-1), out[c].reshape(-1)
@@ -174,9 +165,9 @@ def _entered(
         sums, products = np.zeros(filters, np.float64), np.zeros(filters, np.float64)
         for f in range(filters):
             g, y = grad[f].reshape(-1), made[f].reshape(-1)
-            for start in range(0, len(g), _PIECE):
-                sums[f] += np.float64(total(g[start : start + _PIECE]))
-                products[f] += np.float64(product(g[start : start + _PIECE], y[start : start + _PIECE]))
+            for start in range(0, len(g), PIECE):
+                sums[f] += np.float64(total(g[start : start + PIECE]))
+                products[f] += np.float64(product(g[start : start + PIECE], y[start : start + PIECE]))
         count = grad.size // filters if batch else 0
         gains[0], k1, k0 = tilted(sums, products, count, alpha, gain, notes[2, :filters], notes[3, :filters])
         gains[1] = sums
@@ -239,7 +230,7 @@ def layer_backward(
     length, strips = height * width * images, strip * images
     behind, products = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     part = np.empty(length, np.float32)
-    piece = min(_PIECE, length)
+    piece = min(PIECE, length)
     deep = len(steps) + 1 if len(steps) else 0
     slots, back = np.empty((deep, piece), np.float32), np.empty((deep, piece), np.float32)
     weights, parts = np.empty((max(rows, 1), piece), np.float32), np.empty((max(rows, 1), piece), np.float32)

@@ -16,45 +16,21 @@ _BLOCK = 16
 
 
 @njit(**OPTIONS)
-def turned(x: Any, out: Any) -> None:
-    """Write a matrix (n, m) into `out` (m, n)."""
-    rows, columns = x.shape
-    for j in range(0, columns, _BLOCK):
-        for i in range(0, rows, _BLOCK):
-            for q in range(j, min(j + _BLOCK, columns)):
-                for p in range(i, min(i + _BLOCK, rows)):
-                    out[q, p] = x[p, q]
-
-
-@njit(**OPTIONS)
-def channels_out(x: Any, out: Any) -> None:
-    """Write an array (N, P, C) into `out` (C, P, N)."""
-    images, pixels, channels = x.shape
-    for p in range(pixels):
-        for c in range(0, channels, _BLOCK):
-            for n in range(0, images, _BLOCK):
-                for d in range(c, min(c + _BLOCK, channels)):
-                    for m in range(n, min(n + _BLOCK, images)):
-                        out[d, p, m] = x[m, p, d]
-
-
-@njit(**OPTIONS)
-def channels_in(x: Any, out: Any) -> None:
-    """Write an array (C, P, N) into `out` (N, P, C)."""
-    channels, pixels, images = x.shape
-    for p in range(pixels):
-        for n in range(0, images, _BLOCK):
-            for c in range(0, channels, _BLOCK):
-                for m in range(n, min(n + _BLOCK, images)):
-                    for d in range(c, min(c + _BLOCK, channels)):
-                        out[m, p, d] = x[d, p, m]
+def swapped(x: Any, out: Any) -> None:
+    """Write an array (A, P, B) into `out` (B, P, A)."""
+    first, middle, last = x.shape
+    for p in range(middle):
+        for j in range(0, last, _BLOCK):
+            for i in range(0, first, _BLOCK):
+                for b in range(j, min(j + _BLOCK, last)):
+                    for a in range(i, min(i + _BLOCK, first)):
+                        out[b, p, a] = x[a, p, b]
 
 
 @njit(**OPTIONS)
 def _span(size: int, stride: int, shift: int) -> Any:
     """Return the first output of a line, and the first behind, whose neighbour at `shift` lies in the line."""
-    outputs = -(-size // stride)
-    first, behind = 0, outputs
+    first, behind = 0, -(-size // stride)
     while first * stride + shift < 0:
         first += 1
     while (behind - 1) * stride + shift >= size:
@@ -63,27 +39,39 @@ def _span(size: int, stride: int, shift: int) -> Any:
 
 
 @njit(**OPTIONS)
+def _neighbours(height: int, width: int, stride: int) -> Any:
+    """Return whose neighbours lie inside a map, (rows, 4): number of an output pixel, that of its neighbour in the
+    input, for how many pixels in a row that goes on side by side, and which of 3x3 it is; by rows of outputs and, in
+    each, neighbour by neighbour.
+    """
+    outputs = -(-width // stride)
+    found, count = np.empty((9 * -(-height // stride) * outputs, 4), np.int64), 0
+    for oy in range(-(-height // stride)):
+        for k in range(9):
+            iy, shift = oy * stride + k // 3 - 1, k % 3 - 1
+            if 0 <= iy < height:
+                low, high = _span(width, stride, shift)
+                step = max(high - low, 1) if stride == 1 else 1
+                for ox in range(low, high, step):
+                    found[count, 0], found[count, 1] = oy * outputs + ox, iy * width + ox * stride + shift
+                    found[count, 2], found[count, 3] = step, k
+                    count += 1
+    return found[:count]
+
+
+@njit(**OPTIONS)
 def greatest(x: Any, stride: int, out: Any, which: Any) -> None:
     """Write the greatest of 3x3 into `out` (C, H', W', N) and which it was into `which` (0 to 8, row by row), of equals
     the first; NaN wins.
     """
     channels, height, width, images = x.shape
+    out[:] = -np.inf
+    which[:] = 4
+    pairs = _neighbours(height, width, stride) * np.array([images, images, images, 1])
     for c in range(channels):
-        for oy in range(out.shape[1]):
-            best, found = out[c, oy].reshape(-1), which[c, oy].reshape(-1)
-            best[:] = -np.inf
-            found[:] = 4
-            for k in range(9):
-                iy = oy * stride + k // 3 - 1
-                if iy < 0 or iy >= height:
-                    continue
-                row, shift = x[c, iy].reshape(-1), k % 3 - 1
-                low, high = _span(width, stride, shift)
-                step = max(high - low, 1) if stride == 1 else 1
-                for ox in range(low, high, step):
-                    seen = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
-                    _keep(seen, np.uint8(k), best[ox * images : (ox + step) * images],
-                          found[ox * images : (ox + step) * images])  # fmt: skip
+        line, best, found = x[c].reshape(-1), out[c].reshape(-1), which[c].reshape(-1)
+        for to, at, length, k in pairs:
+            _keep(line[at : at + length], np.uint8(k), best[to : to + length], found[to : to + length])
 
 
 @njit(**OPTIONS)
@@ -100,20 +88,11 @@ def greatest_backward(grad: Any, stride: int, which: Any, gx: Any) -> None:
     """Write the gradient of `greatest`'s input into gx."""
     channels, height, width, images = gx.shape
     gx[:] = 0
+    pairs = _neighbours(height, width, stride) * np.array([images, images, images, 1])
     for c in range(channels):
-        for oy in range(grad.shape[1]):
-            came, found = grad[c, oy].reshape(-1), which[c, oy].reshape(-1)
-            for k in range(9):
-                iy = oy * stride + k // 3 - 1
-                if iy < 0 or iy >= height:
-                    continue
-                row, shift = gx[c, iy].reshape(-1), k % 3 - 1
-                low, high = _span(width, stride, shift)
-                step = max(high - low, 1) if stride == 1 else 1
-                for ox in range(low, high, step):
-                    goal = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
-                    _hand(came[ox * images : (ox + step) * images], np.uint8(k),
-                          found[ox * images : (ox + step) * images], goal)  # fmt: skip
+        came, found, goal = grad[c].reshape(-1), which[c].reshape(-1), gx[c].reshape(-1)
+        for to, at, length, k in pairs:
+            _hand(came[to : to + length], np.uint8(k), found[to : to + length], goal[at : at + length])
 
 
 @njit(**OPTIONS)
@@ -126,22 +105,37 @@ def _hand(came: Any, k: Any, found: Any, goal: Any) -> None:
 def mean(x: Any, stride: int, out: Any) -> None:
     """Write the mean over those of 3x3 that lie inside the map into `out` (C, H', W', N)."""
     channels, height, width, images = x.shape
+    out[:] = 0
+    pairs = _neighbours(height, width, stride) * images
     for c in range(channels):
-        for oy in range(out.shape[1]):
-            to = out[c, oy].reshape(-1)
-            to[:] = 0
-            for k in range(9):
-                iy = oy * stride + k // 3 - 1
-                if iy < 0 or iy >= height:
-                    continue
-                row, shift = x[c, iy].reshape(-1), k % 3 - 1
-                low, high = _span(width, stride, shift)
-                step = max(high - low, 1) if stride == 1 else 1
-                for ox in range(low, high, step):
-                    seen = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
-                    _add(seen, to[ox * images : (ox + step) * images])
-            for ox in range(out.shape[2]):
-                _scale(to[ox * images : (ox + 1) * images], _share(oy * stride, ox * stride, height, width))
+        line, goal = x[c].reshape(-1), out[c].reshape(-1)
+        for to, at, length, _ in pairs:
+            _add(line[at : at + length], goal[to : to + length])
+        _shared(out[c], stride, height, width)
+
+
+@njit(**OPTIONS)
+def mean_backward(grad: Any, stride: int, gx: Any) -> None:
+    """Write the gradient of `mean`'s input into gx."""
+    channels, height, width, images = gx.shape
+    gx[:] = 0
+    pairs = _neighbours(height, width, stride) * images
+    for c in range(channels):
+        came = grad[c].copy()
+        _shared(came, stride, height, width)
+        line, goal = came.reshape(-1), gx[c].reshape(-1)
+        for to, at, length, _ in pairs:
+            _add(line[to : to + length], goal[at : at + length])
+
+
+@njit(**OPTIONS)
+def _shared(pixels: Any, stride: int, height: int, width: int) -> None:
+    """Divide each of (H', W', N) by how many of 3x3 around it lie inside the map."""
+    for oy in range(pixels.shape[0]):
+        rows = min(oy * stride + 2, height) - max(oy * stride - 1, 0)
+        for ox in range(pixels.shape[1]):
+            columns = min(ox * stride + 2, width) - max(ox * stride - 1, 0)
+            _scale(pixels[oy, ox], np.float32(1) / np.float32(rows * columns))
 
 
 @njit(**OPTIONS)
@@ -154,37 +148,6 @@ def _add(seen: Any, to: Any) -> None:
 def _scale(line: Any, factor: Any) -> None:
     for i in range(len(line)):
         line[i] *= factor
-
-
-@njit(**OPTIONS)
-def _share(y: int, x: int, height: int, width: int) -> Any:
-    """Return 1 / (how many of 3x3 around a pixel lie inside the map)."""
-    rows = min(y + 2, height) - max(y - 1, 0)
-    columns = min(x + 2, width) - max(x - 1, 0)
-    return np.float32(1) / np.float32(rows * columns)
-
-
-@njit(**OPTIONS)
-def mean_backward(grad: Any, stride: int, gx: Any) -> None:
-    """Write the gradient of `mean`'s input into gx."""
-    channels, height, width, images = gx.shape
-    gx[:] = 0
-    came = np.empty(grad.shape[2] * images, np.float32)
-    for c in range(channels):
-        for oy in range(grad.shape[1]):
-            came[:] = grad[c, oy].reshape(-1)
-            for ox in range(grad.shape[2]):
-                _scale(came[ox * images : (ox + 1) * images], _share(oy * stride, ox * stride, height, width))
-            for k in range(9):
-                iy = oy * stride + k // 3 - 1
-                if iy < 0 or iy >= height:
-                    continue
-                row, shift = gx[c, iy].reshape(-1), k % 3 - 1
-                low, high = _span(width, stride, shift)
-                step = max(high - low, 1) if stride == 1 else 1
-                for ox in range(low, high, step):
-                    goal = row[(ox * stride + shift) * images : (ox * stride + shift + step) * images]
-                    _add(came[ox * images : (ox + step) * images], goal)
 
 
 @njit(**OPTIONS)
