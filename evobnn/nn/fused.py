@@ -21,7 +21,8 @@ from evobnn.nn.counted import How, counted
 from evobnn.nn.layers import BinaryConv2d, Site
 from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scales, wanted
 from evobnn.nn.passes import Norm, alone, kernels, run
-from evobnn.nn.quantise import FUSED
+from evobnn.nn.pixels import spread
+from evobnn.nn.quantise import BY_MEAN
 
 KERNELS = ("torch", "fused")
 """Ways to compute a binary layer: operation by operation in PyTorch, or in here."""
@@ -34,12 +35,13 @@ _NO_SLOPE = np.array([np.inf, 1.0, 0.0], np.float32)
 
 @dataclass(frozen=True)
 class _How(How):
-    """What it is where the library convolves: how wide the border is, and whether ±1 and gradients next to the
-    convolution are bfloat16.
+    """What it is where the library convolves: how wide the border is, whether ±1 and gradients next to the convolution
+    are bfloat16, and of how many pixels in a row one is taken before it: with a kernel of 1 the stride, which is 1 then.
     """
 
     border: int
     short: bool
+    taken: int
 
     @property
     def dtype(self) -> torch.dtype:
@@ -112,6 +114,8 @@ class _SignConvolution(torch.autograd.Function):
         signs = empty((x.shape[0], channels, x.shape[2] + 2 * pad, x.shape[3] + 2 * pad), how.dtype)
         plus, minus, border = how.numbers
         run(loops.signs, as_array(x), a, b, as_array(signs), pad, plus, minus, border)
+        size = signs.shape
+        signs = channels_last(signs[:, :, :: how.taken, :: how.taken])
         two = torch.ge(weight.detach(), 0.0).to(how.dtype).mul_(2.0).sub_(1.0)
         alpha = how.alpha(weight.detach())
         y = _convolution(signs, two, how)
@@ -123,13 +127,13 @@ class _SignConvolution(torch.autograd.Function):
             run(loops.affine, as_array(y), last.a, last.b, as_array(out))
         kept = y if last is not None else out if how.rectify else None
         ctx.save_for_backward(x, signs, two, kept)
-        ctx.rest = first, last, a, b, alpha, slope, how
+        ctx.rest = first, last, a, b, alpha, slope, size, how
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, signs, two, kept = ctx.saved_tensors
-        first, last, a, b, alpha, slope, how = ctx.rest
+        first, last, a, b, alpha, slope, size, how = ctx.rest
         loops, grad = kernels(), channels_last(grads[0])
         entered = empty(grad.shape, how.dtype)
         gain = bias = None
@@ -141,6 +145,7 @@ class _SignConvolution(torch.autograd.Function):
             gain, bias, k1, k0 = last.backward(*run(loops.sums_behind, *there))
             run(loops.leave, *there, k1, k0, as_array(entered))
         gx, gw, pad = _gradients(entered, signs, two, how)
+        gx = gx if how.taken == 1 else spread(gx, size, how.taken, how.taken, torch.channels_last)
         where = (as_array(channels_last(gx)), as_array(x), a, b, slope, pad)
         k1 = k0 = np.zeros(x.shape[1], np.float32)
         if first is not None:
@@ -244,18 +249,18 @@ def sign_convolution(
         site.note(x)
     out: Tensor
     slope = slope_of(site.surrogate, site.clip)
-    inside = conv.scale in FUSED  # other scales are multiplied outside
+    inside = conv.scale in BY_MEAN  # other scales are multiplied outside
     weight, alpha = (conv.weight, None) if inside else conv.parts()
     joined = behind and inside and not conv.rectify  # the norm behind is then part of the same function
     own = norm if joined or not behind else None
     scaled, rectify = inside and conv.scale != "none", inside and conv.rectify
     filler = -1.0 if conv.padding == "minus_one" else 0.0
-    said = conv.stride, conv.dilation, filler, scaled, rectify, joined, torch.is_grad_enabled()
+    said = conv.dilation, filler, scaled, rectify, joined, torch.is_grad_enabled()
     if _counts(x, conv):
-        out = counted(x, own, inner, weight, slope, How(*said))
+        out = counted(x, own, inner, weight, slope, How(conv.stride, *said))
     else:
         gain, bias = (None, None) if own is None else (own.weight, own.bias)
-        how = _How(*said, conv.border, conv.precision == "bf16")
+        how = _How(conv.step, *said, conv.border, conv.precision == "bf16", conv.taken)
         out = _sign_convolution(x, gain, bias, weight, own, slope, how)
     if not inside:
         out = out if alpha is None else out * alpha.view(1, -1, 1, 1)

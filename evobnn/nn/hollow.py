@@ -53,6 +53,11 @@ def hollow_twin(network: nn.Module) -> nn.Module:
     return twin
 
 
+def _as_it_is(conv: BinaryConv2d) -> tuple[torch.Tensor, None]:
+    """Return the latent weight in place of its parts, which have the same shape."""
+    return conv.weight, None
+
+
 def run_empty(network: nn.Module, shape: tuple[int, ...], again: Callable[[], None]) -> None:
     """Send a batch of no images (C, H, W) through `network`, on the CPU, so that its hooks see what comes out of every
     module. It is of no use for anything else afterwards.
@@ -65,7 +70,7 @@ def run_empty(network: nn.Module, shape: tuple[int, ...], again: Callable[[], No
             module.watching = False
         elif isinstance(module, BinaryConv2d):  # its shapes do not depend on how its weights are quantised
             module.fused = module._short = False
-            module.binary_weight = partial(getattr, module, "weight")  # type: ignore[method-assign]
+            module.parts = partial(_as_it_is, module)  # type: ignore[method-assign]
     tensors = [*network.parameters(), *network.buffers()]
     dtype = next((tensor.dtype for tensor in network.parameters()), torch.get_default_dtype())
     with torch.no_grad():

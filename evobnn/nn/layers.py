@@ -20,7 +20,8 @@ from evobnn._checks import check_at_least, check_name
 from evobnn.errors import NetworkError, message
 from evobnn.nn.activations import TreeActivation
 from evobnn.nn.binarize import SURROGATES, Surrogate, sign
-from evobnn.nn.quantise import FUSED, WEIGHTS_QUANTISERS, Parts, binary_weight, check_quantiser
+from evobnn.nn.pixels import every
+from evobnn.nn.quantise import BY_MEAN, WEIGHTS_QUANTISERS, Parts, binary_weight, check_quantiser
 
 PADDINGS = ("zero", "minus_one")
 PRECISIONS = ("fp32", "bf16")
@@ -57,7 +58,19 @@ class ConvStyle:
 
 
 class RealConv2d(nn.Conv2d):
-    """A convolution that is real-valued on purpose: stems and the published skip of reduction cells."""
+    """A convolution that is real-valued on purpose: stems and the published skip of reduction cells.
+
+    With a kernel of 1 and a stride it takes the pixels first, see `evobnn.nn.pixels`.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the convolution of x (N, in_channels, H, W)."""
+        if self.kernel_size != (1, 1) or self.stride == (1, 1):
+            return super().forward(input)
+        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        border = self._reversed_padding_repeated_twice
+        x = F.pad(input, border, mode=mode) if any(border) else input
+        return F.conv2d(every(x, *self.stride), self.weight, self.bias, groups=self.groups)
 
 
 class BinaryConv2d(nn.Module):
@@ -71,13 +84,22 @@ class BinaryConv2d(nn.Module):
     at once where the quantiser asks for it. With `real` it is used as it is, and `scale` plays no part; the padding
     stays, so that the twin differs in nothing else. With `rectify` the output goes through a ReLU.
 
+    ±1 meets ±1, and the scale is multiplied behind: in float32 a sum of up to 2**24 terms is then the whole number that
+    it is, in whichever order it is added up. A sum of ±alpha that is 0 would come out as rounding, of either sign, and
+    a ReLU behind it would let its gradient pass or not by that. With a kernel of 1 the stride's pixels are taken first,
+    see `evobnn.nn.pixels`.
+
+    Forward:   y  = alpha conv(x, sign(w))
+    Backward:  gx = conv'(alpha g, sign(w)),   g_signs = conv'(x, alpha g),   g_alpha = Σ g conv(x, sign(w));
+               from the gradients of signs and alpha to that of w as the quantiser says
+
     `alpha` (out_channels, 1, 1, 1), only there with scale "learnable", begins at mean|w|, or at `first_scale`.
     `progress` tells an annealed quantiser how far the training is, 0 to 1; untold it behaves as at the end.
 
     With precision "bf16" the two sides of the product are sent through a bfloat16 convolution, which processors with
     bfloat16 units do faster. ±1 is exact there and so is every sum of at most 256 terms, or of at most 512 where their
     number is even; above that a forward sum may be rounded. Gradients are rounded to 8 bits of mantissa in
-    any case, so this precision is approximate. Scales stay outside: ±1 meets ±1, and the sums are multiplied in fp32.
+    any case, so this precision is approximate; scales are multiplied in fp32.
     Real activations in front of binary weights are rounded like gradients. The real twin stays in fp32, and so does a
     convolution with one channel per group, for which bfloat16 units have no use.
 
@@ -124,6 +146,7 @@ class BinaryConv2d(nn.Module):
         self.padding, self.scale, self.real, self.rectify = padding, scale, real, rectify
         border = dilation * (kernel - 1) // 2
         self._zeros, self._ones = (border, 0) if padding == "zero" else (0, border)
+        self.taken, self.step = (stride, 1) if kernel == 1 else (1, stride)
         self.fused = False
         self._short = precision == "bf16" and not 1 < groups == in_channels
         self.progress = 1.0
@@ -139,14 +162,14 @@ class BinaryConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ±1 values x (real ones in the twin)."""
+        x = every(x, self.taken)
         if self._short and not self.real:
             return self._forward_short(x)
         x = x.to(self.weight.dtype)
-        weight = self.weight if self.real else self.binary_weight()
+        weight, alpha = (self.weight, None) if self.real else self.parts()
         if self._ones:
             x = F.pad(x, (self._ones,) * 4, value=-1.0)
-        out = F.conv2d(x, weight, None, self.stride, self._zeros, self.dilation, self.groups)
-        return out.relu_() if self.rectify else out
+        return self._finished(F.conv2d(x, weight, None, self.step, self._zeros, self.dilation, self.groups), alpha)
 
     @property
     def border(self) -> int:
@@ -163,14 +186,17 @@ class BinaryConv2d(nn.Module):
         return binary_weight(self.weight, self.scale, self.alpha, self.progress)
 
     def _forward_short(self, x: Tensor) -> Tensor:
-        how = (self.stride, self._zeros, self.dilation, self.groups)
-        if self.scale in FUSED:
+        how = (self.step, self._zeros, self.dilation, self.groups)
+        if self.scale in BY_MEAN:
             out: Tensor = _short_convolution(x, self.weight, self.scale, how, self._ones, self.rectify)
             return out
         signs, alpha = self.parts()
-        out = _short_convolution(x, signs, "none", how, self._ones, False)
-        out = out if alpha is None else out * alpha.view(1, -1, 1, 1)
-        return out.relu_() if self.rectify else out  # not before the scale: one that is learned may be negative
+        return self._finished(_short_convolution(x, signs, "none", how, self._ones, False), alpha)
+
+    def _finished(self, sums: Tensor, alpha: Tensor | None) -> Tensor:
+        """Return the output of sums: scaled, then rectified, as a scale that is learned may be negative."""
+        out = sums if alpha is None else sums * alpha.view(1, -1, 1, 1)
+        return out.relu_() if self.rectify else out
 
     def extra_repr(self) -> str:
         """Return what `print` shows of it."""

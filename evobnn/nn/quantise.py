@@ -36,19 +36,6 @@ class _SignedWeight(torch.autograd.Function):
         return grads[0]
 
 
-class _ScaledWeight(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, w: Tensor) -> Tensor:
-        alpha = w.abs().mean(dim=tuple(range(1, w.dim())), keepdim=True)
-        ctx.save_for_backward(alpha)
-        return torch.copysign(alpha, w + 0.0)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        alpha: Tensor = ctx.saved_tensors[0]
-        return grads[0] * alpha
-
-
 class _BoundedSign(torch.autograd.Function):
     """Forward sign(w); backward gw = g * 1[|w| <= 1]: unlike a surrogate's, the gradient lives at |w| = 1."""
 
@@ -92,7 +79,6 @@ class _StretchedGradient(torch.autograd.Function):
 
 
 _signed_weight: Callable[..., Tensor] = _SignedWeight.apply
-_scaled_weight: Callable[..., Tensor] = _ScaledWeight.apply
 _bounded_sign: Callable[..., Tensor] = _BoundedSign.apply
 _mean_magnitude: Callable[..., Tensor] = _MeanMagnitude.apply
 _stretched_gradient: Callable[..., Tensor] = _StretchedGradient.apply
@@ -214,8 +200,8 @@ WEIGHTS_QUANTISERS: dict[str, WeightQuantiser] = {
 }
 """All quantisers by name; all but "none" keep a real number per filter. Names are stored in files and so permanent."""
 
-FUSED: dict[str, Callable[[Tensor], Tensor]] = {"none": _signed_weight, "mean": _scaled_weight}
-"""Those of which w_b is had in fewer passes than by a product of parts; values and gradients are the same."""
+BY_MEAN = ("none", "mean")
+"""Those whose gradient reaches a latent weight through its sign alone, and whose scale, if any, is mean|w|."""
 
 
 def binary_weight(
@@ -237,8 +223,6 @@ def binary_weight(
     Raises:
         NetworkError: another scale.
     """
-    if scale in FUSED:
-        return FUSED[scale](w)
     check_name("weight scale", scale, quantisers, NetworkError)
     signs, scales = quantisers[scale].parts(w, progress)
     if quantisers[scale].learned:

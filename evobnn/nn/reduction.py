@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evobnn.nn.layers import ConvStyle, binary_conv
+from evobnn.nn.pixels import memory_format
 
 
 class _Diagonal(torch.autograd.Function):
@@ -23,7 +24,7 @@ class _Diagonal(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.size, ctx.format = x.shape, _format(x)
+        ctx.size, ctx.format = x.shape, memory_format(x)
         even, odd = x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]
         return even.contiguous(memory_format=ctx.format), odd.contiguous(memory_format=ctx.format)
 
@@ -34,11 +35,6 @@ class _Diagonal(torch.autograd.Function):
         gx[:, :, ::2, ::2] = even
         gx[:, :, 1::2, 1::2] = odd
         return gx
-
-
-def _format(x: Tensor) -> torch.memory_format:
-    last = x.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def diagonal(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from evobnn.errors import NetworkError
 from evobnn.nn import BinaryConv2d, ConvStyle, Site, anneal, binary_weight, profile, settle_latent_, sign
 from evobnn.nn.layers import binary_conv
-from evobnn.nn.quantise import FUSED, WEIGHTS_QUANTISERS, centre_and_clamp_
+from evobnn.nn.quantise import WEIGHTS_QUANTISERS, centre_and_clamp_
 from evobnn.spaces.template import SCALES
 
 NAMES = list(WEIGHTS_QUANTISERS)
@@ -164,18 +164,6 @@ def test_standardised_scales_are_powers_of_two():
     mantissas, exponents = torch.frexp(scales)
     assert mantissas.unique().tolist() == [0.5]
     assert len(exponents.unique()) > 1
-
-
-@pytest.mark.parametrize("name", list(FUSED))
-def test_the_fused_ones_are_the_products_of_their_parts(name):
-    w, g = (torch.tensor(values, dtype=torch.float32) for values in planted())
-    fused, product = w.clone().requires_grad_(), w.clone().requires_grad_()
-    signs, alpha = WEIGHTS_QUANTISERS[name].parts(product, 1.0)
-    values = (binary_weight(fused, name), signs if alpha is None else signs * alpha)
-    for value in values:
-        value.backward(g)
-    assert torch.equal(*values)
-    assert torch.equal(fused.grad, product.grad)
 
 
 def test_names_are_those_that_a_template_takes():

@@ -17,7 +17,7 @@ from evobnn.nn.expressed import learned, steps_of
 from evobnn.nn.fused import SLOPES, Layer, slope_of
 from evobnn.nn.lanes.calls import How, Lanes, backward, forward, loops
 from evobnn.nn.ops import MeanPool
-from evobnn.nn.quantise import FUSED
+from evobnn.nn.quantise import BY_MEAN
 
 
 class Step(ABC):
@@ -185,7 +185,7 @@ def _fits(layer: Layer) -> bool:
         and (tree is None or bool(isinstance(tree, TreeActivation) and tree.known))
         and conv.groups == 1
         and conv.precision == "fp32"
-        and conv.scale in FUSED
+        and conv.scale in BY_MEAN
         and not (conv.rectify and is_behind(layer))
         and site.surrogate in SLOPES
         and max(conv.in_channels, conv.out_channels) <= MOST_CHANNELS
