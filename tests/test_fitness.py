@@ -287,20 +287,23 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
             changes = [replace(value, **{f.name: another(f.name, getattr(value, f.name))}) for f in fields(value)]
         elif part.name == "additions":
             changes = [Additions({"conv7": (OpSpec("conv7", 7, "7x7"), OPS["conv5"])})]
+        elif part.name == "sums":
+            changes = ["scaled"]
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 3 > 31
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 4 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
 
 
 def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
-    protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd")
+    protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd", sums="scaled")
     said = asdict(protocol)
+    assert said.pop("sums") == "scaled"
     assert not protocol.additions and not any(said.pop("additions").values())
     for part, later in (("dataset", ("skip_damaged",)), ("network", ("macro", "style")), ("recipe", LATER)):
         for name in later:
@@ -309,6 +312,39 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     versions = [protocols.DECODER_VERSION, protocols.OPERATIONS_VERSION, torch.__version__.split("+")[0]]
     text = json.dumps([said, versions], sort_keys=True)
     assert protocol.fingerprint() == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SCALED, UNSCALED = {"scale": "mean"}, {"scale": "none"}
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe", "matters"),
+    [
+        (SCALED, {}, True),
+        (UNSCALED, {}, False),
+        (UNSCALED, {"quantiser": "xnor"}, True),
+        (SCALED, {"quantiser": "none"}, False),
+        (SCALED, {"weights": "real"}, False),
+        (SCALED, {"kernels": "fused"}, False),
+        (SCALED, {"kernels": "fused", "surrogate": "annealed_tanh"}, True),
+        (SCALED, {"precision": "bf16"}, False),
+        (SCALED | {"macro": "cpnas", "skip": "none"}, {"kernels": "fused"}, True),
+        (SCALED | {"macro": "bats", "skip": "none"}, {"precision": "bf16"}, True),
+        (SCALED | {"macro": "resnet", "skip": "none", "stem": 1}, {"kernels": "fused"}, False),
+    ],
+)
+def test_exact_sums_are_in_the_fingerprint_where_scaled_weights_meet_readable_layers(network, recipe, matters) -> None:
+    exact = Protocol(DatasetSpec(), Template(**network), Recipe(**recipe))
+    before = replace(exact, sums="scaled")
+    assert (exact.fingerprint() != before.fingerprint()) is matters
+    assert ("sums of ±alpha" in exact.changed_since(before.fingerprint())) is matters or not matters
+    assert exact.changed_since("0" * 16) == "other data, settings or versions of evobnn or torch"
+
+
+def test_operations_of_a_users_own_count_as_readable_layers() -> None:
+    network, own = Template(scale="mean"), Additions({"conv7": (OpSpec("conv7", 7, "7x7"), OPS["conv5"])})
+    fused = Protocol(DatasetSpec(), network, Recipe(kernels="fused"), additions=own)
+    assert fused.fingerprint() != replace(fused, sums="scaled").fingerprint()
 
 
 @pytest.mark.parametrize("version", ["DECODER_VERSION", "OPERATIONS_VERSION", "torch"])

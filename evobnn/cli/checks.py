@@ -331,8 +331,9 @@ def _same_protocol(run: Folder) -> None:
     if not (run.bench.prepared.folder or run.experiment.table):
         raise CannotTellError("the images are not at hand")
     recorded = {generation.header.get("protocol") for generation in run.generations}
-    if recorded - {run.bench.protocol.fingerprint()}:
-        raise CannotTellError("data, settings or versions of evobnn or torch are not those with which it was made")
+    protocol = run.bench.protocol
+    for other in sorted(recorded - {protocol.fingerprint()}, key=str):
+        raise CannotTellError(f"it was made with {protocol.changed_since(str(other))}")
 
 
 def _outcome(evaluation: Evaluation) -> tuple[str, Mapping[str, str], str, Mapping[str, str], str]:

@@ -12,7 +12,7 @@ from evobnn.cli.console import note
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted
 from evobnn.experiment.inheritance import heritage_of
-from evobnn.fitness import WHOLE, Bench, Stretch, evaluate
+from evobnn.fitness import WHOLE, Bench, Protocol, Stretch, evaluate
 from evobnn.records import Evaluation
 from evobnn.snapshot import read_journal
 from evobnn.spaces import key
@@ -30,7 +30,7 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
     genome = bench.space.parse(subject.text)
     recipe, prepared = bench.protocol.recipe, bench.prepared
     print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
-    known = recorded(subject, repeat, bench.protocol.fingerprint())
+    known = recorded(subject, repeat, bench.protocol)
     stretch, heritage = Stretch(known.rung) if known else WHOLE, _heritage(subject, bench, known)
     print(
         f"{counted(stretch.epochs or recipe.epochs, 'epoch')} on {prepared.train_count:,} images of {prepared.name}, "
@@ -60,7 +60,7 @@ def _begun(known: Evaluation) -> str:
     return "" if known.inherited_from is None else f", begun with the weights of {known.inherited_from}"
 
 
-def recorded(subject: Subject, repeat: int, protocol: str) -> Evaluation | None:
+def recorded(subject: Subject, repeat: int, protocol: Protocol) -> Evaluation | None:
     """Return the last outcome that the run's journal or generations hold for this repeat, or None.
 
     Where it was measured under another protocol, that is said on stderr.
@@ -68,8 +68,9 @@ def recorded(subject: Subject, repeat: int, protocol: str) -> Evaluation | None:
     member, run = subject.member, subject.run
     if member is None or run is None:
         return None
-    if run.generations[-1].header.get("protocol", protocol) != protocol:
-        note("the record was made under another protocol (data, settings, or versions of torch or evobnn).")
+    told = run.generations[-1].header.get("protocol")
+    if told is not None and told != protocol.fingerprint():
+        note(f"the record was made under another protocol, with {protocol.changed_since(told)}.")
     results = [result for generation in run.generations for result in generation.results]
     for result in reversed(results):
         if (result.request.individual.key, result.request.repeat) == (member.individual.key, repeat):

@@ -167,10 +167,13 @@ class Session:
         for generation in generations[:1]:
             for name in ("protocol", "experiment", "data"):
                 if generation.header.get(name) != header[name]:
+                    changed = "data files, settings or versions of evobnn or torch have changed"
+                    if name == "protocol":
+                        changed = f"it was begun with {self.bench.protocol.changed_since(generation.header[name])}"
                     raise RunError(
                         message(
                             f"the {name} with which {self.folder} was begun",
-                            "another one: data files, settings or versions of evobnn or torch have changed",
+                            f"another one: {changed}",
                             f"Start a new run from it with --seed-from {self.folder}.",
                         )
                     )

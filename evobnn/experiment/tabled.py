@@ -14,7 +14,7 @@ from evobnn.data import PreparedData
 from evobnn.errors import ExperimentError, closest, message
 from evobnn.evolution.fidelity import WITHOUT
 from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
-from evobnn.fitness import Bench, Protocol
+from evobnn.fitness import SUMS, Bench, Protocol
 from evobnn.genome import Genome
 from evobnn.records import Status
 from evobnn.spaces import Space, key
@@ -155,9 +155,9 @@ def table_bench(experiment: Experiment, table: Table) -> Bench:
     """
     check_same(experiment, table)
     images = images_of(table)
-    protocol = Protocol(
-        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, images.fingerprint
-    )
+    one = Protocol(experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, images.fingerprint)
+    exact, before = (replace(one, sums=sums) for sums in SUMS)
+    protocol = exact if exact.fingerprint() == table.protocol else before
     space = experiment.space.build(experiment.network, min(images.shape[1:]))
     return Bench(space, protocol, replace(images, fingerprint=table.fingerprint), experiment.objectives)
 

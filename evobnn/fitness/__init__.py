@@ -8,11 +8,12 @@ from evobnn.decode import Additions
 from evobnn.fitness.bench import Bench
 from evobnn.fitness.evaluation import WHOLE, Job, Stretch, check_device, evaluate, run_job
 from evobnn.fitness.objectives import OBJECTIVES, Measured, Objective
-from evobnn.fitness.protocol import OPERATIONS_VERSION, Protocol, check_jobs_fit
+from evobnn.fitness.protocol import OPERATIONS_VERSION, SUMS, Protocol, check_jobs_fit
 
 __all__ = [
     "OBJECTIVES",
     "OPERATIONS_VERSION",
+    "SUMS",
     "WHOLE",
     "Additions",
     "Bench",

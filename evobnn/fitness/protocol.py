@@ -13,8 +13,14 @@ from evobnn._checks import check_at_least
 from evobnn.data import DatasetSpec, PreparedData
 from evobnn.decode import DECODER_VERSION, Additions, Surround, check_size
 from evobnn.errors import ExperimentError, message
+from evobnn.nn.fused import SLOPES
 from evobnn.spaces import Template
 from evobnn.training import LATER, Recipe, check_alone
+
+SUMS = ("exact", "scaled")
+"""What a binary convolution with scaled weights adds up: ±1, multiplied by alpha behind, so that a sum of 0 is 0; or
+±alpha, as the layers in PyTorch's operations did before, where a sum of 0 is rounding and gradients behind it chance.
+"""
 
 OPERATIONS_VERSION = 1
 """Raised when an operation or form of the built-in tables begins to compute something else under its name."""
@@ -40,6 +46,7 @@ class Protocol:
             forward); above it a genome is `invalid` before training; 0 for none.
         data: fingerprint of the prepared images.
         additions: operations and forms beside the built-in ones.
+        sums: one of `SUMS`: `exact`, or `scaled` for what was recorded before and is only looked up.
     """
 
     dataset: DatasetSpec
@@ -48,6 +55,7 @@ class Protocol:
     max_macs: float = 0.0
     data: str = ""
     additions: Additions = field(default_factory=Additions)
+    sums: str = SUMS[0]
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch.
@@ -68,9 +76,33 @@ class Protocol:
                     del said[part][name]
         if self.additions:
             said["additions"] = self.additions.described()
+        if self.sums == SUMS[0] and self._adds_up_scaled:
+            said["sums"] = self.sums
         versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]
         text = json.dumps([said, versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def _adds_up_scaled(self) -> bool:
+        """Whether some layer with scaled weights is computed module by module in float32, where `sums` matter: grouped
+        convolutions and operations of a user's own always are.
+        """
+        recipe, network = self.recipe, self.network
+        if recipe.weights == "real" or (recipe.quantiser or network.scale) == "none":
+            return False
+        ungrouped = network.macro in ("bnas", "resnet") and not self.additions.operations
+        fused = recipe.kernels == "fused" and recipe.surrogate in SLOPES
+        return not (ungrouped and (fused or recipe.precision == "bf16"))
+
+    def changed_since(self, fingerprint: str) -> str:
+        """Return in what a protocol of this fingerprint differs from the present one, for people, as far as that can
+        be told.
+        """
+        if replace(self, sums=SUMS[1]).fingerprint() == fingerprint:
+            return (
+                "sums of ±alpha, in which a 0 is rounding, where evobnn adds up ±1 now and multiplies by alpha behind"
+            )
+        return "other data, settings or versions of evobnn or torch"
 
     def surround(self, shape: tuple[int, int, int], classes: int) -> Surround:
         """Return what `decode` needs to know besides the genome."""

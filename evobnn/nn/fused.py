@@ -36,7 +36,7 @@ _NO_SLOPE = np.array([np.inf, 1.0, 0.0], np.float32)
 @dataclass(frozen=True)
 class _How(How):
     """What it is where the library convolves: how wide the border is, whether ±1 and gradients next to the convolution
-    are bfloat16, and of how many pixels in a row one is taken before it: with a kernel of 1 the stride, which is 1 then.
+    are bfloat16, and of how many pixels in a row one is taken before it: with a kernel of 1 the stride, then 1 in it.
     """
 
     border: int

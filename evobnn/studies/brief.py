@@ -25,7 +25,7 @@ from evobnn.experiment.machine import machine, versions
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import to_text
 from evobnn.experiment.setup import Options
-from evobnn.fitness import run_job
+from evobnn.fitness import Protocol, run_job
 from evobnn.parallel import Outcome, Workers
 from evobnn.records import Status
 from evobnn.snapshot import lock
@@ -138,10 +138,14 @@ def _sampled(question: Question, whole: Plan, known: Mapping[Task, Ended]) -> Sa
 # --- The folder -----------------------------------------------------------------------------------------------------
 
 
+def _protocol(question: Question, whole: Plan) -> Protocol:
+    return whole.benches[question.settings.network.width].protocol
+
+
 def _header(question: Question, whole: Plan) -> dict[str, Any]:
     """Return the first line; what it names decides every training, and the rest is in the lines."""
     settings = question.settings
-    protocol = whole.benches[settings.network.width].protocol.fingerprint()
+    protocol = _protocol(question, whole).fingerprint()
     top = {"format": FORMAT, "version": VERSION, "settings": settings.fingerprint(), "protocol": protocol}
     return {**top, "experiment": to_text(settings), "evobnn": __version__}
 
@@ -157,11 +161,14 @@ def _known(question: Question, whole: Plan, folder: Path) -> dict[Task, Ended]:
         _jsonl.write_lines(path, [header])
         return {}
     before, found = read_results(path)
-    wrong = {"settings": "settings", "protocol": "data or versions"}
-    changed = [words for name, words in wrong.items() if before.get(name) != header[name]]
+    changed = ""
+    if before.get("protocol") != header["protocol"]:
+        changed = _protocol(question, whole).changed_since(str(before.get("protocol")))
+    if before.get("settings") != header["settings"]:
+        changed = "other settings"
     if changed:
         do = "Name another folder with --out, or ask the same again."
-        raise RunError(message(f"the trainings of this protocol in {folder}", f"some of other {changed[0]}", do))
+        raise RunError(message(f"the trainings of this protocol in {folder}", f"some with {changed}", do))
     return found
 
 

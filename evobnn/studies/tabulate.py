@@ -30,7 +30,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment, from_table, preset_table, to_text
 from evobnn.experiment.setup import Options, make_bench
-from evobnn.fitness import WHOLE, Bench, Job, Stretch, run_job
+from evobnn.fitness import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.genome import Genome
 from evobnn.parallel import LOST, Workers
 from evobnn.records import Evaluation, Status
@@ -259,7 +259,7 @@ def tabulate(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     whole = plan(spec, experiment, options)
-    protocol, rungs = whole.bench.protocol.fingerprint(), experiment.halving.rungs
+    protocol, rungs = whole.bench.protocol, experiment.halving.rungs
     started = time.monotonic()
 
     def out_of_time() -> bool:
@@ -277,7 +277,7 @@ def tabulate(
                 task = todo[outcome.index]
                 lost = Evaluation(Status.ERROR, message=outcome.lost)
                 found = outcome.value if outcome.value is not None else lost
-                journal.append(_entry(task, protocol, found))
+                journal.append(_entry(task, protocol.fingerprint(), found))
                 known[task.key, task.seed] = found
                 report(done, len(todo), (time.monotonic() - begun) / done * (len(todo) - done))
                 if stopped := out_of_time():
@@ -288,7 +288,7 @@ def tabulate(
     return table
 
 
-def _known(folder: Path, protocol: str, rungs: Sequence[int]) -> dict[tuple[str, int], Evaluation]:
+def _known(folder: Path, protocol: Protocol, rungs: Sequence[int]) -> dict[tuple[str, int], Evaluation]:
     """Return what is trained already: by the journal, and by a table that came without one.
 
     What was lost with its worker tells nothing of the genome and is tried again; so is what was not scored at a rung.
@@ -301,15 +301,13 @@ def _known(folder: Path, protocol: str, rungs: Sequence[int]) -> dict[tuple[str,
     return {place: found for place, found in told.items() if is_climbed(found, rungs)}
 
 
-def _check_protocol(folder: Path, protocol: str, found: Sequence[str]) -> None:
-    strange = next((one for one in found if one != protocol), None)
+def _check_protocol(folder: Path, protocol: Protocol, found: Sequence[str]) -> None:
+    own = protocol.fingerprint()
+    strange = next((one for one in found if one != own), None)
     if strange is not None:
+        got = f"some of {strange}, with {protocol.changed_since(strange)}"
         raise ExperimentError(
-            message(
-                f"trainings of the protocol {protocol} in {folder}",
-                f"some of {strange}",
-                "Data, settings or versions have changed: tabulate into another folder.",
-            )
+            message(f"trainings of the protocol {own} in {folder}", got, "Tabulate into another folder.")
         )
 
 

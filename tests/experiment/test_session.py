@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ import numpy as np
 import pytest
 import torch
 
+from evobnn.analysis import load_run
+from evobnn.cli import checks
 from evobnn.errors import DeviceError, ExperimentError, GenomeError, RunError, SearchError
 from evobnn.experiment import derived, session, setup
 from evobnn.experiment.derived import fresh_scores
 from evobnn.experiment.session import FRESH, Progress, Session
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
 from evobnn.experiment.setup import Options, create, make_bench
+from evobnn.fitness import Protocol
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import Journal, lock, read_generations, read_journal, read_rescored
 
@@ -309,8 +313,26 @@ def test_other_data_are_refused(folder: Path, proceed: Proceed, monkeypatch: pyt
     proceed(folder, generations=1)
     real = setup.prepare
     monkeypatch.setattr(setup, "prepare", lambda *args: replace(real(*args), fingerprint="0123456789abcdef"))
-    with pytest.raises(RunError, match="data files, settings or versions"):
+    with pytest.raises(RunError, match="begun with other data, settings or versions"):
         proceed(folder)
+
+
+def test_a_run_of_scaled_sums_is_read_and_not_resumed_and_says_why(
+    folder: Path, proceed: Proceed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one begun before ±1 was added up: its protocol says nothing of sums. `tiny` has scaled weights in PyTorch's
+    operations.
+    """
+    with monkeypatch.context() as patch:
+        patch.setattr(setup, "Protocol", partial(Protocol, sums="scaled"))
+        proceed(folder, generations=1)
+    before = completed(folder)
+    with pytest.raises(RunError, match=r"begun with sums of ±alpha, .* Start a new run from it with --seed-from"):
+        proceed(folder)
+    assert completed(folder) == before
+    assert len(load_run(folder).front()) >= 1
+    checks.show(folder)
+    assert "it was made with sums of ±alpha" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", ["seed = 1", "horizon = 6"])

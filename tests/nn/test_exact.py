@@ -24,7 +24,7 @@ FORMATS = (torch.contiguous_format, torch.channels_last)
 
 def integer_sums(x, w, stride, dilation, padding, groups):
     """Return the convolution of ±1 with ±1 in integers, by NumPy; the border is 0 or -1."""
-    n, c, height, width = x.shape
+    n, _, height, width = x.shape
     filters, inputs, kernel, _ = w.shape
     pad = dilation * (kernel - 1) // 2
     fill = -1 if padding == "minus_one" else 0

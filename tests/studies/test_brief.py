@@ -249,9 +249,9 @@ def test_a_torn_line_is_skipped_and_trained_again(planted: Planted, tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seed": 1}, "some of other settings"),
-        ({"recipe": replace(EXPERIMENT.recipe, batch=20)}, "some of other settings"),
-        ({"dataset": replace(EXPERIMENT.dataset, train_limit=80)}, "some of other settings"),
+        ({"seed": 1}, "some with other settings"),
+        ({"recipe": replace(EXPERIMENT.recipe, batch=20)}, "some with other settings"),
+        ({"dataset": replace(EXPERIMENT.dataset, train_limit=80)}, "some with other settings"),
     ],
 )
 def test_trainings_of_another_protocol_are_refused(
@@ -279,7 +279,7 @@ def test_other_versions_and_other_files_are_refused(planted: Planted, tmp_path: 
     header, *rows = path.read_text().splitlines()
     top = json.loads(header)
     for first, words in (
-        ({**top, "protocol": "0" * 16}, "some of other data or versions"),
+        ({**top, "protocol": "0" * 16}, "some with other data, settings or versions of evobnn or torch"),
         ({**top, "version": 2}, "newer evobnn"),
         ({**top, "format": "evobnn-comparison"}, "results.jsonl, line 1"),
     ):

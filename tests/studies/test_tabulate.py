@@ -318,8 +318,8 @@ def test_trainings_of_another_protocol_are_not_mixed(
     protocol = make_bench(other.experiment(), Options(jobs=1)).protocol.fingerprint()
     recorded = read_table(miniature / "table.jsonl").protocol
     assert str(caught.value) == (
-        f"Expected trainings of the protocol {protocol} in {folder}, got some of {recorded}. "
-        "Data, settings or versions have changed: tabulate into another folder."
+        f"Expected trainings of the protocol {protocol} in {folder}, got some of {recorded}, "
+        "with other data, settings or versions of evobnn or torch. Tabulate into another folder."
     )
     assert not used.jobs
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
