@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +10,12 @@ from evobnn.analysis import Run, load_run
 from evobnn.analysis.frames import Member, archive
 from evobnn.cli import runs
 from evobnn.cli.search import experiment as read_experiment
-from evobnn.data import PreparedData
+from evobnn.data import PreparedData, prepare
+from evobnn.data.sources import SOURCES
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
 from evobnn.experiment import Experiment, Options
-from evobnn.experiment.setup import make_bench, open_experiment
+from evobnn.experiment.setup import assembled, make_bench, open_experiment
 from evobnn.fitness import Bench, Protocol
-
-PUBLISHED_SHAPES: Mapping[str, tuple[int, int, int]] = {
-    "digits": (1, 8, 8),
-    "mnist": (1, 28, 28),
-    "fashion-mnist": (1, 28, 28),
-    "cifar10": (3, 32, 32),
-}
-"""(C, H, W) as published, so that a network can be drawn and counted where the images are not at hand."""
 
 _GENOME_MARKS = re.compile(r"[\[\]@=()]")
 
@@ -75,15 +67,19 @@ def paper_bench(experiment: Experiment, data_dir: Path | None) -> Bench:
     Raises:
         DataError: the images are not at hand, and their shape is not known from the name of the data set.
     """
+    options = Options(jobs=1, data_dir=data_dir)
+    if experiment.table:
+        return make_bench(experiment, options)
     try:
-        return make_bench(experiment, Options(jobs=1, data_dir=data_dir))
+        return assembled(experiment, prepare(experiment.dataset, data_dir), options)
     except DataError:
         spec = experiment.dataset
-        if spec.name not in PUBLISHED_SHAPES:
+        source = SOURCES.get(spec.name)
+        if source is None or source.shape is None:
             raise
-        channels, *sides = PUBLISHED_SHAPES[spec.name]
+        channels, *sides = source.shape
         height, width = (spec.size or side for side in sides)
-        prepared = PreparedData("", "", spec.name, (channels, height, width), 10, 0, 0)
+        prepared = PreparedData("", "", spec.name, (channels, height, width), source.classes, 0, 0)
         protocol = Protocol(spec, experiment.network, experiment.recipe, experiment.max_macs)
         space = experiment.space.build(experiment.network, min(height, width))
         return Bench(space, protocol, prepared, experiment.objectives)

@@ -48,6 +48,7 @@ class Source:
     one; DataError if one is missing. `train` and `test` read the part as published from that folder; of a folder of
     images they return files and labels, whose pixels are decoded when asked for. A source that comes with a package
     needs no folder and finds no files. `decoder` is the package whose version decides the pixels, if there is one.
+    `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Source:
     test: Read
     needs_folder: bool = True
     decoder: str = ""
+    shape: tuple[int, int, int] | None = None
+    classes: int = 10
 
 
 def _found(find: Callable[[Path], tuple[Path, ...]], read: Callable[[tuple[Path, ...]], Images]) -> Read:
@@ -185,6 +188,7 @@ def _idx_source(
         find=find,
         train=_found(find, lambda files: _idx_images(files[0], files[1], classes)),
         test=_found(find, lambda files: _idx_images(files[2], files[3], classes)),
+        shape=(1, 28, 28),
     )
 
 
@@ -200,6 +204,7 @@ SOURCES: dict[str, Source] = {
             train=partial(_digits, False),
             test=partial(_digits, True),
             needs_folder=False,
+            shape=(1, 8, 8),
         ),
         _idx_source(
             "mnist",
@@ -222,6 +227,7 @@ SOURCES: dict[str, Source] = {
             find=_find_cifar,
             train=_found(_find_cifar, partial(_cifar, (0, 1, 2, 3, 4))),
             test=_found(_find_cifar, partial(_cifar, (5,))),
+            shape=(3, 32, 32),
         ),
         Source(
             name="cifar100",
@@ -231,6 +237,8 @@ SOURCES: dict[str, Source] = {
             find=_find_cifar100,
             train=_found(_find_cifar100, partial(_cifar100, 0)),
             test=_found(_find_cifar100, partial(_cifar100, 1)),
+            shape=(3, 32, 32),
+            classes=100,
         ),
         Source(
             name="npz",

@@ -23,7 +23,7 @@ from evobnn.final.images import check_stream, feed_of, is_streamed, listed
 from evobnn.final.settings import FinalSettings
 from evobnn.fitness import Bench, check_device
 from evobnn.genome import Genome
-from evobnn.nn import NetworkCost, profile, set_modes
+from evobnn.nn import NetworkCost, check_kernels, profile, set_modes
 from evobnn.spaces import key
 from evobnn.training import tally, torch_threads
 
@@ -132,6 +132,7 @@ def workplace(settings: FinalSettings, options: Options) -> Workplace:
         raise GenomeError(message("a genome that can learn", reason, "Choose another one."))
     place = Workplace(settings, bench, genome, options.data_dir)
     for stage in settings.plan.stages:
+        check_kernels(stage.recipe.kernels)
         if stage.recipe.batch > place.train_count:
             raise ExperimentError(
                 message(

@@ -13,6 +13,7 @@ from evobnn._checks import check_at_least
 from evobnn.data import DatasetSpec, PreparedData
 from evobnn.decode import DECODER_VERSION, Additions, Surround, check_size
 from evobnn.errors import ExperimentError, message
+from evobnn.nn import check_kernels
 from evobnn.nn.fused import SLOPES
 from evobnn.spaces import Template
 from evobnn.training import LATER, Recipe, check_alone
@@ -114,7 +115,8 @@ class Protocol:
 
 
 def check_jobs_fit(protocol: Protocol, prepared: PreparedData) -> None:
-    """Raise, before any training, where the recipe and the data cannot go together."""
+    """Raise, before any training, where the recipe and the data cannot go together, or its kernels are not there."""
+    check_kernels(protocol.recipe.kernels)
     check_at_least("recipe.batch", protocol.recipe.batch, 2)
     check_alone(protocol.recipe)
     check_size(protocol.network, prepared.shape)

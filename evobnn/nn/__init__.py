@@ -7,7 +7,7 @@ from evobnn.nn.activations import FORMS, Form, TreeActivation, behaviour, consta
 from evobnn.nn.binarize import SURROGATES, sign
 from evobnn.nn.blocks import SKIPS, CellBlock
 from evobnn.nn.cost import LayerCost, NetworkCost, profile
-from evobnn.nn.fused import KERNELS, fuse
+from evobnn.nn.fused import fuse
 from evobnn.nn.grouped import largest_divisor
 from evobnn.nn.layers import (
     PRECISIONS,
@@ -26,6 +26,7 @@ from evobnn.nn.network import Head, Network, features, stem
 from evobnn.nn.ops import OPS, OpBuilder, preprocess
 from evobnn.nn.parameters import binary_convolutions, kernel_pairs, settle_latent_, undecayed_parameters
 from evobnn.nn.quantise import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
+from evobnn.nn.quickest import KERNELS, check_kernels, quickest
 from evobnn.nn.resnet import ResNet, resnet
 from evobnn.nn.summary import Summary, summary
 
@@ -60,6 +61,7 @@ __all__ = [
     "behaviour",
     "binary_convolutions",
     "binary_weight",
+    "check_kernels",
     "clip_latent_",
     "constant_sign",
     "expression_parameters",
@@ -70,6 +72,7 @@ __all__ = [
     "latent_weights",
     "preprocess",
     "profile",
+    "quickest",
     "resnet",
     "sampled",
     "set_drop_path",

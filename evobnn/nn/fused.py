@@ -23,9 +23,7 @@ from evobnn.nn.maps import Floats, as_array, channels_last, empty, running, scal
 from evobnn.nn.passes import Norm, alone, kernels, run
 from evobnn.nn.pixels import spread
 from evobnn.nn.quantise import BY_MEAN
-
-KERNELS = ("torch", "fused")
-"""Ways to compute a binary layer: operation by operation in PyTorch, or in here."""
+from evobnn.nn.quickest import no_compiler
 
 ONE, MINUS_ONE = 0x3F80, 0xBF80
 """+1 and -1 as bits of bfloat16."""
@@ -193,17 +191,22 @@ def batch_normalised(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 
 def can(x: Tensor, site: Site, conv: BinaryConv2d) -> bool:
-    """Tell whether a map goes this way: asked for, on a CPU, in float32, both sides binary, one group, and a surrogate
-    that the loops know.
+    """Tell whether a map goes this way: asked for and to be had, on a CPU, in float32, both sides binary, one group,
+    and a surrogate that the loops know.
     """
     return (
-        conv.fused
+        to_be_fused(conv)
         and x.device.type == "cpu"
         and x.dtype == torch.float32
         and not (site.real or conv.real)
         and conv.groups == 1
         and site.surrogate in SLOPES
     )
+
+
+def to_be_fused(conv: BinaryConv2d) -> bool:
+    """Tell whether a convolution is to go the fast way, and can be compiled here."""
+    return conv.fused and not no_compiler()
 
 
 SLOPES = {"clipped_identity": (1.0, 0.0), "approxsign": (2.0, 2.0)}
@@ -287,7 +290,10 @@ class Layer(nn.Sequential):
 
 
 def fuse(network: nn.Module, fused: bool = True) -> None:
-    """Let a built network go the fast way on CPUs, or not any more; parameters and their names stay."""
+    """Let a built network go the fast way on CPUs, or not any more; parameters and their names stay.
+
+    Without Numba (`pip install 'evobnn[fast]'`) it goes on as it was.
+    """
     for module in network.modules():
         if isinstance(module, BinaryConv2d):
             module.fused = fused

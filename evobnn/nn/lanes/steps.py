@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from evobnn.nn.activations import TreeActivation
 from evobnn.nn.blocks import FreeSkip
 from evobnn.nn.expressed import learned, steps_of
-from evobnn.nn.fused import SLOPES, Layer, slope_of
+from evobnn.nn.fused import SLOPES, Layer, slope_of, to_be_fused
 from evobnn.nn.lanes.calls import How, Lanes, backward, forward, loops
 from evobnn.nn.ops import MeanPool
 from evobnn.nn.quantise import BY_MEAN
@@ -68,7 +68,7 @@ class LayerStep(Step):
     @property
     def ready(self) -> bool:
         same = self.conv.weight is self.latent and self.norm.weight is self.gain and self.site.activation is self.tree
-        return same and self.conv.fused and super().ready
+        return same and to_be_fused(self.conv) and super().ready
 
     def forward(self, x: Lanes, learning: bool, out: Lanes | None = None) -> tuple[Lanes, Any]:
         site, program = self.site, (steps_of(self.tree), learned(self.trees, len(x)))
