@@ -13,7 +13,7 @@ import pytest
 from evobnn.experiment import setup
 from evobnn.studies import statistics
 from evobnn.studies import tabulate as module
-from evobnn.studies.tabulate import TABLES
+from evobnn.studies.tablespecs import TABLES
 from evobnn.tables import read_table, write_table
 from tests.cli.conftest import Call, Called
 from tests.miniature import ERRORS, FUNCTIONS, SINE, SPEC, SUM, by_hand, failing, ranked_as
