@@ -26,6 +26,7 @@ import psutil
 from evobnn import __version__
 from evobnn._jsonl import writing
 from evobnn.errors import ExperimentError, message
+from evobnn.experiment.pace import Pace
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment, to_text
 from evobnn.experiment.setup import Options, make_bench
@@ -146,10 +147,12 @@ def tabulate(
     with lock(folder), Workers(jobs_for(whole.bench, options), options.backend) as workers:
         known = _known(folder, protocol, rungs)
         journal = Journal(folder / JOURNAL)
+        pace = Pace(workers.jobs)
         train = partial(run_climb, rungs=rungs) if rungs else run_job
         stopped = False
         while not stopped and (todo := missing(spec, whole, known)):
-            begun = time.monotonic()
+            sizes = [2.0 if task.twin else 1.0 for task in todo]
+            pace.begin(sizes, time.monotonic())
             jobs = [_job(whole, experiment, task, folder) for task in todo]
             for done, outcome in enumerate(workers.run(train, jobs), 1):
                 task = todo[outcome.index]
@@ -157,7 +160,9 @@ def tabulate(
                 found = outcome.value if outcome.value is not None else lost
                 journal.append(_entry(task, protocol, found))
                 known[task.key, task.seed] = found
-                report(done, len(todo), (time.monotonic() - begun) / done * (len(todo) - done))
+                took = None if outcome.value is None else found.seconds
+                pace.ended(sizes[outcome.index], took, time.monotonic())
+                report(done, len(todo), pace.seconds())
                 if stopped := out_of_time():
                     break
         shutil.rmtree(folder / RUNGS, ignore_errors=True)
