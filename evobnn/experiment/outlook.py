@@ -102,17 +102,25 @@ class Outlook:
         planned = before + self._asked + count * self._batch + fresh
         return before + found, planned, self.pace.seconds(ahead, steps + count * batches + bool(fresh))
 
-    def rescore(self, generation: int, settled: int, found: int, asked: int) -> tuple[int, int, float]:
+    def rescore(
+        self, generation: int, settled: int, found: int, asked: int, seen: float = 0.0, lucky: int = 0
+    ) -> tuple[int, int, float]:
         """Return the same while the front is measured on fresh seeds, after so many that are settled.
 
-        What luck had pushed off is expected less and less as the round comes to its end.
+        Arguments:
+            generation: number of generations there are.
+            settled: evaluations of earlier rounds.
+            found: evaluations of this one that are done.
+            asked: evaluations to be made in this one.
+            seen: share of this round's members whose fresh scores are complete, 0 to 1.
+            lucky: members that luck had pushed off the front by those scores: the next round's.
         """
         before = self._first + (generation - 1) * self._batch if generation else 0
         known = (settled + asked) // max(1, self._rescore)
-        more = (members(known) - known) * self._rescore if not settled else 0
-        fading = round(more * (asked - found) / asked) if asked else 0
-        left = self.pace.seconds(fading / self.pace.workers)
-        return before + settled + found, before + settled + asked + fading, left
+        guessed = members(known) - known if not settled else 0
+        more = round((seen * lucky + (1.0 - seen) * guessed) * self._rescore)
+        left = self.pace.seconds(more / self.pace.workers, bool(more))
+        return before + settled + found, before + settled + asked + more, left
 
     def _later(self, count: int, rung: int) -> tuple[float, int]:
         """Return span and batches of the further rungs of so many genomes that are trained to one now."""

@@ -115,6 +115,8 @@ class Session:
         self._outlook = Outlook(self.experiment, 1 if self.table else self.jobs, self.total)
         self._loads: dict[str, float] = {}
         self._front_loads: list[float] | None = None
+        self._fresh: dict[int, Rescored] = {}
+        self._luck = (0.0, 0)
         self._until = math.inf
         self._reused = 0
         self._failed = 0
@@ -258,6 +260,8 @@ class Session:
         def take(index: int, evaluation: Evaluation) -> None:
             found[index] = evaluation
             self._failed += evaluation.status not in (Status.OK, Status.PRUNED)
+            if purpose == "rescore":
+                self._see_luck(requests, found)
 
         def tell() -> None:
             open_ones = len(wanted) - sum(one.status is not Status.PRUNED for one in found.values())
@@ -341,7 +345,7 @@ class Session:
             room = self._until - time.monotonic()
             done, planned, left = self._outlook.search(generation, found, self._front_loads, climbing, room)
         else:
-            done, planned, left = self._outlook.rescore(generation, self._settled, found, asked)
+            done, planned, left = self._outlook.rescore(generation, self._settled, found, asked, *self._luck)
         log: Mapping[str, Any] = self.generations[-1].log if self.generations else {}
         self.report(
             Progress(
@@ -392,7 +396,7 @@ class Session:
         settled or `MOST_RESCORED` members were measured.
         """
         count = self.experiment.noise.rescore
-        rows: dict[int, Rescored] = {}
+        rows = self._fresh
         if not self.generations:
             return
         who = _individuals(self.generations)
@@ -402,6 +406,7 @@ class Session:
             if not chosen:
                 break
             requests = [Request(individual, FRESH + n) for individual in chosen for n in range(count)]
+            self._luck = 0.0, 0
             results = self._evaluate("rescore", requests)
             self._settled += len(requests)
             for individual in chosen:
@@ -410,6 +415,21 @@ class Session:
         if count:
             write_rescored(self.folder, self.generations[-1].number, rows.values())
         write_derived(self.folder, self.generations, rows)
+
+    def _see_luck(self, requests: Sequence[Request], found: Mapping[int, Evaluation]) -> None:
+        """Note how many members are measured afresh by now, and how many more are to be by what these say."""
+        count = self.experiment.noise.rescore
+        whole = {}
+        for start in range(0, len(requests), count):
+            if all(place in found for place in range(start, start + count)):
+                own = [Result(requests[place], found[place]) for place in range(start, start + count)]
+                whole[own[0].request.individual.id] = rescored_row(own[0].request.individual, own)
+        seen = len(whole) * count / len(requests)
+        if seen > self._luck[0]:
+            open_ones = {request.individual.id for request in requests}
+            lucky = [n for n in unconfirmed(self.generations, {**self._fresh, **whole}) if n not in open_ones]
+            most = max(0, MOST_RESCORED - len(self._fresh) - len(open_ones))
+            self._luck = seen, min(len(lucky), most)
 
 
 def _lost_determinism(evaluation: Evaluation) -> bool:
