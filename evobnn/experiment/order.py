@@ -47,7 +47,7 @@ def sizes_of(jobs: Sequence[Job]) -> list[float]:
     """Return the units of each of these evaluations, as `evobnn.experiment.pace` counts: 1 for one of them in mean."""
     loads, epochs = [load(job) for job in jobs], [_epochs(job) for job in jobs]
     typical, long = math.fsum(loads) / max(1, len(jobs)), math.fsum(epochs) / max(1, len(jobs))
-    return [units_of(one, typical) * many / long for one, many in zip(loads, epochs, strict=True)]
+    return [units_of(one, typical, many / long) for one, many in zip(loads, epochs, strict=True)]
 
 
 def run_longest_first(

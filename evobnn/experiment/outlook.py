@@ -50,7 +50,7 @@ class Outlook:
         before = max((rung for rung in rungs if rung < last), default=0)
         branch = self._recipe.length - self._recipe.epochs
         share = (last - before + branch) / self._recipe.length
-        return share * units_of(load, self._typical) * (2 if request.twin else 1)
+        return units_of(load, self._typical, share) * (2 if request.twin else 1)
 
     def begin(self, jobs: Sequence[tuple[Request, int, float]], now: float) -> list[float]:
         """Note that these are sent (request, rung, load), and return the size of each."""
@@ -131,5 +131,6 @@ class Outlook:
         span, rungs = 0.0, halving.rungs[halving.rungs.index(rung) :]
         for low, high in pairwise(rungs):
             count = halving.kept(count)
-            span += makespan([(high - low + branch) / self._recipe.length] * count, self.pace.workers)
+            size = units_of(0.0, 0.0, (high - low + branch) / self._recipe.length)
+            span += makespan([size] * count, self.pace.workers)
         return span, len(rungs) - 1

@@ -21,11 +21,16 @@ KEPT = 0.5
 """Share that what earlier batches told keeps with each further one."""
 FIXED = 0.4
 """Share of a typical training that does not depend on what its network computes."""
+START = 0.2
+"""The part of that share that does not depend on how long it is trained either."""
 
 
-def units_of(work: float, typical: float) -> float:
-    """Return the size of a training whose network computes so much, where others typically compute so much."""
-    return FIXED + (1.0 - FIXED) * work / typical if typical > 0.0 else 1.0
+def units_of(work: float, typical: float, share: float = 1.0) -> float:
+    """Return the size of a training whose network computes `work` in an epoch, where others compute `typical`, and that
+    has this share of a whole training's epochs.
+    """
+    whole = FIXED + (1.0 - FIXED) * work / typical if typical > 0.0 else 1.0
+    return START + share * (whole - START)
 
 
 def makespan(units: Sequence[float], workers: int) -> float:

@@ -30,6 +30,8 @@ def test_a_batch_takes_what_its_busiest_worker_takes(units: Sequence[float], wor
 def test_a_part_of_a_training_does_not_depend_on_the_network() -> None:
     assert units_of(5.0, 5.0) == units_of(7.0, math.nan) == 1.0
     assert units_of(0.0, 5.0) < units_of(1.0, 5.0) < 1.0 < units_of(6.0, 5.0) < 1.2
+    half = units_of(5.0, 5.0, 0.5)
+    assert 0.5 < half < 1.0 and units_of(5.0, 5.0, 2.0) == pytest.approx(1.0 + 2 * (1.0 - half))
 
 
 def test_nothing_is_said_before_the_first_and_nothing_is_left_after_the_last() -> None:
