@@ -11,7 +11,8 @@ from evobnn.experiment import Options
 from evobnn.experiment.settings import to_text
 from evobnn.records import Status
 from evobnn.spaces import Space, key
-from evobnn.studies.tabulate import TableSpec, tabulate
+from evobnn.studies.tablespecs import TableSpec
+from evobnn.studies.tabulate import tabulate
 from evobnn.tables import Row, Table
 
 SINE = "@net = add(sin(x), zero)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -206,3 +207,21 @@ def test_heirs_are_compared_with_themselves_alone(
     assert np.shape(row["alone"]) == np.shape(row["heir"]) == (3, 2) and row["alone"] != row["heir"]
     assert len(row["same"]) == 3 * 2 and all(0.5 < share <= 1.0 for share in row["same"])
     assert "3 mutants, 2 seeds" in capsys.readouterr().out
+
+
+def test_the_start_is_measured_beside_a_small_program(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    start = load("bench_start")
+    start.main(["--repeats", "1", "--only=--version"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[-2:]] == [start.BESIDE, "evobnn --version"]
+    with pytest.raises(RuntimeError, match="exit code 0, got 2"):
+        start.spent([sys.executable, "-m", "evobnn", "evolv"])
+
+
+def test_what_a_search_said_is_compared_with_what_came(load: Load) -> None:
+    """A search of 40 s that always said 20 s, after 8, 12, 16 and 20 trainings."""
+    left = load("bench_time_left")
+    said = [left.Progress("search", 0, 1, done, 24, 0, 0, 0.1, 0.5, 20.0) for done in (8, 12, 16, 20)]
+    found = left.Followed(tuple(left.Told(10.0 * place, one) for place, one in enumerate(said)), 40.0)
+    assert [found.at(share).state.done for share in (0.0, 0.3, 0.75, 1.0)] == [8, 12, 20, 20]
+    assert found.factors() == [20 / 30, 20 / 20, 20 / 10]

@@ -19,7 +19,8 @@ from evobnn.data import DatasetSpec
 from evobnn.errors import RunError, SearchError
 from evobnn.evolution import STRATEGIES, Search, SearchState, Step, Strategy, run
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
-from evobnn.experiment.settings import StartSettings, from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import StartSettings, from_table
 from evobnn.experiment.setup import make_bench, make_search
 from evobnn.fitness import Bench
 from evobnn.records import Status

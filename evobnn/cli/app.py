@@ -1,7 +1,10 @@
-"""Which commands there are, their arguments and help. Nothing heavy is imported before a command runs."""
+"""Which commands there are, their arguments and help. Nothing heavy is imported before a command runs, nor
+before the names that it was given are known to be there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +22,20 @@ app = typer.Typer(
     "below populations/ its name is enough.",
 )
 
+
+def _known(what: str) -> Callable[[str | None], str | None]:
+    """Return the callback that refuses a name which is not there: of a `source`, `recipe` or `table`, see `named`."""
+
+    def check(value: str | None) -> str | None:
+        from evobnn.cli import named
+
+        if value is not None:
+            getattr(named, f"check_{what}")(value)
+        return value
+
+    return check
+
+
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or its name below populations/.")]
 Subject = Annotated[str, typer.Argument(metavar="RUN:ID | GENOME", help="One of a run, or a genome's text in quotes.")]
 Generations = Annotated[
@@ -30,7 +47,12 @@ Backend = Annotated[str | None, typer.Option(help="Of joblib: loky, or dask or r
 Device = Annotated[str | None, typer.Option(help="Torch device, such as cpu or cuda:0. (default: cpu)")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the published files of the data set.")]
 Timeout = Annotated[str | None, typer.Option(help="Give one training up after this time; ends repeatability.")]
-Preset = Annotated[str, typer.Option(help="Preset or TOML file whose space and network a genome's text is read in.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        callback=_known("source"), help="Preset or TOML file whose space and network a genome's text is read in."
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -52,7 +74,10 @@ def root(
 @app.command()
 def evolve(
     what: Annotated[
-        str | None, typer.Argument(metavar="[PRESET | FILE.toml]", help="What to search. (default: digits)")
+        str | None,
+        typer.Argument(
+            callback=_known("source"), metavar="[PRESET | FILE.toml]", help="What to search. (default: digits)"
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Data set; without a preset, the one of this name.")] = None,
     data_dir: DataDir = None,
@@ -79,14 +104,16 @@ def evolve(
     ] = None,
 ) -> None:
     """Start a new search and show its front."""
-    from evobnn.cli import search
+    from evobnn.cli.options import options as common
 
     shorthand = {"dataset.name": dataset, "strategy.population": population, "seed": seed}
     chosen = [f"{path}={value}" for path, value in shorthand.items() if value is not None]
-    options = search.options(
+    options = common(
         generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
         timeout=timeout,
     )  # fmt: skip
+    from evobnn.cli import search
+
     experiment = search.experiment(what, dataset, [*chosen, *(assignments or [])], recorded)
     search.evolve(experiment, options, out, seed_from or [])
 
@@ -106,13 +133,16 @@ def resume(
     ] = False,
 ) -> None:
     """Go on with a run: after a stop, a crash, or to a higher --generations. Options are those of its last start."""
-    from evobnn.cli import runs, search
+    from evobnn.cli import runs
+    from evobnn.cli.options import options as common
 
     folder = runs.find(run)
-    options = search.options(
+    options = common(
         runs.last_start(folder), generations=generations, budget=budget, jobs=jobs, backend=backend, device=device,
         data_dir=data_dir, timeout=timeout, retry_failed=retry_failed,
     )  # fmt: skip
+    from evobnn.cli import search
+
     search.resume(folder, options)
 
 
@@ -123,9 +153,12 @@ def front(
     as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
 ) -> None:
     """Show the front of a run: fresh scores beside those of the search."""
-    from evobnn.cli import fronts, runs
+    from evobnn.cli import runs
 
-    fronts.show(runs.find(run), as_csv=as_csv, as_json=as_json)
+    folder = runs.find(run)
+    from evobnn.cli import fronts
+
+    fronts.show(folder, as_csv=as_csv, as_json=as_json)
 
 
 @app.command()
@@ -185,7 +218,10 @@ def train(
         ),
     ],
     preset: Annotated[
-        str | None, typer.Option(help="Preset or TOML file in which a genome's text is read. (default: digits)")
+        str | None,
+        typer.Option(
+            callback=_known("source"), help="Preset or TOML file in which a genome's text is read. (default: digits)"
+        ),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Data set, taken whole. (default: the one of the run or preset, as it is cut)")
@@ -193,7 +229,10 @@ def train(
     data_dir: DataDir = None,
     size: Annotated[int | None, typer.Option(help="Height and width of the images in pixels; 0 as published.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME | FILE.toml", help="See 'evobnn recipes'. (default: brief)")
+        str | None,
+        typer.Option(
+            callback=_known("recipe"), metavar="NAME | FILE.toml", help="See 'evobnn recipes'. (default: brief)"
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -235,9 +274,12 @@ def train(
 @app.command()
 def check(run: RunArgument) -> None:
     """Verify everything in a run folder that can be verified; exit code 1 where something is wrong."""
-    from evobnn.cli import checks, runs
+    from evobnn.cli import runs
 
-    if not checks.show(runs.find(run)):
+    folder = runs.find(run)
+    from evobnn.cli import checks
+
+    if not checks.show(folder):
         raise typer.Exit(1)
 
 
@@ -246,14 +288,12 @@ def presets(
     name: Annotated[str | None, typer.Argument(help="Print all settings of this one as TOML.")] = None,
 ) -> None:
     """List the presets, or print one."""
-    from evobnn.experiment import preset_names, preset_table, to_text
-    from evobnn.experiment.settings import from_table, preset_summary
+    from evobnn.cli import named
 
     if name is None:
-        for known in preset_names():
-            print(preset_summary(known))
+        named.list_presets()
     else:
-        print(to_text(from_table(preset_table(name), name)), end="")
+        named.show_preset(name)
 
 
 @app.command()
@@ -261,15 +301,19 @@ def recipes(
     name: Annotated[str | None, typer.Argument(help="Print the file of this one.")] = None,
 ) -> None:
     """List the recipes of `evobnn train`, or print one."""
-    from evobnn.cli import recipes
+    from evobnn.cli import named
 
-    recipes.show(name)
+    if name is None:
+        named.list_recipes()
+    else:
+        named.show_recipe(name)
 
 
 @app.command()
 def tabulate(
     name: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="Which table; without one, they are listed.")
+        str | None,
+        typer.Argument(callback=_known("table"), metavar="[TABLE]", help="Which table; without one, they are listed."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Its folder. (default: populations/tables/TABLE)")] = None,
     budget: Annotated[str | None, typer.Option(help="Stop after about this time: 90s, 10m, 2h.")] = None,
@@ -279,14 +323,17 @@ def tabulate(
     data_dir: DataDir = None,
 ) -> None:
     """Train every network of a small space with several seeds; goes on where it was stopped."""
-    from evobnn.cli import search, tables
+    from evobnn.cli import named
+    from evobnn.cli.options import options as common
 
     if name is None:
-        tables.list_all()
+        named.list_tables()
         return
-    options = search.options(
+    options = common(
         generations=None, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
     )
+    from evobnn.cli import tables
+
     tables.make(name, options, out)
 
 
@@ -311,7 +358,9 @@ def compare(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PRESET | FILE.toml]", help="What all arms share. (default: digits, or what the table holds)"
+            callback=_known("source"),
+            metavar="[PRESET | FILE.toml]",
+            help="What all arms share. (default: digits, or what the table holds)",
         ),
     ] = None,
     recorded: Annotated[
@@ -363,11 +412,13 @@ def compare(
     data_dir: DataDir = None,
 ) -> None:
     """Compare searches at equal cost, seed by seed; the first arm is the reference."""
-    from evobnn.cli import compare, search
+    from evobnn.cli.options import options as common
 
-    options = search.options(
+    options = common(
         generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
     )
+    from evobnn.cli import compare
+
     asked = compare.Asked(
         what, recorded, space, strategies, pressures, arms, own or [], seeds, budget, assignments or []
     )
@@ -377,7 +428,10 @@ def compare(
 @app.command()
 def fidelity(
     what: Annotated[
-        str | None, typer.Argument(metavar="[PRESET | FILE.toml]", help="Whose protocol to judge. (default: digits)")
+        str | None,
+        typer.Argument(
+            callback=_known("source"), metavar="[PRESET | FILE.toml]", help="Whose protocol to judge. (default: digits)"
+        ),
     ] = None,
     heritable: Annotated[
         bool, typer.Option("--heritability", help="How much of the error's variance is the genome's.")
@@ -416,11 +470,13 @@ def fidelity(
     as_json: Annotated[bool, typer.Option("--json", help="As an object, or a list of them.")] = False,
 ) -> None:
     """Judge a protocol: do brief trainings rank genomes as long ones do? Or another question."""
-    from evobnn.cli import search, studies
+    from evobnn.cli.options import options as common
 
-    options = search.options(
+    options = common(
         generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
     )
+    from evobnn.cli import studies
+
     studies.show(
         what, dataset, assignments or [], options, studies.Brief(brief, widths, out), heritable=heritable,
         weights=weights, genomes=genomes, seeds=seeds, epochs=epochs, as_json=as_json,

@@ -70,7 +70,6 @@ class ProgressLine(LiveLine):
     def __init__(self) -> None:
         super().__init__()
         self._shown: tuple[str, int] | None = None
-        self._planned = 0
 
     def report(self, state: State) -> None:
         """Show where the session stands: in a pipe, a line when a generation is finished."""
@@ -85,9 +84,9 @@ class ProgressLine(LiveLine):
         elif self._shown is None:
             line = f"generation 0/{state.generations} begins"
         else:
-            ended = state if state.stage == "search" else replace(state, done=self._planned, planned=self._planned)
-            line = described(replace(ended, stage="search", generation=state.generation - 1))
+            line = described(replace(state, stage="search", generation=state.generation - 1))
         if state.stage == "rescore":
-            line += f"\nfresh seeds for the front: {state.planned} evaluations, {duration(state.seconds_left)} left"
-        self._shown, self._planned = now, state.planned
+            left = state.planned - state.done
+            line += f"\nfresh seeds for the front: {left} evaluations, {duration(state.seconds_left)} left"
+        self._shown = now
         print(line, flush=True)

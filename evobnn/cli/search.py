@@ -5,60 +5,27 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from evobnn._checks import check_at_least
-from evobnn.cli import fronts, runs
+from evobnn.cli import fronts, named, runs
 from evobnn.cli.console import note
 from evobnn.cli.progress import ProgressLine
-from evobnn.cli.words import STOPPED, counted, seconds
-from evobnn.errors import EvobnnError, ExperimentError, closest, message
+from evobnn.cli.words import STOPPED, counted
+from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
+from evobnn.experiment.presets import override
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
-from evobnn.experiment.settings import from_table, load, override, to_text
+from evobnn.experiment.settings import from_table, to_text
 from evobnn.experiment.setup import make_bench
 from evobnn.experiment.tabled import load_table, noise_of, on_table
-from evobnn.parallel import BACKENDS
 from evobnn.snapshot import read_generations
 
 DEFAULT_PRESET = "digits"
 LOOPS = Path(__file__).parents[1] / "nn" / "lanes"
 """Where the loops are that every search by fused kernels needs."""
-
-
-def options(
-    before: Mapping[str, Any] = {},
-    *,
-    generations: int | None,
-    budget: str | None,
-    jobs: int | None,
-    backend: str | None,
-    device: str | None,
-    data_dir: Path | None,
-    timeout: str | None,
-    retry_failed: bool = False,
-) -> Options:
-    """Return the options of a session; where nothing is said, those of the start `before` (a line of starts.jsonl)."""
-    if jobs is not None:
-        check_at_least("--jobs", jobs, 1)
-    if generations is not None:
-        check_at_least("--generations", generations, 0)
-    folder = before.get("data_dir")
-    patience = seconds("--timeout", timeout)
-    return Options(
-        jobs=jobs or 0,
-        backend=backend or str(before.get("backend", BACKENDS[0])),
-        device=device or str(before.get("device", "cpu")),
-        data_dir=data_dir or (Path(folder) if folder else None),
-        generations=generations,
-        budget=seconds("--budget", budget),
-        timeout=float(before.get("timeout", 0.0)) if patience is None else patience,
-        retry_failed=retry_failed,
-    )
 
 
 def experiment(
@@ -74,26 +41,14 @@ def experiment(
         table["strategy"] = {name: table["strategy"][name] for name in ("name", "population")}  # what any other takes
     elif recorded is not None:
         noise = dataclasses.asdict(noise_of(load_table(recorded)))
-        table = {"noise": noise, **_table(what or DEFAULT_PRESET), "table": recorded}
+        table = {"noise": noise, **named.settings_of(what or DEFAULT_PRESET), "table": recorded}
         assignments = [*([f"dataset.name={dataset}"] if dataset else []), *assignments]
     elif what is None and dataset is not None:
         known = dataset in preset_names()
         table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
     else:
-        table = _table(what or DEFAULT_PRESET)
+        table = named.settings_of(what or DEFAULT_PRESET)
     return from_table(override(table, assignments), what or "the preset")
-
-
-def _table(what: str) -> dict[str, Any]:
-    path = Path(what)
-    if runs.is_run(path) or (runs.is_run(runs.ROOT / what) and what not in preset_names()):
-        path = path if runs.is_run(path) else runs.ROOT / what
-        do = f"Go on with 'evobnn resume {path}', or take its settings: 'evobnn evolve {path}/experiment.toml'."
-        raise ExperimentError(message("a preset or a TOML file", f"the run {path}", do))
-    if path.suffix == ".toml" or path.is_file():
-        load(path)  # refuses what is not understood, in the words of the file
-        return {"preset": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
-    return preset_table(what)
 
 
 def evolve(experiment: Experiment, options: Options, out: Path | None, seed_from: Sequence[str]) -> None:

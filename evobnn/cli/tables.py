@@ -16,16 +16,9 @@ from evobnn.experiment.tabled import ROOT, load_table
 from evobnn.genome import parse_genome
 from evobnn.spaces import simplify
 from evobnn.studies.ranking import Ranking, agreement, ranking
-from evobnn.studies.tabulate import TABLE, TABLES, tabulate
+from evobnn.studies.tablespecs import TABLE, TABLES
+from evobnn.studies.tabulate import tabulate
 from evobnn.tables import Table
-
-
-def list_all() -> None:
-    """Print the tables that evobnn knows how to make, and which of them are there."""
-    shown = table("table", "here", "what", left=3)
-    for name, spec in TABLES.items():
-        shown.add_row(name, "yes" if (ROOT / name / TABLE).is_file() else "no", spec.summary)
-    console().print(shown)
 
 
 def make(name: str, options: Options, out: Path | None) -> None:

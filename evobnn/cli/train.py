@@ -21,8 +21,9 @@ from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names
 from evobnn.experiment.machine import cores
-from evobnn.experiment.recipes import BRIEF, load_plan
-from evobnn.experiment.settings import from_table, override, to_text
+from evobnn.experiment.presets import BRIEF, override
+from evobnn.experiment.recipes import load_plan
+from evobnn.experiment.settings import from_table, to_text
 from evobnn.final import FinalSession, FinalSettings, create, is_training
 from evobnn.snapshot import read_starts
 

@@ -70,9 +70,9 @@ class Halving:
         best: list[Candidate] = []
         for front in fronts(shells):
             best += sorted(front, key=lambda one: (-float(one.fitness.crowding_dist), one.id))
-        return sorted(one.id for one in best[: self._kept(len(scored))])
+        return sorted(one.id for one in best[: self.kept(len(scored))])
 
-    def _kept(self, count: int) -> int:
+    def kept(self, count: int) -> int:
         """Return how many of so many go on."""
         return max(1, math.ceil(self.keep * count - 1e-9))
 
@@ -100,7 +100,7 @@ class Halving:
         total, before = 0.0, 0
         for rung in self.rungs:
             total += count * (rung - before + branch)
-            before, count = rung, self._kept(count)
+            before, count = rung, self.kept(count)
         return total
 
     def trained(self, result: Result, branch: float) -> float:

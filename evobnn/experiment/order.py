@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from evobnn.experiment.pace import units_of
 from evobnn.fitness import Job
 from evobnn.parallel import Outcome, Workers
 from evobnn.records import Evaluation
@@ -18,8 +20,8 @@ def longest_first(costs: Sequence[float]) -> list[int]:
     return sorted(range(len(costs)), key=lambda index: -costs[index])
 
 
-def work(job: Job) -> float:
-    """Return how long an evaluation takes beside others of its run, by what its network computes; 0 if untrained."""
+def load(job: Job) -> float:
+    """Return how long an epoch takes beside others of its run, by what its network computes; 0 if untrained."""
     bench = job.bench
     try:
         genome = bench.space.parse(job.genome)
@@ -28,8 +30,24 @@ def work(job: Job) -> float:
         cost = bench.cost(genome)
     except Exception:  # of any kind: in a worker it becomes the status `error`
         return 0.0
-    epochs = job.stretch.epochs or bench.protocol.recipe.epochs
-    return (cost.binary_macs + cost.real_macs + ELEMENTWISE * cost.other) * epochs * (2 if job.twin else 1)
+    return cost.binary_macs + cost.real_macs + ELEMENTWISE * cost.other
+
+
+def work(job: Job) -> float:
+    """Return how long an evaluation takes beside others of its run; 0 if untrained."""
+    return load(job) * _epochs(job)
+
+
+def _epochs(job: Job) -> int:
+    """Return the epochs of an evaluation, a twin's included."""
+    return (job.stretch.epochs or job.bench.protocol.recipe.epochs) * (2 if job.twin else 1)
+
+
+def sizes_of(jobs: Sequence[Job]) -> list[float]:
+    """Return the units of each of these evaluations, as `evobnn.experiment.pace` counts: 1 for one of them in mean."""
+    loads, epochs = [load(job) for job in jobs], [_epochs(job) for job in jobs]
+    typical, long = math.fsum(loads) / max(1, len(jobs)), math.fsum(epochs) / max(1, len(jobs))
+    return [units_of(one, typical, many / long) for one, many in zip(loads, epochs, strict=True)]
 
 
 def run_longest_first(

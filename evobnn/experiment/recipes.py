@@ -12,31 +12,13 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from evobnn._checks import check_name
 from evobnn.errors import ExperimentError, message, unknown_name
-from evobnn.experiment.settings import _refuse_unknown, _validated, native_precision, override
+from evobnn.experiment.presets import BRIEF, override, read_toml, recipe_text
+from evobnn.experiment.settings import _refuse_unknown, _validated, native_precision
 from evobnn.training import Plan, Recipe, Stage
-
-BRIEF = "brief"
-"""The recipe of the run or preset itself: not a file."""
-
-_BRIEF_SUMMARY = "brief: the recipe of the run or preset, as its search trains; usually with more --epochs."
-
-
-def recipe_names() -> tuple[str, ...]:
-    """Return the names of the recipes that come with evobnn, `brief` among them."""
-    found = (entry.name[:-5] for entry in _folder().iterdir() if entry.name.endswith(".toml"))
-    return tuple(sorted([BRIEF, *found]))
-
-
-def recipe_summary(name: str) -> str:
-    """Return the first comment line of a recipe."""
-    check_name("recipe", name, recipe_names())
-    return _BRIEF_SUMMARY if name == BRIEF else _text(name).splitlines()[0].lstrip("# ")
 
 
 def load_plan(
@@ -57,10 +39,9 @@ def load_plan(
         name, source, table = BRIEF, "the recipe brief", {"recipe": dataclasses.asdict(brief or Recipe())}
     elif Path(name_or_path).suffix == ".toml":
         path = Path(name_or_path)
-        name, source, table = path.stem, str(path), _parsed(_read(path), str(path))
+        name, source, table = path.stem, str(path), read_toml(path, "a recipe")
     else:
-        check_name("recipe", name_or_path, recipe_names())
-        name, source, table = name_or_path, f"the recipe {name_or_path}", tomllib.loads(_text(name_or_path))
+        name, source, table = name_or_path, f"the recipe {name_or_path}", tomllib.loads(recipe_text(name_or_path))
     plan = plan_from_table(_changed(table, assignments), name, source)
     if epochs is None:
         return plan
@@ -118,38 +99,3 @@ def _changed(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
         return {**table, **changed}
     kept = [{k: v for k, v in one.items() if k not in named} if isinstance(one, dict) else one for one in stages]
     return {**table, **changed, "stages": kept}
-
-
-def _folder() -> Any:
-    return resources.files("evobnn") / "recipes"
-
-
-def _text(name: str) -> str:
-    return str((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def recipe_text(name: str) -> str:
-    """Return the file of a recipe.
-
-    Raises:
-        ExperimentError: no such name, or `brief`, which is none.
-    """
-    check_name("recipe", name, recipe_names())
-    if name == BRIEF:
-        do = "See 'evobnn presets NAME' for the recipe of a preset."
-        raise ExperimentError(message("a recipe with a file", f"'{BRIEF}', which is that of the run or preset", do))
-    return _text(name)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError(message(f"a recipe in {path}", str(error), "Name an existing TOML file.")) from error
-
-
-def _parsed(text: str, source: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(message(f"TOML in {source}", str(error), "Mend the file.")) from error

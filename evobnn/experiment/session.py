@@ -28,7 +28,8 @@ from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.derived import rescored_row, write_derived
 from evobnn.experiment.inheritance import Inheritance
 from evobnn.experiment.machine import machine, python, versions
-from evobnn.experiment.order import run_longest_first
+from evobnn.experiment.order import load, run_longest_first
+from evobnn.experiment.outlook import MOST_RESCORED, Outlook
 from evobnn.experiment.room import room_for
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
 from evobnn.experiment.tabled import load_table, look_up
@@ -51,8 +52,6 @@ from evobnn.snapshot import (
     write_rescored,
 )
 
-MOST_RESCORED = 10
-"""Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
 Place = tuple[str, int, int, int | None]
 """What a training is known by: key, repeat, rung (0 for none), and the parent whose weights it began with, if any."""
 RUNGS = "rungs"
@@ -66,10 +65,11 @@ class Progress:
     Attributes:
         stage: `search` or `rescore`.
         generation: being evaluated, and the total.
-        done, planned: evaluations of this stage, those of earlier sessions included.
+        done, planned: evaluations of the whole run, those of earlier sessions and those on fresh seeds included; how
+            many of the latter there will be is an estimate.
         reused, failed: of `done`: taken from the journal; ended neither `ok` nor `pruned`.
         best_error, hypervolume: of the last finished generation; NaN before.
-        seconds_left: estimate; NaN before the first result.
+        seconds_left: estimate to the end of the run; NaN before the first result.
     """
 
     stage: str
@@ -112,10 +112,14 @@ class Session:
         self.generations: list[Generation] = []
         self._known: dict[Place, Evaluation] = {}
         self._attempts: dict[Place, int] = {}
-        self._trained = 0
+        self._outlook = Outlook(self.experiment, 1 if self.table else self.jobs, self.total)
+        self._loads: dict[str, float] = {}
+        self._front_loads: list[float] | None = None
+        self._fresh: dict[int, Rescored] = {}
+        self._luck = (0.0, 0)
+        self._until = math.inf
         self._reused = 0
         self._failed = 0
-        self._busy = 0.0
         self._settled = 0
         self._inheritance = Inheritance(folder, self.bench, self.experiment.seed, self.experiment.inherit.weights)
         self._strategy = self.experiment.make_strategy()
@@ -141,6 +145,7 @@ class Session:
             stack.enter_context(self._workers)
             started = time.monotonic()
             budget = self.options.budget
+            self._until = math.inf if budget is None else started + budget
 
             def out_of_time() -> bool:
                 return budget is not None and time.monotonic() - started >= budget
@@ -200,6 +205,7 @@ class Session:
             self._inheritance.follow(generation)
         if generations:
             self._inheritance.tidy(generations[-1])
+            self._follow_front()
         search = make_search(self.experiment, self.bench)
         search.restore(map(_step, generations))
         return search
@@ -237,14 +243,10 @@ class Session:
         With halving new genomes are trained from rung to rung, and only the better part of them is taken on.
         """
         halving = self.experiment.halving if purpose == "search" else WITHOUT
-        halfway = 0
+        self._outlook.asked(len(requests))
 
         def measure(wanted: Mapping[int, int]) -> dict[int, Evaluation]:
-            nonlocal halfway
-            self._trained += max(0, halfway - len(wanted))
-            found = self._measure(purpose, requests, wanted)
-            halfway = sum(one.status is Status.PRUNED for one in found.values())
-            return found
+            return self._measure(purpose, requests, wanted)
 
         results = halving.climbed(requests, self.experiment.objectives, measure)
         if halving:
@@ -261,10 +263,14 @@ class Session:
         def take(index: int, evaluation: Evaluation) -> None:
             found[index] = evaluation
             self._failed += evaluation.status not in (Status.OK, Status.PRUNED)
+            if purpose == "rescore":
+                self._see_luck(requests, found)
 
         def tell() -> None:
             open_ones = len(wanted) - sum(one.status is not Status.PRUNED for one in found.values())
-            self._tell(purpose, generation, len(requests) - open_ones, len(requests))
+            rungs = [epochs for epochs in wanted.values() if epochs]
+            climbing = (len(rungs), rungs[0]) if rungs else (0, 0)
+            self._tell(purpose, generation, len(requests) - open_ones, len(requests), climbing)
 
         waiting: list[tuple[int, int]] = []
         for index, epochs in wanted.items():
@@ -275,8 +281,10 @@ class Session:
             else:
                 take(index, known)
                 self._reused += known.status is not Status.PRUNED
-        tell()
         before = time.monotonic()
+        sent = [(requests[index], epochs, self._load(requests[index])) for index, epochs in waiting]
+        sizes = self._outlook.begin(sent, before) if waiting else []
+        tell()
         for outcome in self._outcomes([(requests[index], epochs) for index, epochs in waiting]):
             index, epochs = waiting[outcome.index]
             evaluation = outcome.value
@@ -286,9 +294,10 @@ class Session:
                 evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
-            self._trained += evaluation.status is not Status.PRUNED
-            self._busy += time.monotonic() - before
-            before = time.monotonic()
+            now = time.monotonic()
+            took = None if outcome.value is None else now - before if self.table else evaluation.seconds
+            self._outlook.pace.ended(sizes[outcome.index], took, now)
+            before = now
             tell()
         return found
 
@@ -326,17 +335,21 @@ class Session:
         )
         self._known[place] = evaluation
 
-    def _tell(self, purpose: str, generation: int, found: int, asked: int) -> None:
-        """Report progress; the estimate of time left takes the mean pace of this session."""
-        strategy = self._strategy
+    def _load(self, request: Request) -> float:
+        """Return what an epoch of the genome computes; 0 where nothing is trained."""
+        key = request.individual.key
+        if self.table is None and key not in self._loads:
+            self._loads[key] = load(Job(self.bench, request.individual.genome, 0))
+        return self._loads.get(key, 0.0)
+
+    def _tell(self, purpose: str, generation: int, found: int, asked: int, climbing: tuple[int, int]) -> None:
+        """Report progress."""
         if purpose == "search":
-            before = strategy.first + (generation - 1) * strategy.batch if generation else 0
-            done, planned = before + found, strategy.first + self.total * strategy.batch
-            left = planned - done + 5 * self.experiment.noise.rescore
+            room = self._until - time.monotonic()
+            done, planned, left = self._outlook.search(generation, found, self._front_loads, climbing, room)
         else:
-            done, planned, left = self._settled + found, self._settled + asked, asked - found
+            done, planned, left = self._outlook.rescore(generation, self._settled, found, asked, *self._luck)
         log: Mapping[str, Any] = self.generations[-1].log if self.generations else {}
-        pace = self._busy / self._trained if self._trained else math.nan
         self.report(
             Progress(
                 purpose,
@@ -348,7 +361,7 @@ class Session:
                 self._failed,
                 log.get("least_error", math.nan),
                 log.get("hypervolume", math.nan),
-                left * pace,
+                left,
             )
         )
 
@@ -369,7 +382,15 @@ class Session:
         self.generations.append(generation)
         self._inheritance.follow(generation)
         self._inheritance.tidy(generation)
+        self._outlook.committed()
+        self._follow_front()
         write_derived(self.folder, self.generations, {})
+
+    def _follow_front(self) -> None:
+        """Note what the networks on the archive's front compute: they are the ones to be measured on fresh seeds."""
+        who = _individuals(self.generations)
+        front = [who[number] for number in unconfirmed(self.generations, {})] if self.experiment.noise.rescore else []
+        self._front_loads = [self._load(Request(one, FRESH)) for one in front]
 
     def _rescore(self) -> None:
         """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it.
@@ -378,7 +399,7 @@ class Session:
         settled or `MOST_RESCORED` members were measured.
         """
         count = self.experiment.noise.rescore
-        rows: dict[int, Rescored] = {}
+        rows = self._fresh
         if not self.generations:
             return
         who = _individuals(self.generations)
@@ -388,6 +409,7 @@ class Session:
             if not chosen:
                 break
             requests = [Request(individual, FRESH + n) for individual in chosen for n in range(count)]
+            self._luck = 0.0, 0
             results = self._evaluate("rescore", requests)
             self._settled += len(requests)
             for individual in chosen:
@@ -396,6 +418,21 @@ class Session:
         if count:
             write_rescored(self.folder, self.generations[-1].number, rows.values())
         write_derived(self.folder, self.generations, rows)
+
+    def _see_luck(self, requests: Sequence[Request], found: Mapping[int, Evaluation]) -> None:
+        """Note how many members are measured afresh by now, and how many more are to be by what these say."""
+        count = self.experiment.noise.rescore
+        whole = {}
+        for start in range(0, len(requests), count):
+            if all(place in found for place in range(start, start + count)):
+                own = [Result(requests[place], found[place]) for place in range(start, start + count)]
+                whole[own[0].request.individual.id] = rescored_row(own[0].request.individual, own)
+        seen = len(whole) * count / len(requests)
+        if seen > self._luck[0]:
+            open_ones = {request.individual.id for request in requests}
+            lucky = [n for n in unconfirmed(self.generations, {**self._fresh, **whole}) if n not in open_ones]
+            most = max(0, MOST_RESCORED - len(self._fresh) - len(open_ones))
+            self._luck = seen, min(len(lucky), most)
 
 
 def _lost_determinism(evaluation: Evaluation) -> bool:

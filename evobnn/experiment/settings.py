@@ -6,11 +6,8 @@ import dataclasses
 import hashlib
 import json
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
+from evobnn.experiment.presets import parsed, read_toml
 from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
 from evobnn.spaces import SPACES, Choice, Space, Template
@@ -280,20 +278,12 @@ def _text(experiment: Experiment, without: Mapping[str, Mapping[str, Any]]) -> s
 
 def from_text(text: str, source: str) -> Experiment:
     """Return the experiment of a TOML text; raise ExperimentError naming `source` for what is not understood."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(message(f"TOML in {source}", str(error), "Mend the file.")) from error
-    return from_table(table, source)
+    return from_table(parsed(text, source), source)
 
 
 def load(path: Path) -> Experiment:
     """Return the experiment in a file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError(message(f"an experiment in {path}", str(error), "Name an existing TOML file.")) from error
-    return from_text(text, str(path))
+    return from_table(read_toml(path), str(path))
 
 
 def from_table(table: Mapping[str, Any], source: str) -> Experiment:
@@ -342,48 +332,3 @@ def _validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
             for one in error.errors()
         ]
         raise ExperimentError("\n".join(lines)) from error
-
-
-def preset_names() -> tuple[str, ...]:
-    """Return the names of the presets that come with evobnn."""
-    folder = resources.files("evobnn") / "presets"
-    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
-
-
-def preset_table(name: str) -> dict[str, Any]:
-    """Return the settings of a preset as a table."""
-    check_name("preset", name, preset_names())
-    text = (resources.files("evobnn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
-    return {"preset": name, **tomllib.loads(text)}
-
-
-def preset_summary(name: str) -> str:
-    """Return the first comment line of a preset."""
-    text = (resources.files("evobnn") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
-    return text.splitlines()[0].lstrip("# ")
-
-
-def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Return the table with `section.key=value` texts applied; a value is read as TOML, several with commas between
-    them as a list, anything else is taken as text.
-    """
-    changed = json.loads(json.dumps(table))
-    for assignment in assignments:
-        path, equals, value = assignment.partition("=")
-        if not equals or not path.strip():
-            raise ExperimentError(message("--set section.key=value", f"'{assignment}'", "Write it with an '='."))
-        *sections, last = path.strip().split(".")
-        place = changed
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise ExperimentError(message(f"{section} to be a section", f"'{assignment}'", "See `evobnn presets`."))
-        place[last] = _value(value.strip())
-    return dict(changed)
-
-
-def _value(text: str) -> Any:
-    for written in (text, f"[{text}]") if "," in text else (text,):
-        with suppress(tomllib.TOMLDecodeError):
-            return tomllib.loads(f"value = {written}")["value"]
-    return text

@@ -7,7 +7,6 @@ goes on from its checkpoint and ends with the same weights, bit for bit on a CPU
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from evobnn.analysis.learning import Learning, save_learning
 from evobnn.errors import EvobnnError, RunError, SearchError, message
 from evobnn.experiment import Options
 from evobnn.experiment.machine import machine, python, versions
+from evobnn.experiment.pace import Pace
 from evobnn.final.folder import CURVE, WEIGHTS, Line, SeedFolder, read_result, seed_folder, write_result
 from evobnn.final.result import SeedResult, result_of
 from evobnn.final.settings import TRAINING, FinalSettings, is_training, open_settings, to_text
@@ -110,7 +110,7 @@ class FinalSession:
         self.settings = open_settings(folder)
         self.place = workplace(self.settings, options)
         self.failures: dict[int, str] = {}
-        self._busy, self._trained = 0.0, 0
+        self._pace = Pace(1)
 
     def proceed(self) -> Mapping[str, Any]:
         """Train every seed to its end, then read the test images once for each, and return what `result.json` says.
@@ -151,7 +151,7 @@ class FinalSession:
                 )  # fmt: skip
                 home.append(line)
                 checkpoint.save(course.state(), home.path / f"epoch-{record.epoch:04d}")
-                self._busy, self._trained = self._busy + time.perf_counter() - began, self._trained + 1
+                self._pace.note(1.0, time.perf_counter() - began)
                 self._tell(number, record.epoch, line)
         except Diverged as error:
             self.failures[number] = str(error)
@@ -230,11 +230,11 @@ class FinalSession:
         }
 
     def _tell(self, number: int, epoch: int, line: Line | None) -> None:
-        """Report progress; the estimate of time left takes the mean pace of this process."""
+        """Report progress; the estimate of time left takes the recent pace of this process."""
         epochs, seeds = self.settings.plan.epochs, self.settings.seeds
         done, planned = seeds.index(number) * epochs + epoch, len(seeds) * epochs
-        pace = self._busy / self._trained if self._trained else math.nan
-        self.report(Progress(number, epoch, epochs, done, planned, line, (planned - done) * pace))
+        left = (planned - done) * self._pace.per_unit()
+        self.report(Progress(number, epoch, epochs, done, planned, line, left))
 
 
 def _load(network: nn.Module, home: SeedFolder) -> None:

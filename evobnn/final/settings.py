@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import tomli_w
 from evobnn._checks import check_at_least
 from evobnn.errors import ExperimentError, RunError, message, unknown_name
 from evobnn.experiment import Experiment
+from evobnn.experiment.presets import parsed
 from evobnn.experiment.recipes import plan_from_table, plan_table
 from evobnn.experiment.settings import from_table
 from evobnn.training import Plan
@@ -77,10 +77,7 @@ def to_text(settings: FinalSettings) -> str:
 
 def from_text(text: str, source: str) -> FinalSettings:
     """Return the settings of a TOML text; raise ExperimentError naming `source` for what is not understood."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(message(f"TOML in {source}", str(error), "Mend the file.")) from error
+    table = parsed(text, source)
     if table.get("format") != FORMAT:
         got = repr(table.get("format"))
         raise ExperimentError(message(f"format {FORMAT} in {source}", got, "Use the version of evobnn that wrote it."))

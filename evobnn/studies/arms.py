@@ -15,7 +15,8 @@ from typing import Any
 from evobnn._checks import check_between, check_name
 from evobnn.errors import ExperimentError, message
 from evobnn.evolution import PRESSURES, STRATEGIES
-from evobnn.experiment.settings import Experiment, from_table, override, to_text
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import Experiment, from_table, to_text
 from evobnn.experiment.tabled import load_table
 
 GIVEN = ("", "cells", "expressions")

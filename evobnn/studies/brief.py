@@ -22,6 +22,8 @@ from evobnn import __version__, _jsonl
 from evobnn.analysis.agreement import Series, save_errors, save_taus
 from evobnn.errors import RunError, SearchError, message
 from evobnn.experiment.machine import machine, versions
+from evobnn.experiment.order import sizes_of
+from evobnn.experiment.pace import Pace
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import to_text
 from evobnn.experiment.setup import Options
@@ -94,17 +96,18 @@ def _train(
     """Yield what is missing as it ends. What was lost with its worker tells nothing: the next call tries it again."""
     planned = tasks(question, whole)
     missing = [task for task in planned if task not in known]
-    left, begun, trained = sum(task.epochs for task in missing), time.monotonic(), 0
     told(len(planned) - len(missing), len(planned), float("nan"))
     count = min(jobs_for(bench, options) for bench in whole.benches.values())
     with Workers(count, options.backend) as workers:
         jobs = [job(question, whole, task) for task in missing]
+        sizes, pace = sizes_of(jobs), Pace(workers.jobs)
+        pace.begin(sizes, time.monotonic())
         for done, outcome in enumerate(workers.run(run_job, jobs), len(planned) - len(missing) + 1):
             task = missing[outcome.index]
-            trained += task.epochs
+            pace.ended(sizes[outcome.index], None if outcome.lost else outcome.value.seconds, time.monotonic())
             if not outcome.lost:
                 yield task, _ended(outcome)
-            told(done, len(planned), (time.monotonic() - begun) / trained * (left - trained))
+            told(done, len(planned), pace.seconds())
 
 
 def _ended(outcome: Outcome) -> Ended:

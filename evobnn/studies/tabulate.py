@@ -13,7 +13,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -24,11 +24,11 @@ from typing import Any
 import psutil
 
 from evobnn import __version__
-from evobnn._checks import check_at_least
 from evobnn._jsonl import writing
 from evobnn.errors import ExperimentError, message
+from evobnn.experiment.pace import Pace
 from evobnn.experiment.room import jobs_for
-from evobnn.experiment.settings import Experiment, from_table, preset_table, to_text
+from evobnn.experiment.settings import Experiment, to_text
 from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.genome import Genome
@@ -39,131 +39,10 @@ from evobnn.spaces import key
 from evobnn.spaces.enumeration import every
 from evobnn.studies.climb import early_error, is_climbed, run_climb
 from evobnn.studies.fidelity import intraclass
+from evobnn.studies.tablespecs import TABLE, TableSpec
 from evobnn.tables import Row, Table, read_table, write_table, wrong_images
 
-TABLE, JOURNAL, RUNGS = "table.jsonl", "journal.jsonl", "rungs"
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What to tabulate.
-
-    Attributes:
-        name: of the table and its folder.
-        summary: for people.
-        preset: with which the settings begin.
-        settings: laid over the preset, section by section.
-        seeds: trainings of every genome.
-        best: so many of the best by their mean, and the baselines, are trained with `more` seeds.
-        more: seeds of those.
-        baselines: genomes as text that get `more` seeds whatever their rank.
-        twins: seeds with which the real-valued twin is trained as well.
-        topologies: only so many are tabulated, the first in which something can be trained; 0 for all.
-    """
-
-    name: str
-    summary: str
-    preset: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    seeds: int = 3
-    best: int = 0
-    more: int = 0
-    baselines: tuple[str, ...] = ()
-    twins: int = 0
-    topologies: int = 0
-
-    def __post_init__(self) -> None:
-        check_at_least("seeds", self.seeds, 1)
-        for name in ("best", "more", "twins", "topologies"):
-            check_at_least(name, getattr(self, name), 0)
-
-    def experiment(self) -> Experiment:
-        """Return the experiment whose space and protocol are tabulated; raise ExperimentError for one without error."""
-        table = preset_table(self.preset)
-        for name, value in self.settings.items():
-            merged = isinstance(value, Mapping) and isinstance(table.get(name), Mapping)
-            table[name] = {**table[name], **value} if merged else value
-        found = from_table({**table, "preset": self.name}, f"the table {self.name}")
-        if "error" not in found.objectives:
-            got = ", ".join(found.objectives)
-            raise ExperimentError(message(f"the objective error in the table {self.name}", got, "Add it."))
-        return found
-
-
-_PLAIN = ("@net = add(x, zero)", "@net = add(sin(x), zero)", "@net = add(shift(x), zero)")
-_RESNET = {
-    "macro": "resnet", "cells": 2, "reductions": 1, "width": 8, "stem": 1.0, "head": 2, "skip": "none",
-    "padding": "zero", "scale": "none",
-}  # fmt: skip
-_JOINT = {
-    "objectives": ["error", "ops"],
-    "space": {
-        "sites": "net",
-        "nodes": 2,
-        "offered": ["zero", "max3", "conv3"],
-        "unary": ["x", "zero", "sin", "tan", "shift", "abs"],
-        "binary": ["add"],
-    },
-    "network": {"cells": 1, "reductions": 0, "width": 8},
-    "recipe": {"epochs": 3, "batch": 64, "learning_rate": 0.02, "kernels": "torch"},
-}
-_GAAF_RECIPE = {"kernels": "torch", "clip": 1.3, "latent_clip": 1.3, "learning_rate": 0.02, "batch": 64}
-
-TABLES: dict[str, TableSpec] = {
-    spec.name: spec
-    for spec in (
-        TableSpec(
-            "gaaf1-digits",
-            "every function of GAAF's encoding 1 on a binary ResNet of 5 sites, width 8; digits",
-            "digits",
-            {
-                "objectives": ["error"],
-                "space": {"name": "gaaf", "sites": "net"},
-                "network": _RESNET,
-                "recipe": {**_GAAF_RECIPE, "epochs": 3},
-            },
-            best=150,
-            more=15,
-            baselines=_PLAIN,
-        ),
-        TableSpec(
-            "gaaf1-mnist14",
-            "the same on MNIST at 14x14 pixels, 2,000 images to learn from and 10,000 to validate",
-            "mnist",
-            {
-                "objectives": ["error"],
-                "space": {"name": "gaaf", "sites": "net"},
-                "dataset": {"size": 14, "validation": 1 / 6, "train_limit": 2000, "validation_limit": 10000},
-                "network": _RESNET,
-                "recipe": {**_GAAF_RECIPE, "epochs": 2, "batch": 32},
-            },
-            best=150,
-            more=15,
-            baselines=_PLAIN,
-        ),
-        TableSpec(
-            "joint-digits",
-            "16 expressions on 164 topologies: cells of two nodes with zero, max3 and conv3; digits",
-            "digits",
-            _JOINT,
-            twins=1,
-        ),
-        TableSpec(
-            "joint-halving",
-            "the same expressions on 40 of these topologies, 8 epochs each, scored after 1, 2, 4 and 8",
-            "digits",
-            {
-                **_JOINT,
-                "recipe": {"epochs": 8, "batch": 64, "learning_rate": 0.02, "schedule": "trunk", "kernels": "fused"},
-                "halving": {"rungs": [1, 2, 4, 8]},
-                "noise": {"repeats": 1, "rescore": 1},
-            },
-            seeds=4,
-            topologies=40,
-        ),
-    )
-}
-"""The tables that come with evobnn, by name."""
+JOURNAL, RUNGS = "journal.jsonl", "rungs"
 
 
 @dataclass(frozen=True)
@@ -268,10 +147,12 @@ def tabulate(
     with lock(folder), Workers(jobs_for(whole.bench, options), options.backend) as workers:
         known = _known(folder, protocol, rungs)
         journal = Journal(folder / JOURNAL)
+        pace = Pace(workers.jobs)
         train = partial(run_climb, rungs=rungs) if rungs else run_job
         stopped = False
         while not stopped and (todo := missing(spec, whole, known)):
-            begun = time.monotonic()
+            sizes = [2.0 if task.twin else 1.0 for task in todo]
+            pace.begin(sizes, time.monotonic())
             jobs = [_job(whole, experiment, task, folder) for task in todo]
             for done, outcome in enumerate(workers.run(train, jobs), 1):
                 task = todo[outcome.index]
@@ -279,7 +160,9 @@ def tabulate(
                 found = outcome.value if outcome.value is not None else lost
                 journal.append(_entry(task, protocol.fingerprint(), found))
                 known[task.key, task.seed] = found
-                report(done, len(todo), (time.monotonic() - begun) / done * (len(todo) - done))
+                took = None if outcome.value is None else found.seconds
+                pace.ended(sizes[outcome.index], took, time.monotonic())
+                report(done, len(todo), pace.seconds())
                 if stopped := out_of_time():
                     break
         shutil.rmtree(folder / RUNGS, ignore_errors=True)

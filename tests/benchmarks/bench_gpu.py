@@ -34,7 +34,8 @@ from evobnn._seeding import generator
 from evobnn.data import prepare
 from evobnn.data.batches import Tensors
 from evobnn.experiment import Options, preset_table
-from evobnn.experiment.settings import from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import from_table
 from evobnn.experiment.setup import assembled
 from evobnn.fitness import Job, check_device
 from evobnn.parallel import Workers

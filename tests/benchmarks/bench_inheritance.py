@@ -29,7 +29,8 @@ from evobnn._seeding import Generator, generator
 from evobnn.errors import SearchError, message
 from evobnn.evolution.variation import mutate
 from evobnn.experiment import Options, preset_table
-from evobnn.experiment.settings import from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import from_table
 from evobnn.experiment.setup import make_bench
 from evobnn.fitness import Bench, Job, run_job
 from evobnn.genome import Genome

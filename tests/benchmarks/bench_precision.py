@@ -22,7 +22,8 @@ from scipy import stats
 from evobnn._seeding import generator
 from evobnn.errors import SearchError, message
 from evobnn.experiment import Options, preset_table
-from evobnn.experiment.settings import from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import from_table
 from evobnn.experiment.setup import make_bench
 from evobnn.fitness import Job, run_job
 from evobnn.parallel import Workers, default_jobs

@@ -20,7 +20,8 @@ from figures import Spread, heading, write
 from evobnn._seeding import generator
 from evobnn.errors import SearchError, message
 from evobnn.experiment import Options, preset_table
-from evobnn.experiment.settings import from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import from_table
 from evobnn.experiment.setup import make_bench
 from evobnn.fitness import Job, run_job
 from evobnn.parallel import Workers

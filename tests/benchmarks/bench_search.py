@@ -42,7 +42,8 @@ from timed import REST, Clock, Timed, called, job_bytes, timed_job
 
 from evobnn.evolution import Search
 from evobnn.experiment import Options, Session, create, preset_table, session
-from evobnn.experiment.settings import from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import from_table
 from evobnn.fitness import run_job
 from evobnn.parallel import Outcome, Workers, default_jobs
 from evobnn.snapshot import Journal

@@ -24,7 +24,8 @@ def test_a_search_tells_what_it_does_and_where_its_files_are(evobnn_drawing: Cal
     assert (tmp_path / folder / "generation-0001.jsonl").is_file()
     assert (tmp_path / folder / "front.png").read_bytes().startswith(b"\x89PNG")
     for part in ("run    populations/digits-1", "digits, 1x8x8, 10 classes: 100 images to train, 60 to validate",
-                 "space  joint; 2 cells of width 2", "generation 0/1", "generation 1/1: 8/8, 0 reused, 0 failed, best ",
+                 "space  joint; 2 cells of width 2", "generation 0/1", "generation 1/1: 8/",
+                 ", 0 reused, 0 failed, best ",
                  "Front of populations/digits-1 after generation 1", "error, fresh", f"evobnn show {folder}:ID",
                  f"evobnn resume {folder}", "front.csv"):  # fmt: skip
         assert part in done.out

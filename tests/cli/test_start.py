@@ -1,7 +1,10 @@
-"""What `evolve` says of its workers before it begins."""
+"""How the command line starts: nothing heavy where nothing is computed; what `evolve` says of its workers."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,36 @@ def test_the_first_search_says_that_it_compiles(
 def test_a_number_that_was_asked_for_is_not(evobnn: Call, stopped: None) -> None:
     out = evobnn("evolve", "--jobs", 3, *TINY).out
     assert "work   3 jobs (loky) on cpu, fp32\n" in out and "\njobs " not in out
+
+
+HEAVY = ("torch", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "numba", "joblib", "deap", "PIL")
+LISTED, REFUSED, VERSION = ("presets", "recipes", "tabulate", "--help", "evolve --help"), 2, "--version"
+MISSPELT = (
+    *("evolv", "evolve --poplation 3", "evolve digist", "evolve nosuch.toml", "evolve --budget 10x", "evolve --jobs 0"),
+    *("presets digist", "recipes standrad", "tabulate gaaf2", "compare digist", "fidelity digist", "front digits-9"),
+    *("resume digits-9", "check digits-9", "show digits-1:3 --preset digist", "summary x --preset digist"),
+    *("evaluate x --preset digist", "train x --preset digist", "train x --recipe standrad", "evolve --dataset"),
+)
+ASKING = """
+import contextlib, io, json, sys
+from evobnn.cli.entry import run
+heavy, lines = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+for line in lines:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(line.split())
+    print(json.dumps([line, code, out.getvalue(), err.getvalue(), [name for name in heavy if name in sys.modules]]))
+"""
+
+
+def test_lists_help_and_slips_load_nothing_heavy(tmp_path: Path) -> None:
+    lines = (*LISTED, VERSION, *MISSPELT)
+    asked = [sys.executable, "-c", ASKING, json.dumps(HEAVY), json.dumps(lines)]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line for line, *_ in found] == list(lines)
+    for line, code, out, err, loaded in found:
+        assert not loaded, (line, loaded)
+        assert code == (REFUSED if line in MISSPELT else 0), (line, code, err)
+        assert (err if line in MISSPELT else out).strip(), line
+        assert not (out if line in MISSPELT else err), line

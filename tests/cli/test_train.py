@@ -13,7 +13,7 @@ import pytest
 
 from evobnn.cli.entry import run
 from evobnn.data import reads_of_test as reads
-from evobnn.experiment.recipes import recipe_names
+from evobnn.experiment.presets import recipe_names
 from evobnn.final import open_settings
 from evobnn.final import session as module
 from tests.cli.conftest import Call, Called

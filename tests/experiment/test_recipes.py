@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import ExperimentError
-from evobnn.experiment.recipes import (
-    BRIEF,
-    load_plan,
-    plan_from_table,
-    plan_table,
-    recipe_names,
-    recipe_summary,
-    recipe_text,
-)
+from evobnn.experiment.presets import BRIEF, recipe_names, recipe_summary, recipe_text
+from evobnn.experiment.recipes import load_plan, plan_from_table, plan_table
 from evobnn.training import Recipe
 
 FILES = [name for name in recipe_names() if name != BRIEF]

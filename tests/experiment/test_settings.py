@@ -15,6 +15,7 @@ from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError
 from evobnn.evolution.pressures import PRESSURES, Abandonment, Diversity
 from evobnn.experiment import settings
+from evobnn.experiment.presets import override, preset_names, preset_summary, preset_table
 from evobnn.experiment.settings import (
     Experiment,
     NoiseSettings,
@@ -23,10 +24,6 @@ from evobnn.experiment.settings import (
     from_table,
     from_text,
     load,
-    override,
-    preset_names,
-    preset_summary,
-    preset_table,
     to_text,
 )
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, OpSpec, groups

@@ -13,7 +13,8 @@ import pytest
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.experiment import Experiment, Options, Session, create, derived, session, setup
-from evobnn.experiment.settings import NoiseSettings, from_table, from_text, preset_table, to_text
+from evobnn.experiment.presets import preset_table
+from evobnn.experiment.settings import NoiseSettings, from_table, from_text, to_text
 from evobnn.experiment.setup import make_bench
 from evobnn.experiment.tabled import (
     check_noise,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import ExperimentError, RunError
-from evobnn.experiment.recipes import load_plan, recipe_names
+from evobnn.experiment.presets import recipe_names
+from evobnn.experiment.recipes import load_plan
 from evobnn.final.settings import FinalSettings, from_text, is_training, open_settings, to_text
 
 

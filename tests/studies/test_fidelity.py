@@ -7,7 +7,8 @@ import pytest
 
 from evobnn.errors import EvobnnError
 from evobnn.experiment import Options
-from evobnn.experiment.settings import from_table, override, preset_table
+from evobnn.experiment.presets import override, preset_table
+from evobnn.experiment.settings import from_table
 from evobnn.studies.fidelity import heritability, intraclass, mean_squares
 
 

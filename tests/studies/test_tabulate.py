@@ -28,7 +28,8 @@ from evobnn.spaces.enumeration import MOST, every, genotypes
 from evobnn.studies import climb
 from evobnn.studies import tabulate as module
 from evobnn.studies.fidelity import intraclass
-from evobnn.studies.tabulate import JOURNAL, TABLE, TABLES, TableSpec, tabulate
+from evobnn.studies.tablespecs import TABLE, TABLES, TableSpec
+from evobnn.studies.tabulate import JOURNAL, tabulate
 from evobnn.tables import Table, read_table, write_table
 from evobnn.training import Loop
 from tests.miniature import KEYS, SINE, SPEC, TRAINED, key_of, made, space

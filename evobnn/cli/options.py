@@ -1,0 +1,47 @@
+"""The options that every command which trains shares; what is wrong with them is told before more is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evobnn._checks import check_at_least
+from evobnn.cli.words import seconds
+
+if TYPE_CHECKING:
+    from evobnn.experiment import Options
+
+
+def options(
+    before: Mapping[str, Any] = {},
+    *,
+    generations: int | None,
+    budget: str | None,
+    jobs: int | None,
+    backend: str | None,
+    device: str | None,
+    data_dir: Path | None,
+    timeout: str | None,
+    retry_failed: bool = False,
+) -> Options:
+    """Return the options of a session; where nothing is said, those of the start `before` (a line of starts.jsonl)."""
+    if jobs is not None:
+        check_at_least("--jobs", jobs, 1)
+    if generations is not None:
+        check_at_least("--generations", generations, 0)
+    folder = before.get("data_dir")
+    patience, limit = seconds("--timeout", timeout), seconds("--budget", budget)
+    from evobnn.experiment import Options
+    from evobnn.parallel import BACKENDS
+
+    return Options(
+        jobs=jobs or 0,
+        backend=backend or str(before.get("backend", BACKENDS[0])),
+        device=device or str(before.get("device", "cpu")),
+        data_dir=data_dir or (Path(folder) if folder else None),
+        generations=generations,
+        budget=limit,
+        timeout=float(before.get("timeout", 0.0)) if patience is None else patience,
+        retry_failed=retry_failed,
+    )
