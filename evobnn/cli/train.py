@@ -23,7 +23,7 @@ from evobnn.experiment import Experiment, Options, preset_names
 from evobnn.experiment.machine import cores
 from evobnn.experiment.presets import BRIEF, override
 from evobnn.experiment.recipes import load_plan
-from evobnn.experiment.settings import from_table, to_text
+from evobnn.experiment.settings import from_table, quickest_kernels, to_text
 from evobnn.final import FinalSession, FinalSettings, create, is_training
 from evobnn.snapshot import read_starts
 
@@ -103,7 +103,7 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
     experiment = sized(experiment, asked.cells, asked.channels)
     if others:
         experiment = from_table(override(tomllib.loads(to_text(experiment)), others), "the command line")
-    plan = load_plan(asked.recipe or BRIEF, experiment.recipe, of_recipe, asked.epochs)
+    plan = load_plan(asked.recipe or BRIEF, experiment.recipe, of_recipe, asked.epochs, quickest_kernels(experiment))
     if not any(text.partition("=")[0].strip() == "recipe.threads" for text in of_recipe) or asked.threads is not None:
         plan = plan.changed(threads=asked.threads or cores())
     return FinalSettings(genome, experiment, plan, tuple(range(asked.seeds or 1)), asked.all_images)

@@ -18,12 +18,14 @@ from typing import Any
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.experiment.presets import BRIEF, override, read_toml, recipe_text
 from evobnn.experiment.settings import _refuse_unknown, _validated, native_precision
+from evobnn.nn.quickest import AUTO, KERNELS
 from evobnn.training import Plan, Recipe, Stage
 
 
 def load_plan(
-    name_or_path: str, brief: Recipe | None = None, assignments: Sequence[str] = (), epochs: int | None = None
-) -> Plan:
+    name_or_path: str, brief: Recipe | None = None, assignments: Sequence[str] = (), epochs: int | None = None,
+    kernels: str = KERNELS[0],
+) -> Plan:  # fmt: skip
     """Return the plan of a recipe by name, or in a TOML file.
 
     Arguments:
@@ -31,6 +33,7 @@ def load_plan(
         brief: what `brief` stands for; None for a recipe of defaults.
         assignments: `recipe.key=value` texts, applied to every stage.
         epochs: of all stages together, divided among them in proportion; None for those of the recipe.
+        kernels: what `recipe.kernels = "auto"` stands for.
 
     Raises:
         ExperimentError: no such recipe or file, a setting that is not understood, fewer epochs than stages.
@@ -42,7 +45,7 @@ def load_plan(
         name, source, table = path.stem, str(path), read_toml(path, "a recipe")
     else:
         name, source, table = name_or_path, f"the recipe {name_or_path}", tomllib.loads(recipe_text(name_or_path))
-    plan = plan_from_table(_changed(table, assignments), name, source)
+    plan = plan_from_table(_changed(table, assignments), name, source, kernels)
     if epochs is None:
         return plan
     if isinstance(epochs, bool) or epochs < len(plan.stages):
@@ -51,7 +54,7 @@ def load_plan(
     return plan.with_epochs(epochs)
 
 
-def plan_from_table(table: Mapping[str, Any], name: str, source: str) -> Plan:
+def plan_from_table(table: Mapping[str, Any], name: str, source: str, kernels: str = KERNELS[0]) -> Plan:
     """Return the plan of a recipe file's table; every unknown key and wrong type is named with its path.
 
     Raises:
@@ -67,7 +70,7 @@ def plan_from_table(table: Mapping[str, Any], name: str, source: str) -> Plan:
         do = "Write [[stages]] above the settings of each."
         raise ExperimentError(message(f"stages as a list of sections in {source}", repr(stages), do))
     _refuse_unknown(shared, Recipe, "recipe.")
-    return Plan(name, tuple(_stage({**shared, **stage}, f"stages.{at}.") for at, stage in enumerate(stages)))
+    return Plan(name, tuple(_stage({**shared, **stage}, f"stages.{at}.", kernels) for at, stage in enumerate(stages)))
 
 
 def plan_table(plan: Plan) -> dict[str, Any]:
@@ -79,13 +82,14 @@ def plan_table(plan: Plan) -> dict[str, Any]:
     return table
 
 
-def _stage(table: Mapping[str, Any], path: str) -> Stage:
+def _stage(table: Mapping[str, Any], path: str, kernels: str) -> Stage:
     """Return the stage of a table of a recipe's fields and `start`."""
     given = dict(table)
     chosen = {"start": given.pop("start")} if "start" in given else {}
     _refuse_unknown(given, Recipe, path)
-    if given.get("precision") == "auto":
-        given["precision"] = native_precision()
+    for name, stands_for in (("precision", native_precision()), ("kernels", kernels)):
+        if given.get(name) == AUTO:
+            given[name] = stands_for
     recipe: Recipe = _validated(Recipe, given, path)
     return Stage(recipe, **chosen)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,15 +18,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
+from evobnn.data.sources import SOURCES
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
 from evobnn.experiment.presets import parsed, read_toml
 from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
+from evobnn.nn.quickest import AUTO, KERNELS, quickest
 from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import LATER, Recipe
 
 FORMAT = 1
+
+WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""Values of ONEDNN_MAX_CPU_ISA at which oneDNN leaves the processor's bfloat16 alone."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +293,10 @@ def load(path: Path) -> Experiment:
 
 
 def from_table(table: Mapping[str, Any], source: str) -> Experiment:
-    """Return the experiment of a table of settings; every unknown key and wrong type is named with its path."""
+    """Return the experiment of a table of settings; every unknown key and wrong type is named with its path.
+
+    What stands as `auto` is settled for this machine: recipe.precision, recipe.kernels.
+    """
     given = dict(table)
     found = given.pop("format", FORMAT)
     if found != FORMAT:
@@ -296,14 +305,30 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
         )
     _refuse_unknown(given, Experiment, "")
     recipe = given.get("recipe")
-    if isinstance(recipe, Mapping) and recipe.get("precision") == "auto":
-        given["recipe"] = {**recipe, "precision": native_precision()}
+    settled: dict[str, str] = {}
+    if isinstance(recipe, Mapping):
+        settled |= {"precision": native_precision()} if recipe.get("precision") == AUTO else {}
+        settled |= {"kernels": KERNELS[0]} if recipe.get("kernels") == AUTO else {}
+        given["recipe"] = {**recipe, **settled}
     experiment: Experiment = _validated(Experiment, given, "")
+    if "kernels" in settled:
+        return dataclasses.replace(
+            experiment, recipe=dataclasses.replace(experiment.recipe, kernels=quickest_kernels(experiment))
+        )
     return experiment
 
 
+def quickest_kernels(experiment: Experiment) -> str:
+    """Return what `recipe.kernels = "auto"` stands for in this experiment on this machine, see `evobnn.nn.quickest`."""
+    source, size = SOURCES.get(experiment.dataset.name), experiment.dataset.size
+    published = source.shape[1] if source is not None and source.shape is not None else 0
+    return quickest(experiment.network.macro, experiment.network.width, size or published)
+
+
 def native_precision() -> str:
-    """Return `bf16` where this processor multiplies bfloat16 in hardware, else `fp32`."""
+    """Return `bf16` where this processor multiplies bfloat16 in hardware, and oneDNN may, else `fp32`."""
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16:
+        return "fp32"
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return "bf16" if any(check is not None and check() for check in checks) else "fp32"
 
