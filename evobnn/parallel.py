@@ -118,7 +118,7 @@ class Workers:
         self._drop()
         self._used = False
         if used and self.backend == "loky":
-            with suppress(OSError, NotImplementedError):  # where none can be made there is none to end
+            with suppress(OSError, RuntimeError):  # where none can be made there is none to end
                 _end(get_reusable_executor(reuse=True))
 
     def run(self, function: Callable[[Payload], Result], payloads: Sequence[Payload]) -> Iterator[Outcome]:

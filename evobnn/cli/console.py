@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from evobnn.cli.streams import spelt
 
 WIDTH = 100
 
 
+class _Spelling(Console):
+    """A console that writes stand-ins before it measures: `+-` is wider than ±, and columns are to be straight."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(spelt(text, self.encoding), **how)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console on the present stdout or stderr; what is printed is plain text, never markup."""
-    found = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    found = _Spelling(stderr=stderr, highlight=False, markup=False, emoji=False)
     found.width = min(found.width, WIDTH) if found.is_terminal else WIDTH
     return found
 
