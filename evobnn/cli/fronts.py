@@ -71,7 +71,7 @@ def _print_table(run: Run) -> None:
     columns = ["id"]
     for name in measured:
         columns += [f"{name}, fresh", "n", f"{name}, search", "n"]
-    shown = table(*columns, "ops", "bits", "binary", "holds", left=0)
+    shown = table(*columns, "ops", "bits", "binary", "holds", left=0, first=_importance(len(measured)))
     for row in rows:
         cells = [str(row["id"])]
         for name in measured:
@@ -85,8 +85,15 @@ def _print_table(run: Run) -> None:
         shown.add_row(*cells)
     out = console()
     out.print(f"Front of {run.path} after generation {run.generations[-1].number}: {_evaluated(run)}", soft_wrap=True)
-    out.print(shown)
+    shown.show(out, "--csv or --json")
     out.print(_legend(run, rows), soft_wrap=True)
+
+
+def _importance(measured: int) -> list[int]:
+    """Return the numbers of the columns, what decides first: fresh scores, costs, whether it holds, the rest."""
+    ops = 1 + 4 * measured
+    fresh, again, search, _ = (range(1 + place, ops, 4) for place in range(4))
+    return [0, *fresh, ops, ops + 3, ops + 1, *search, ops + 2, *again]
 
 
 def _legend(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:

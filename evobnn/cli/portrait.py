@@ -221,14 +221,15 @@ def _expression(portrait: Portrait, site: str, tree: Expression) -> Iterator[str
 
 
 def _print_layers(cost: NetworkCost) -> None:
-    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "other", "bits", "parameters", left=2)
+    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "other", "bits", "parameters", left=2,
+                  first=(0, 3, 4, 6, 7, 1, 2))  # fmt: skip
     for layer in cost.layers:
         bits = layer.binary_weights + 32 * layer.real_numbers
         numbers = (layer.binary_macs, layer.real_macs, layer.other, bits, layer.parameters)
         if any(numbers):
             name, shape = layer.name.removesuffix(".activation"), "x".join(map(str, layer.output_shape))
             shown.add_row(name, layer.kind, shape or "–", *(f"{n:,}" if n else "·" for n in numbers))
-    console().print(shown)
+    shown.show(console(), "--json")
 
 
 def _sums(portrait: Portrait) -> Iterator[str]:

@@ -22,10 +22,10 @@ from evobnn.tables import Table
 
 def list_all() -> None:
     """Print the tables that evobnn knows how to make, and which of them are there."""
-    shown = table("table", "here", "what", left=3)
+    shown = table("table", "here", "what", left=3, first=(0, 2), prose=2)
     for name, spec in TABLES.items():
         shown.add_row(name, "yes" if (ROOT / name / TABLE).is_file() else "no", spec.summary)
-    console().print(shown)
+    shown.show(console())
 
 
 def make(name: str, options: Options, out: Path | None) -> None:
@@ -80,7 +80,8 @@ def show(name: str, count: int, baseline: str, other: str | None, *, as_json: bo
 
 
 def _print(found: Table, ranked: Ranking, count: int) -> None:
-    shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2)
+    shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2,
+                  first=(1, 2, 7, 5, 6, 0, 3))  # fmt: skip
     for place, one in enumerate(ranked.contenders[:count], 1):
         against, itself = one.against, one.row.key == ranked.baseline.key
         shown.add_row(
@@ -94,7 +95,7 @@ def _print(found: Table, ranked: Ranking, count: int) -> None:
             "yes" if one.may_be_best else "no",
         )
     out = console()
-    out.print(shown)
+    shown.show(out, "--json")
     best = sum(one.may_be_best for one in ranked.contenders)
     out.print(
         f"{ranked.table}: {ranked.rows:,} rows, {ranked.invalid:,} never trained, "
