@@ -42,7 +42,7 @@ class _OneLine(Status):
 class Fitted(Table):
     """A table that leaves columns out, those of least importance first, before it folds a cell to a tower.
 
-    In a pipe all columns are there, however wide: whoever reads a file wants them.
+    In a pipe all columns are there, as wide as they must be, and only long text goes on in the next line.
     """
 
     order: Sequence[int] = ()
@@ -52,19 +52,21 @@ class Fitted(Table):
         widths, gap = [_width(column, out.encoding) for column in self.columns], 1 + self.padding[1] + self.padding[3]
         kept = self._kept(widths, gap, out.width) if out.is_terminal else list(range(len(widths)))
         texts = [number for number in kept if self.columns[number].justify == "left"]
-        may_shrink = texts if out.is_terminal else [number for number in texts if not self.columns[number].no_wrap]
-        _shorten(widths, may_shrink, _total([widths[number] for number in kept], gap) - out.width)
+        excess = _total([widths[number] for number in kept], gap) - out.width
+        _shorten(widths, texts, excess, 1 if out.is_terminal else LEAST // 2)
         made = Table(box=self.box, padding=self.padding, pad_edge=False, show_edge=False, header_style="bold")
         for number in kept:
             column = self.columns[number]
-            how: OverflowMethod = "ellipsis" if column.no_wrap else "fold"
-            made.add_column(
-                column.header, justify=column.justify, no_wrap=column.no_wrap, overflow=how, width=widths[number]
-            )
+            cut = column.no_wrap and out.is_terminal
+            how: OverflowMethod = "ellipsis" if cut else "fold"
+            made.add_column(column.header, justify=column.justify, no_wrap=cut, overflow=how, width=widths[number])
         cells = [list(self.columns[number].cells) for number in kept]
         for number, row in enumerate(self.rows):
             made.add_row(*(column[number] for column in cells), end_section=row.end_section)
-        out.print(made, width=max(out.width, _total([widths[number] for number in kept], gap)), crop=False)
+        before = out.width
+        out.width = max(before, _total([widths[number] for number in kept], gap))
+        out.print(made)
+        out.width = before
         if gone := [str(self.columns[number].header) for number in self.order if number not in kept]:
             names = "; ".join(dict.fromkeys(" ".join(name.split()) for name in gone))
             out.print(f"Left out for want of room: {names}. Widen the terminal{f', or see {whole}' if whole else ''}.")
@@ -91,11 +93,11 @@ def _total(widths: Sequence[int], gap: int) -> int:
     return sum(widths) + gap * (len(widths) - 1)
 
 
-def _shorten(widths: list[int], texts: Sequence[int], excess: int) -> None:
-    """Take an excess of width off the columns of text, from the widest first."""
+def _shorten(widths: list[int], texts: Sequence[int], excess: int, least: int) -> None:
+    """Take an excess of width off the columns of text, from the widest first, down to the least."""
     for _ in range(excess):
         widest = max(texts, key=lambda number: widths[number], default=None)
-        if widest is None or widths[widest] <= 1:
+        if widest is None or widths[widest] <= least:
             return
         widths[widest] -= 1
 

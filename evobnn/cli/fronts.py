@@ -12,6 +12,7 @@ from typing import Any
 from evobnn.analysis import Run, front_csv, load_run
 from evobnn.cli.console import console, note, table
 from evobnn.cli.words import counted, percent, whole
+from evobnn.snapshot import is_being_written
 
 COSTS = ("ops", "bits", "binary_share")
 
@@ -21,6 +22,8 @@ def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> None:
     run = load_run(folder)
     for sentence in run.messages:
         note(sentence)
+    if is_being_written(folder):
+        note("a search is writing this run; this is its front so far.")
     if as_json:
         print(json.dumps(objects(run), indent=1))
     elif as_csv:
