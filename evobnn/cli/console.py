@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -105,7 +106,8 @@ def _shorten(widths: list[int], texts: Sequence[int], excess: int, least: int) -
 def console(*, stderr: bool = False) -> Console:
     """Return a console on the present stdout or stderr; what is printed is plain text, never markup."""
     found = _Spelling(stderr=stderr, highlight=False, markup=False, emoji=False)
-    found.width = min(found.width, WIDTH) if found.is_terminal else WIDTH
+    columns = shutil.get_terminal_size().columns if found.is_dumb_terminal else found.width
+    found.width = min(columns, WIDTH) if found.is_terminal else WIDTH
     return found
 
 
