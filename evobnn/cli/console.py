@@ -112,11 +112,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def line(text: str, width: int) -> str:
-    """Return a line that fits: parts between commas go, those before the last first; what is left may be cut."""
+    """Return a line that fits: parts between commas go, those before the last first, then the first word."""
     first, *parts = text.split(", ")
     while parts[1:] and len(", ".join([first, *parts])) > width:
         del parts[-2]
     fits = ", ".join([first, *parts])
+    if parts and len(fits) > width:
+        fits = fits.partition(" ")[2]
     return fits if len(fits) <= width else f"{fits[: max(1, width - 1)]}…"
 
 

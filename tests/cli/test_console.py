@@ -66,4 +66,5 @@ def test_a_line_keeps_where_it_stands_and_the_time_left() -> None:
     assert line(text, 80) == text
     assert line(text, 50) == "generation 3/20: 45/120, 0 reused, 1:35 left"
     assert line(text, 35) == "generation 3/20: 45/120, 1:35 left"
-    assert line(text, 20) == "generation 3/20: 45…"
+    assert line(text, 30) == "3/20: 45/120, 1:35 left"
+    assert line(text, 20) == "3/20: 45/120, 1:35 …"
