@@ -15,6 +15,10 @@ SEMAPHORES_AROUND = 8
 """Semaphores of a pool besides one for each worker."""
 
 
+class EvobnnWarning(UserWarning):
+    """Something that a person should know although nothing failed; the command line prints it as a note."""
+
+
 def obstacle(jobs: int = 2) -> str:
     """Return why this process cannot have so many workers, as part of a sentence; an empty text where it can."""
     if multiprocessing.current_process().daemon:

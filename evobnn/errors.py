@@ -42,10 +42,6 @@ class DeviceError(EvobnnError):
     """A device or backend that is not there."""
 
 
-class EvobnnWarning(UserWarning):
-    """Something that a person should know although nothing failed; the command line prints it as a note."""
-
-
 def message(expected: str, got: str, do: str) -> str:
     """Return the text in three parts: expected this, got that, do so."""
     return f"Expected {expected}, got {got}. {do}"

@@ -39,9 +39,9 @@ from joblib.externals.loky.process_executor import LokyRecursionError, Terminate
 from joblib.parallel import LokyBackend
 
 from evobnn._checks import check_at_least, check_name
-from evobnn._processes import obstacle, said
+from evobnn._processes import EvobnnWarning, obstacle, said
 from evobnn._room import Room, card_of, memory_bound, need_of, peak_memory
-from evobnn.errors import DeviceError, EvobnnWarning, message
+from evobnn.errors import DeviceError, message
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")

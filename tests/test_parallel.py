@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from evobnn import parallel
+from evobnn._processes import EvobnnWarning
 from evobnn._room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
-from evobnn.errors import DeviceError, EvobnnWarning, ExperimentError
+from evobnn.errors import DeviceError, ExperimentError
 from evobnn.parallel import LOST, Outcome, Workers, default_jobs, room
 
 ROOT = Path(__file__).parent.parent

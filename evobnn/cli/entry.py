@@ -22,7 +22,7 @@ import typer
 from evobnn.cli.app import app
 from evobnn.cli.streams import OUTPUT, guarded
 from evobnn.cli.words import STOPPED
-from evobnn.errors import EvobnnError, EvobnnWarning, message
+from evobnn.errors import EvobnnError, message
 
 WIDTH = 100
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
@@ -77,6 +77,8 @@ def _notes() -> Iterator[None]:
         message: Warning | str, category: type[Warning], filename: str, lineno: int,
         file: TextIO | None = None, line: str | None = None,
     ) -> None:  # fmt: skip
+        from evobnn._processes import EvobnnWarning  # seldom needed, and the start is to be quick
+
         if issubclass(category, EvobnnWarning):
             print(f"note: {message}", file=sys.stderr, flush=True)
         elif not str(message).endswith("joblib will operate in serial mode"):
