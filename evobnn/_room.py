@@ -194,7 +194,7 @@ def _bounds(root: Path, own: Path) -> Iterator[Bound]:
 def _groups(own: Path) -> list[tuple[str, str]]:
     """Return controllers and path of each group; within a container a path may be that of the machine outside."""
     try:
-        lines = own.read_text().splitlines()
+        lines = own.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return [("", "/"), ("memory", "/")]
     return [(parts[1], parts[2]) for line in lines if len(parts := line.split(":", 2)) == 3]

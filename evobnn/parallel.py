@@ -9,6 +9,8 @@ joblib does the work; this page adds what a search of many hours needs and jobli
   whether the parent is still there. (Linux's PR_SET_PDEATHSIG is no way out: it fires when the *thread* that started
   the worker ends, and loky starts some workers from a thread.)
 * Ctrl-C is the parent's business: workers never see it, so none of them prints a traceback.
+* Where there can be no processes (a daemonic process, no shared memory, a bound on processes), joblib falls back
+  without a word, or fails somewhere. Here everything then runs in this very process, and that is said.
 
 Threads are refused: the guards around the global random generators (`_seeding.guarded`) are not safe for them.
 """
@@ -23,7 +25,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import resource_tracker
@@ -33,9 +35,11 @@ from typing import Any, TypeVar
 import psutil
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.process_executor import LokyRecursionError, TerminatedWorkerError
+from joblib.parallel import LokyBackend
 
 from evobnn._checks import check_at_least, check_name
+from evobnn._processes import EvobnnWarning, obstacle, said
 from evobnn._room import Room, card_of, memory_bound, need_of, peak_memory
 from evobnn.errors import DeviceError, message
 
@@ -51,6 +55,15 @@ _REFUSED = {
     "threading": "its tasks would share the global random generators",
     "multiprocessing": "its workers are forks, which can hang in OpenMP",
 }
+
+
+class _NoPoolError(Exception):
+    """Workers could not be started, or die before they do anything; the message says why, as part of a sentence."""
+
+
+def warn(sentence: str) -> None:
+    """Say a sentence as a Python warning; the command line shows it as a note."""
+    warnings.warn(sentence, EvobnnWarning, stacklevel=2)
 
 
 @dataclass(frozen=True)
@@ -72,19 +85,26 @@ class Workers:
     runs its tasks elsewhere); Dask also decides how many tasks run at once, and Ray's results come in rounds of `jobs`,
     as its backend cannot hand them out one by one. loky keeps one pool per process: use one `Workers` at a time.
 
+    Where this process can have no workers, or loses them for good, `jobs` becomes 1, `alone` says why, and `say` is
+    called with a sentence when the first task runs here. Outcomes are the same.
+
     `peak_memory` is the most that one worker has held so far, in bytes, as each says with every result; pages that it
     has in common with others, as those of libraries and of mapped images, count too.
     """
 
-    def __init__(self, jobs: int, backend: str = "loky") -> None:
+    def __init__(self, jobs: int, backend: str = "loky", say: Callable[[str], None] = warn) -> None:
         self.peak_memory = 0
         self.jobs = check_at_least("jobs", jobs, 1)
         self.backend = _checked_backend(backend)
+        self.alone = ""
+        self._say, self._said = say, False
         self._outputs: Generator[Any, None, None] | None = None
         self._parallel: Parallel | None = None
         self._used = False
         if jobs > 1 and backend != "loky":
-            _check_cluster(backend)
+            _check_cluster(backend, jobs)
+        elif jobs > 1 and (why := why_alone(jobs)):
+            self.jobs, self.alone = 1, why
 
     def __enter__(self) -> Workers:
         return self
@@ -98,7 +118,8 @@ class Workers:
         self._drop()
         self._used = False
         if used and self.backend == "loky":
-            get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+            with suppress(OSError, RuntimeError):  # where none can be made there is none to end
+                _end(get_reusable_executor(reuse=True))
 
     def run(self, function: Callable[[Payload], Result], payloads: Sequence[Payload]) -> Iterator[Outcome]:
         """Yield one outcome per payload as they arrive, in any order; nothing runs again once it was yielded.
@@ -106,19 +127,27 @@ class Workers:
         `function` is importable by name and returns its failures as values: what it raises ends the whole call.
         Closing the iterator early ends the workers instead of waiting for them.
         """
-        if self.jobs == 1:
-            for index, payload in enumerate(payloads):
-                value = function(payload)
-                self.peak_memory = max(self.peak_memory, peak_memory())
-                yield Outcome(index, value)
-            return
         waiting = {index: _Task(index, payload) for index, payload in enumerate(payloads)}
-        box, arrived = next(_numbers), dict[int, Any]()
-        _boxes[box] = arrived
-        try:
-            yield from self._until_done(partial(_run_task, function, self._parent(), box), waiting, arrived)
-        finally:
-            del _boxes[box]
+        if self.jobs > 1:
+            box, arrived = next(_numbers), dict[int, Any]()
+            _boxes[box] = arrived
+            try:
+                yield from self._until_done(partial(_run_task, function, self._parent(), box), waiting, arrived)
+            except _NoPoolError as error:
+                self.close()
+                self.jobs, self.alone = 1, str(error)
+            finally:
+                del _boxes[box]
+            for index in [index for index in waiting if index in arrived]:
+                del waiting[index]
+                yield Outcome(index, arrived[index])
+        if waiting and self.alone and not self._said:
+            self._said = True
+            self._say(f"No worker processes, as {self.alone}: everything runs in this one, with the same results.")
+        for index, task in waiting.items():
+            value = function(task.payload)
+            self.peak_memory = max(self.peak_memory, peak_memory())
+            yield Outcome(index, value)
 
     def _until_done(
         self, run: Callable[[_Task], _Back], waiting: dict[int, _Task], arrived: dict[int, Any]
@@ -136,13 +165,12 @@ class Workers:
                 suspects = [task for task in waiting.values() if task.sent]
                 barren = 0 if suspects else barren + 1
                 if barren == MOST_BARREN:
-                    raise
+                    raise _NoPoolError("they die before they begin") from None
             for task in suspects:
+                back = task.index in arrived
+                outcome = Outcome(task.index, arrived.pop(task.index)) if back else self._alone(run, task)
                 del waiting[task.index]
-                if task.index in arrived:
-                    yield Outcome(task.index, arrived.pop(task.index))
-                else:
-                    yield self._alone(run, task)
+                yield outcome
 
     def _parent(self) -> int | None:
         return os.getpid() if self.backend == "loky" else None
@@ -152,7 +180,7 @@ class Workers:
         calls = [delayed(run)(task) for task in tasks]
         _ignore_harmless_warnings()
         try:
-            with _interrupt_held_back():
+            with self._starting(), _interrupt_held_back():
                 parallel = self._warm()
                 streams = parallel.return_generator
                 self._outputs = outputs = parallel(calls) if streams else _in_rounds(parallel, calls, self.jobs)
@@ -164,14 +192,37 @@ class Workers:
             raise
 
     def _alone(self, run: Callable[[_Task], _Back], task: _Task) -> Outcome:
-        """Return the outcome of the task run in a worker while all other workers idle."""
+        """Return the outcome of the task run in a worker while all other workers idle.
+
+        Raises:
+            _NoPoolError: it is not the task: workers die or do not start whatever they are to do.
+        """
         outcome = Outcome(task.index, None, lost=LOST)
         try:
             for found in self._together(run, [task]):
                 outcome = found
         except TerminatedWorkerError:
-            pass
+            self._try_nothing()
         return outcome
+
+    def _try_nothing(self) -> None:
+        """Raise _NoPoolError unless a worker lives through a task that does nothing."""
+        try:
+            for _ in self._together(partial(_run_task, _nothing, self._parent(), -1), [_Task(0, None)]):
+                pass
+        except TerminatedWorkerError:
+            raise _NoPoolError("they die before they begin") from None
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Turn what is raised where workers of loky cannot be started into _NoPoolError."""
+        try:
+            yield
+        except (OSError, RuntimeError, NotImplementedError) as error:
+            refused = isinstance(error, OSError | NotImplementedError | LokyRecursionError)
+            if self.backend != "loky" or not (refused or type(error) is RuntimeError):  # "can't start new thread"
+                raise
+            raise _NoPoolError(f"they cannot be started ({said(error)})") from error
 
     def _warm(self) -> Parallel:
         """Return the joblib object, entered once: each time one is entered anew leaves a folder in /dev/shm."""
@@ -193,7 +244,8 @@ class Workers:
             if outputs is not None:
                 outputs.close()
             if parallel is not None:
-                parallel.__exit__(None, None, None)
+                with suppress(RuntimeError):  # a pool whose start failed halfway has no thread to join
+                    parallel.__exit__(None, None, None)
 
 
 def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
@@ -213,6 +265,40 @@ def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
         cores = cpu_count(only_physical_cores=True)
     need = need_of(training, images, on_card=card is not None)
     return Room(int(cores), int(psutil.virtual_memory().available), memory_bound(), card, need)
+
+
+def why_alone(jobs: int = 2) -> str:
+    """Return why this process cannot have `jobs` workers of loky, as part of a sentence; an empty text where it can.
+
+    What joblib gives is compared with what is asked of it: it falls back without an error.
+    """
+    if why := obstacle(jobs):
+        return why
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if _given_by_loky(jobs) > 1:
+            return ""
+    if os.environ.get("JOBLIB_MULTIPROCESSING") == "0":
+        return "JOBLIB_MULTIPROCESSING is 0"
+    return "joblib gives none here (it has no semaphores, or was called by a thread of its own)"
+
+
+def _given_by_loky(jobs: int) -> int:
+    """Return how many processes joblib has for so many jobs; 0 where it takes another backend than loky."""
+    with parallel_config(backend="loky") as settings:
+        found = settings["backend"]
+        return int(found.effective_n_jobs(jobs)) if isinstance(found, LokyBackend) else 0
+
+
+def _end(executor: Any) -> None:
+    """End a pool of loky with all its processes, also where its start failed halfway: then no thread does it."""
+    children = list(executor._processes.values())
+    with suppress(RuntimeError):  # a thread that could not be started cannot be joined
+        executor.shutdown(wait=True, kill_workers=True)
+    for child in children:
+        if child.is_alive():
+            child.kill()
+            child.join()
 
 
 def default_jobs() -> int:
@@ -259,9 +345,13 @@ def _unpacked(box: int, index: int, value: Any, peak: int) -> _Back:
 
 
 def _run_task(function: Callable[[Any], Any], parent: int | None, box: int, task: _Task) -> _Back:
-    if parent is not None:
+    if parent is not None and parent != os.getpid():
         _watch(parent)  # second line of defence: a pool that was started without the initializer
     return _Back(box, task.index, function(task.payload), peak_memory())
+
+
+def _nothing(_: None) -> None:
+    """What a worker must live through."""
 
 
 _watching = False
@@ -306,8 +396,8 @@ def _configured(backend: str) -> parallel_config:
     return parallel_config(backend=backend)
 
 
-def _check_cluster(backend: str) -> None:
-    """Raise now, not hours later, where the cluster or its library is missing or its workers have threads."""
+def _check_cluster(backend: str, jobs: int) -> None:
+    """Raise now, not hours later, where cluster or library is missing, or the workers have threads or are none."""
     try:
         if backend == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
@@ -326,6 +416,16 @@ def _check_cluster(backend: str) -> None:
         if shared:
             do = "Start them with --nthreads 1 (LocalCluster: threads_per_worker=1, processes=True)."
             raise DeviceError(message("Dask workers of one thread in processes of their own", str(shared), do))
+    elif _as_one(chosen, jobs):  # Ray's is built on the backend of processes of this machine
+        got = f"one process, this very one{f', as {why}' if (why := obstacle(jobs)) else ''}"
+        raise DeviceError(message("tasks sent to the Ray cluster", got, "Start evobnn elsewhere, or with one job."))
+
+
+def _as_one(backend: Any, jobs: int) -> bool:
+    """Tell whether a backend of joblib runs so many jobs in one process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return int(backend.effective_n_jobs(jobs)) == 1
 
 
 @contextmanager

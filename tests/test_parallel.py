@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from evobnn import parallel
+from evobnn._processes import EvobnnWarning
 from evobnn._room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
 from evobnn.errors import DeviceError, ExperimentError
 from evobnn.parallel import LOST, Outcome, Workers, default_jobs, room
@@ -350,6 +351,102 @@ def test_ctrl_c_ends_everything_at_once(tmp_path: Path, then: str) -> None:
         assert parent.returncode == -signal.SIGINT
         assert said.count("KeyboardInterrupt") == said.count("Traceback") == 1, said
         assert left_after(children, 5) == []
+
+
+# --- Where there can be no workers ------------------------------------------------------------------------------------
+
+ALONE = """
+import multiprocessing, sys
+sys.path.insert(0, {root!r})
+{before}
+from evobnn.parallel import Workers
+from tests.test_parallel import square
+def work():
+    with Workers(2, say=print) as workers:
+        print(workers.jobs, *(outcome.value for outcome in workers.run(square, range(4))), workers.jobs, flush=True)
+if __name__ == "__main__":
+    {then}
+"""
+NO_SEMAPHORES = """
+import joblib.externals.loky.backend.synchronize as loky
+import multiprocessing.synchronize as own
+class Refused:
+    SEM_VALUE_MAX = own._multiprocessing.SemLock.SEM_VALUE_MAX
+    def __init__(self, *given, **named):
+        raise OSError(28, "No space left on device")
+own._multiprocessing.SemLock = loky._SemLock = Refused
+"""
+NO_PROCESSES = """
+import _posixsubprocess, os
+def refused(*given):
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+_posixsubprocess.fork_exec = os.fork = refused
+import subprocess
+subprocess._fork_exec = refused
+"""
+UNTRIED = "import evobnn._processes; evobnn._processes._refused = lambda *given: ''"
+DAEMON = "child = multiprocessing.Process(target=work, daemon=True); child.start(); child.join(60); "
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "jobs", "why"),
+    [
+        ("", f"{DAEMON}sys.exit(child.exitcode)", 1, "a daemonic process may have no children"),
+        ("import os; os.environ['JOBLIB_MULTIPROCESSING'] = '0'", "work()", 1, "JOBLIB_MULTIPROCESSING is 0"),
+        (NO_SEMAPHORES, "work()", 1, "the system has no semaphores for them"),
+        (NO_PROCESSES, "work()", 1, "the system does not start as many processes"),
+        (NO_SEMAPHORES + UNTRIED, "work()", 2, "they cannot be started (No space left on device)"),
+        (NO_PROCESSES + UNTRIED, "work()", 2, "they cannot be started (Resource temporarily unavailable)"),
+    ],
+    ids=["daemonic", "joblib told not to", "no semaphores", "no processes", "semaphores gone", "processes gone"],
+)
+def test_without_workers_everything_runs_here_and_that_is_said(
+    tmp_path: Path, before: str, then: str, jobs: int, why: str
+) -> None:
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE.format(root=str(ROOT), before=before, then=then))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said, outcomes = done.stdout.splitlines()
+    assert said.startswith(f"No worker processes, as {why}") and said.endswith("with the same results.")
+    assert outcomes == f"{jobs} 0 1 4 9 1"
+    assert "Traceback" not in done.stderr
+
+
+def test_workers_that_die_before_they_begin_are_not_the_tasks_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(parallel, "_start_worker", die)
+    said: list[str] = []
+    with Workers(2, say=said.append) as workers:
+        assert sorted(o.value for o in workers.run(square, range(4))) == [0, 1, 4, 9]
+        assert (workers.jobs, workers.alone) == (1, "they die before they begin")
+        assert [o.value for o in workers.run(square, [5])] == [25]
+    assert len(said) == 1
+
+
+def die(parent: int) -> None:
+    os._exit(3)
+
+
+def test_without_a_listener_it_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "obstacle", lambda jobs: "it is a test")
+    workers = Workers(2)
+    with pytest.warns(EvobnnWarning, match="No worker processes, as it is a test: everything runs in this one"):
+        assert [o.value for o in workers.run(square, [1, 2])] == [1, 4]
+    assert Workers(1).alone == ""
+
+
+def test_joblib_is_asked_what_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parallel.why_alone() == ""
+    monkeypatch.setattr(parallel, "_given_by_loky", lambda jobs: 1)
+    assert Workers(2).jobs == 1 and "joblib gives none here" in parallel.why_alone()
+
+
+def test_this_process_does_not_watch_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_watch", lambda parent: pytest.fail("it would end this process"))
+    back = parallel._run_task(square, os.getpid(), -1, parallel._Task(0, 3))
+    assert back.value == 9
 
 
 def test_tasks_are_picklable_by_name() -> None:

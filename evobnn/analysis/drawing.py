@@ -88,9 +88,11 @@ def draw_signs(values: ArrayLike, width: int = 38) -> str:
     return f"{'sign':>6}  {''.join(marks)}"
 
 
-def side_by_side(left: Sequence[str], right: Sequence[str], gap: int = 4) -> list[str]:
-    """Return two blocks of text next to each other."""
+def side_by_side(left: Sequence[str], right: Sequence[str], gap: int = 4, most: int = 10_000) -> list[str]:
+    """Return two blocks of text next to each other, or one below the other where that is wider than `most`."""
     width = max((len(line) for line in left), default=0) + gap
+    if left and width + max((len(line) for line in right), default=0) > most:
+        return [*left, "", *right]
     return [f"{one:<{width}}{other}".rstrip() for one, other in zip_longest(left, right, fillvalue="")]
 
 

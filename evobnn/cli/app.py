@@ -273,7 +273,10 @@ def train(
 
 @app.command()
 def check(run: RunArgument) -> None:
-    """Verify everything in a run folder that can be verified; exit code 1 where something is wrong."""
+    """Verify everything in a run folder that can be verified; exit code 1 where something is wrong.
+
+    While a search writes the run, that is said, and what the search has finished is verified.
+    """
     from evobnn.cli import runs
 
     folder = runs.find(run)

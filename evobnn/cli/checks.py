@@ -29,6 +29,7 @@ from evobnn.snapshot import (
     Generation,
     JournalEntry,
     generation_path,
+    is_being_written,
     latest_rescored,
     read_generations,
     read_journal,
@@ -93,19 +94,28 @@ class Folder:
 
 
 def show(folder: Path) -> bool:
-    """Print a line for each check; return whether everything that could be checked is right."""
-    run, wrong, untold = Folder(folder), 0, 0
+    """Print a line for each check; return whether everything that could be checked is right.
+
+    While a search writes the run, what it has finished is checked; a problem is looked for again before it counts, as
+    files may have changed between two looks.
+    """
+    run, wrong, untold, writing = Folder(folder), 0, 0, is_being_written(folder)
+    if writing and not run.generations and not run.read[1]:
+        print(f"{folder}: a search is writing its first generation; there is nothing to check yet")
+        return True
+    if writing:
+        last = f"generation {run.generations[-1].number}" if run.generations else "no good generation"
+        print(f"a search is writing this run: checked is what it has finished, up to {last}\n", flush=True)
     for question, check in CHECKS.items():
         try:
-            problems = list(check(run))
+            problems = _found(check, run)
+            if problems and writing:
+                run = Folder(folder)
+                problems = _found(check, run)
         except CannotTellError as error:
             untold += 1
             print(f"not checked  {question}\n             {error}", flush=True)
             continue
-        except EvobnnError as error:
-            problems = [str(error)]
-        except Exception as error:  # what is written in a spoilt file can break anything
-            problems = [f"{type(error).__name__}: {error}"]
         wrong += bool(problems)
         print(f"{'PROBLEM' if problems else 'ok':<11}  {question}", flush=True)
         for problem in problems[:MOST]:
@@ -115,6 +125,18 @@ def show(folder: Path) -> bool:
     verdict = f"{counted(wrong, 'check')} found problems" if wrong else "nothing wrong found"
     print(f"\n{folder}: {verdict}{f', {untold} not made' if untold else ''}")
     return wrong == 0
+
+
+def _found(check: Callable[[Folder], Problems], run: Folder) -> list[str]:
+    """Return the problems that a check finds; raise CannotTellError where it cannot be made."""
+    try:
+        return list(check(run))
+    except CannotTellError:
+        raise
+    except EvobnnError as error:
+        return [str(error)]
+    except Exception as error:  # what is written in a spoilt file can break anything
+        return [f"{type(error).__name__}: {error}"]
 
 
 # --- The checks -----------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def _print(report: Report, folder: Path) -> None:
         for row in shown.rows:
             made.add_row(*row)
         out.print(f"\n{shown.title}", soft_wrap=True)
-        out.print(made)
+        made.show(out, f"{folder}/report.md")
     print()
     for sentence in notes(report):
         out.print(sentence)

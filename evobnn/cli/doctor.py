@@ -144,11 +144,13 @@ def _memory() -> Finding:
 
 def _jobs() -> Finding:
     from evobnn._room import MEMORY_PER_WORKER
-    from evobnn.parallel import room
+    from evobnn.parallel import room, why_alone
 
     found = room()
-    facts = {"jobs": found.jobs, "fed_by_memory": found.fed, "bytes_of_worker": MEMORY_PER_WORKER}
-    return Finding(f"{found.jobs}: {found.reason}", facts)
+    alone = why_alone(max(2, found.jobs))
+    jobs, why = (1, f"no worker processes, as {alone}") if alone else (found.jobs, found.reason)
+    facts = {"jobs": jobs, "fed_by_memory": found.fed, "bytes_of_worker": MEMORY_PER_WORKER}
+    return Finding(f"{jobs}: {why}", facts)
 
 
 def _precision() -> Finding:

@@ -1,7 +1,8 @@
 """Where the program starts and ends: the one place that turns exceptions into messages and exit codes.
 
 0: done. 1: `check` found problems, or a bug (with its traceback). 2: something that the caller can mend, in one
-message. 130: stopped by Ctrl-C.
+message. 130: stopped by Ctrl-C. That a standard stream is closed, or that nobody reads it to its end, changes none of
+them (`evobnn.cli.streams`); output that a full disk does not take is something to mend.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 import typer
 
 from evobnn.cli.app import app
+from evobnn.cli.streams import OUTPUT, guarded
 from evobnn.cli.words import STOPPED
 from evobnn.errors import EvobnnError, message
 
@@ -38,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Return the exit code of `evobnn` with these arguments; everything expected is told in one message on stderr."""
+    with guarded(), _notes():
+        return _ended(arguments)
+
+
+def _ended(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), prog_name="evobnn", standalone_mode=False)
         sys.stdout.flush()
@@ -47,10 +55,10 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("Stopped; what had finished is saved.", file=sys.stderr)
         return STOPPED
-    except BrokenPipeError:
-        _leave_the_pipe()
-        return 1
     except OSError as error:
+        if error.filename == OUTPUT:
+            got, do = f"'{error.strerror}'", "Free some space, or send it elsewhere."
+            return _refuse(message("to write the output", got, do))
         where = f" ({error.filename})" if error.filename else ""
         do = "Check the disk and your rights; what was there is untouched."
         return _refuse(message("to read and write files", f"'{error.strerror or error}'{where}", do))
@@ -58,6 +66,29 @@ def run(arguments: Sequence[str]) -> int:
         if not hasattr(error, "format_message"):  # not one of click's, which typer keeps in different places
             raise
         return _refuse(_usage(error))
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Print evobnn's own warnings as notes, each once, and none of joblib's, which say the same of processes."""
+    before = warnings.showwarning
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:  # fmt: skip
+        from evobnn._processes import EvobnnWarning  # seldom needed, and the start is to be quick
+
+        if issubclass(category, EvobnnWarning):
+            print(f"note: {message}", file=sys.stderr, flush=True)
+        elif not str(message).endswith("joblib will operate in serial mode"):
+            before(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def _refuse(sentence: str) -> int:
@@ -76,9 +107,3 @@ def _usage(error: Exception) -> str:
     sentence = str(error.format_message()).strip()  # type: ignore[attr-defined]
     sentence = _POSSIBLE.sub(r". Did you mean '\1'?", sentence)
     return f"{sentence}{'' if sentence[-1:] in '.?!' else '.'} See '{command} --help'."
-
-
-def _leave_the_pipe() -> None:
-    """Let nothing more be written where nobody reads, so that the interpreter ends quietly."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

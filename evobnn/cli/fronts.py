@@ -12,6 +12,7 @@ from typing import Any
 from evobnn.analysis import Run, front_csv, load_run
 from evobnn.cli.console import console, note, table
 from evobnn.cli.words import counted, percent, whole
+from evobnn.snapshot import is_being_written
 
 COSTS = ("ops", "bits", "binary_share")
 
@@ -21,6 +22,8 @@ def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> None:
     run = load_run(folder)
     for sentence in run.messages:
         note(sentence)
+    if is_being_written(folder):
+        note("a search is writing this run; this is its front so far.")
     if as_json:
         print(json.dumps(objects(run), indent=1))
     elif as_csv:
@@ -71,7 +74,7 @@ def _print_table(run: Run) -> None:
     columns = ["id"]
     for name in measured:
         columns += [f"{name}, fresh", "n", f"{name}, search", "n"]
-    shown = table(*columns, "ops", "bits", "binary", "holds", left=0)
+    shown = table(*columns, "ops", "bits", "binary", "holds", left=0, first=_importance(len(measured)))
     for row in rows:
         cells = [str(row["id"])]
         for name in measured:
@@ -85,8 +88,15 @@ def _print_table(run: Run) -> None:
         shown.add_row(*cells)
     out = console()
     out.print(f"Front of {run.path} after generation {run.generations[-1].number}: {_evaluated(run)}", soft_wrap=True)
-    out.print(shown)
+    shown.show(out, "--csv or --json")
     out.print(_legend(run, rows), soft_wrap=True)
+
+
+def _importance(measured: int) -> list[int]:
+    """Return the numbers of the columns, what decides first: fresh scores, costs, whether it holds, the rest."""
+    ops = 1 + 4 * measured
+    fresh, again, search, _ = (range(1 + place, ops, 4) for place in range(4))
+    return [0, *fresh, ops, ops + 3, ops + 1, *search, ops + 2, *again]
 
 
 def _legend(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -49,10 +49,10 @@ def list_tables() -> None:
     """Print the tables that evobnn knows how to make, and which of them are there."""
     from evobnn.cli.console import console, table
 
-    shown = table("table", "here", "what", left=3)
+    shown = table("table", "here", "what", left=3, first=(0, 2), prose=2)
     for name, spec in TABLES.items():
         shown.add_row(name, "yes" if (runs.ROOT / "tables" / name / TABLE).is_file() else "no", spec.summary)
-    console().print(shown)
+    shown.show(console())
 
 
 def settings_of(what: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from evobnn.analysis.drawing import draw_cell, draw_curve, draw_signs, side_by_side
-from evobnn.cli.console import WIDTH, console, table
+from evobnn.cli.console import console, table
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import percent, whole
 from evobnn.errors import GenomeError
@@ -23,6 +23,9 @@ from evobnn.nn import SURROGATES, NetworkCost, sampled
 from evobnn.spaces import NORMAL, canonical, key, prune
 
 Floats = list[float]
+CURVE, CURVE_SCALE = 38, 10
+"""Columns of a drawn curve, and of the scale beside it."""
+LEAST = 24
 
 
 class Portrait:
@@ -128,9 +131,14 @@ def _identity(portrait: Portrait) -> Iterator[str]:
         yield from _wrapped("canonical", str(portrait.canonical))
 
 
+def _room() -> int:
+    """Return the columns that there are: of the terminal, but no fewer than a curve takes, and 100 elsewhere."""
+    return max(LEAST, console().width)
+
+
 def _wrapped(word: str, text: str) -> list[str]:
     """Return lines of at most 100 columns, broken at blanks: a genome wrapped like this can be typed in again."""
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{word:<11}", subsequent_indent=" " * 11)
+    return textwrap.wrap(text, _room(), initial_indent=f"{word:<11}", subsequent_indent=" " * 11)
 
 
 def _record(portrait: Portrait) -> Iterator[str]:
@@ -202,7 +210,7 @@ def _cells(portrait: Portrait) -> Iterator[str]:
         own = portrait.bench.space.own_nodes
         block = [f"{kind} cell, number {_shortened(places)}", *lines, f"output = nodes {own[0]} to {own[-1]}"]
         block += [f"  + the cell before {plus}"] if template.skip != "none" else []
-        drawn = side_by_side(drawn, block, 8) if drawn else block
+        drawn = side_by_side(drawn, block, 8, _room()) if drawn else block
     yield from drawn
     if any(portrait.dropped(kind) for kind in portrait.bench.space.kinds):
         yield "dashed: does nothing, and is left out of the network"
@@ -215,20 +223,22 @@ def _shortened(names: list[str]) -> str:
 def _expression(portrait: Portrait, site: str, tree: Expression) -> Iterator[str]:
     x, a, gradient = portrait.curve(tree)
     yield f"@{site}   a(x) = {tree}"
-    left = [f"{'':8}a(x), and where sign(a) is +1 █ or -1 ░", *draw_curve(x, a), draw_signs(a)]
-    right = [f"{'':8}surrogate gradient {portrait.surrogate}", *draw_curve(x, gradient)]
-    yield from side_by_side(left, right)
+    width = min(CURVE, _room() - CURVE_SCALE)
+    left = [f"{'':8}a(x), and where sign(a) is +1 █ or -1 ░", *draw_curve(x, a, width), draw_signs(a, width)]
+    right = [f"{'':8}surrogate gradient {portrait.surrogate}", *draw_curve(x, gradient, width)]
+    yield from side_by_side(left, right, most=_room())
 
 
 def _print_layers(cost: NetworkCost) -> None:
-    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "other", "bits", "parameters", left=2)
+    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "other", "bits", "parameters", left=2,
+                  first=(0, 3, 4, 6, 7, 1, 2))  # fmt: skip
     for layer in cost.layers:
         bits = layer.binary_weights + 32 * layer.real_numbers
         numbers = (layer.binary_macs, layer.real_macs, layer.other, bits, layer.parameters)
         if any(numbers):
             name, shape = layer.name.removesuffix(".activation"), "x".join(map(str, layer.output_shape))
             shown.add_row(name, layer.kind, shape or "–", *(f"{n:,}" if n else "·" for n in numbers))
-    console().print(shown)
+    shown.show(console(), "--json")
 
 
 def _sums(portrait: Portrait) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from evobnn.cli.console import console
+from evobnn.cli.console import console, line
+from evobnn.cli.streams import spelt
 from evobnn.cli.words import duration, percent
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class LiveLine:
 
     def show(self, share: float, text: str) -> None:
         """Renew the line: the share that is done, 0 to 1, and what to say of it."""
+        room = self._console.width - (12 if self._console.width >= 95 else 1)  # the bar, and a column that stays free
+        text = line(spelt(text, self._console.encoding), room)
         self._bar.update(self._task, completed=SCALE * min(share, 1.0), description=text)
 
     def say(self, sentence: str) -> None:

@@ -143,7 +143,7 @@ def _print_start(session: Session) -> None:
         flush=True,
     )
     if session.room is not None and not settings.table:
-        print(f"jobs   {session.room.jobs}: {session.room.reason}", flush=True)
+        print(f"jobs   {session.jobs}: {session.alone or session.room.reason}", flush=True)
     if recipe.kernels == "fused" and options.device == "cpu" and not settings.table and awaits_compiling(LOOPS):
         print("loops  compiled first, once on this machine: half a minute or so", flush=True)
 

@@ -136,12 +136,12 @@ def _brief(question: Question, options: Options, out: Path | None, *, as_json: b
 def _print_brief(found: Agreement) -> None:
     out = console()
     for shown in tables(found):
-        made = table(*shown.columns)
+        made = table(*shown.columns, first=(0, 1, 2, 6, 7, 5))
         for row in shown.rows:
             made.add_row(*row)
         if shown.rows:
             out.print(f"\n{shown.title}", soft_wrap=True)
-            out.print(made)
+            made.show(out, "--json")
     print()
     for sentence in notes(found):
         out.print(sentence)
@@ -160,13 +160,13 @@ def _weights(experiment: Experiment, options: Options, genomes: int, seeds: int,
     if as_json:
         print(json.dumps(asdict(found), indent=1))
         return
-    shown = table("brief training", "epochs", "mean error", "tau with long", "95 %")
+    shown = table("brief training", "epochs", "mean error", "tau with long", "95 %", first=(0, 3, 4, 2))
     rows = (("binary weights", found.binary, found.errors[0]), ("real weights", found.real, found.errors[1]))
     for name, tau, error in rows:
         limits = f"{tau.low:.2f} to {tau.high:.2f}"
         shown.add_row(name, str(found.brief), percent(error), f"{tau.estimate:.2f}", limits)
     out = console()
-    out.print(shown)
+    shown.show(out, "--json")
     gap, top = found.difference, found.ceiling
     out.print(
         f"{found.genomes} genomes ({found.failed} failed); long: {found.long} epochs, all binary, {found.seeds} seeds, "
@@ -178,7 +178,8 @@ def _weights(experiment: Experiment, options: Options, genomes: int, seeds: int,
 
 
 def _print(rows: Sequence[Heritability]) -> None:
-    shown = table("sample", "genomes", "seeds", "failed", "error", "sd genomes", "sd seeds", "ICC", "95 %", "s")
+    shown = table("sample", "genomes", "seeds", "failed", "error", "sd genomes", "sd seeds", "ICC", "95 %", "s",
+                  first=(0, 7, 8, 4, 5, 6))  # fmt: skip
     for row in rows:
         shown.add_row(
             row.name,
@@ -193,7 +194,7 @@ def _print(rows: Sequence[Heritability]) -> None:
             f"{row.seconds:.1f}",
         )
     out = console()
-    out.print(shown)
+    shown.show(out, "--json")
     out.print(
         "ICC: share of the variance of one score that lies between genomes, ICC(1) of Shrout and Fleiss 1979;\n"
         "s: mean seconds of one training. A search needs 0.5 or more.",

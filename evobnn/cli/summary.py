@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from evobnn._checks import check_at_least
-from evobnn.cli.console import console, table
+from evobnn.cli.console import Fitted, console, table
 from evobnn.cli.portrait import Portrait
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted, percent, whole
@@ -75,7 +74,7 @@ def show(
         return
     print("\n".join(_head(portrait)), end="\n\n")
     out = console()
-    out.print(_table(found, out))
+    _table(found, out).show(out, "--json")
     print()
     print("\n".join([*_legend(found), *_totals(found)]))
 
@@ -95,7 +94,7 @@ def _head(portrait: Portrait) -> Iterator[str]:
         yield f"invalid, never trained: {reason}"
 
 
-def _table(found: Summary, out: Console) -> Table:
+def _table(found: Summary, out: Console) -> Fitted:
     """Return the table in the roomiest layout that is no wider than the console."""
     unbounded = out.options.update(width=10_000)
     for padding, unit in LAYOUTS:
@@ -106,14 +105,10 @@ def _table(found: Summary, out: Console) -> Table:
     return made
 
 
-def _filled(found: Summary, unit: int) -> Table:
+def _filled(found: Summary, unit: int) -> Fitted:
     macs = "MACs" if unit == 1 else "kMACs"
     heads = ("layer", "kind", "in\nbit", "output", "1-bit\nnumbers", "32-bit\nnumbers", "memory\nKiB")
-    made = table(*heads, f"1-bit\n{macs}", f"32-bit\n{macs}", left=2)
-    for column in made.columns:
-        column.overflow = "fold"
-    for column in made.columns[2:]:
-        column.no_wrap = True
+    made = table(*heads, f"1-bit\n{macs}", f"32-bit\n{macs}", left=2, first=(0, 6, 7, 8, 4, 5, 1, 3))
     for row in _shown(found):
         name, precision = row.name.removesuffix(".activation"), ", ".join(map(str, row.input_bits))
         made.add_row(name, _kind(row), precision or "·", _times(row.output_shape) or "–", *_numbers(row, unit))

@@ -73,7 +73,8 @@ def show(name: str, count: int, baseline: str, other: str | None, *, as_json: bo
 
 
 def _print(found: Table, ranked: Ranking, count: int) -> None:
-    shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2)
+    shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2,
+                  first=(1, 2, 7, 5, 6, 0, 3))  # fmt: skip
     for place, one in enumerate(ranked.contenders[:count], 1):
         against, itself = one.against, one.row.key == ranked.baseline.key
         shown.add_row(
@@ -87,7 +88,7 @@ def _print(found: Table, ranked: Ranking, count: int) -> None:
             "yes" if one.may_be_best else "no",
         )
     out = console()
-    out.print(shown)
+    shown.show(out, "--json")
     best = sum(one.may_be_best for one in ranked.contenders)
     out.print(
         f"{ranked.table}: {ranked.rows:,} rows, {ranked.invalid:,} never trained, "

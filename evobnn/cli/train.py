@@ -148,7 +148,7 @@ def _proceed(session: FinalSession) -> None:
         note(f"stopped; every finished epoch is saved. Go on with:\n  evobnn train {folder}")
         raise typer.Exit(STOPPED) from stop
     print()
-    _print_result(result)
+    _print_result(result, f"{folder}/result.json")
     print(f"\nfiles    {folder}/: result.json, curve.png, seed-*/ with metrics.jsonl and weights.safetensors")
 
 
@@ -174,8 +174,8 @@ def _print_start(session: FinalSession) -> None:
     print(f"work     {place.bench.device}, {counted(recipe.threads, 'thread')}, {recipe.precision}", flush=True)
 
 
-def _print_result(result: Mapping[str, Any]) -> None:
-    shown = table("seed", "epochs", "validation error", "test accuracy", "time")
+def _print_result(result: Mapping[str, Any], whole: str) -> None:
+    shown = table("seed", "epochs", "validation error", "test accuracy", "time", first=(0, 3, 2, 1))
     for row in result["seeds"]:
         if "failed" in row:
             shown.add_row(str(row["seed"]), str(row["epochs"]), "failed", "–", duration(row["seconds"]))
@@ -188,7 +188,7 @@ def _print_result(result: Mapping[str, Any]) -> None:
             duration(row["seconds"]),
         )
     out = console()
-    out.print(shown)
+    shown.show(out, whole)
     error = result["test_error"]
     spread = "" if error["sd"] is None else f" ± {100 * error['sd']:.2f}"
     of = f"{result['data']['test']:,} test images, n = {result['n']}"

@@ -34,7 +34,7 @@ from evobnn.experiment.room import room_for
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
 from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, Stretch, run_job
-from evobnn.parallel import LOST, Outcome, Workers
+from evobnn.parallel import LOST, Outcome, Workers, warn
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
 from evobnn.snapshot import (
     Generation,
@@ -84,6 +84,10 @@ class Progress:
     seconds_left: float
 
 
+def _unsaid(sentence: str) -> None:
+    """Say nothing."""
+
+
 class Session:
     """Work on one run folder, new or to be continued.
 
@@ -91,7 +95,8 @@ class Session:
         folder: with `experiment.toml`.
         options: how this process works.
         report: called with a `Progress` after every result.
-        say: called with a sentence on anything a person should know.
+        say: called with a sentence on anything a person should know. Without it, only that there are no workers is
+            said, as a Python warning.
     """
 
     def __init__(
@@ -99,15 +104,14 @@ class Session:
         folder: Path,
         options: Options,
         report: Callable[[Progress], None] = lambda progress: None,
-        say: Callable[[str], None] = lambda sentence: None,
+        say: Callable[[str], None] = _unsaid,
     ) -> None:
         self.folder, self.options, self.report, self.say = folder, options, report, say
         self.experiment = open_experiment(folder)
         self.table = load_table(self.experiment.table) if self.experiment.table else None
         self.bench = make_bench(self.experiment, options)
         self.room = None if options.jobs else room_for(self.bench)
-        self.jobs = self.room.jobs if self.room else options.jobs
-        self._workers = Workers(self.jobs, options.backend)
+        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, self._say_of_workers)
         self.total = self.experiment.horizon if options.generations is None else options.generations
         self.generations: list[Generation] = []
         self._known: dict[Place, Evaluation] = {}
@@ -125,6 +129,19 @@ class Session:
         self._strategy = self.experiment.make_strategy()
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
+
+    @property
+    def jobs(self) -> int:
+        """Workers that there are: 1, this very process, where no others can be had."""
+        return self._workers.jobs
+
+    @property
+    def alone(self) -> str:
+        """Why there are no worker processes although some were to be, as part of a sentence; else an empty text."""
+        return self._workers.alone
+
+    def _say_of_workers(self, sentence: str) -> None:
+        (warn if self.say is _unsaid else self.say)(sentence)
 
     @property
     def peak_memory(self) -> int:

@@ -9,7 +9,7 @@ Numbers that JSON has no word for (nan, inf) may occur among measures and deviat
 """
 
 from evobnn._jsonl import write_bytes, write_lines, write_text
-from evobnn.snapshot.folder import lock, new_folder
+from evobnn.snapshot.folder import is_being_written, lock, new_folder
 from evobnn.snapshot.generations import (
     FORMAT,
     UPGRADES,
@@ -37,6 +37,7 @@ __all__ = [
     "Survivor",
     "append_start",
     "generation_path",
+    "is_being_written",
     "latest_rescored",
     "lock",
     "new_folder",

@@ -37,6 +37,37 @@ def lock(folder: Path) -> Iterator[None]:
         held.release()
 
 
+def is_being_written(folder: Path) -> bool:
+    """Tell whether another process holds the lock of a run folder; neither waits nor holds it itself for longer than
+    the question takes. False where the folder cannot be looked at.
+    """
+    path = folder / ".lock"
+    if not path.is_file():
+        return False
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return _is_held(path)
+    try:
+        with open(path, "rb") as file:  # for reading: the run may be somebody else's
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
 def new_folder(root: Path, preset: str, name: Path | None = None) -> Path:
     """Make and return an empty run folder: `name`, or else `root/<preset>-<first free number from 1>`.
 

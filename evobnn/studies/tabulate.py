@@ -126,7 +126,8 @@ def tabulate(
 
     Arguments:
         spec: what to tabulate.
-        options: jobs, backend, device, data folder; `budget` stops after a training, one at least.
+        options: jobs, backend, device, data folder; `budget`, from this call on, stops after a training, one at least;
+            what others are in the middle of is given up.
         folder: of the table; holds `table.jsonl` and the journal. A table without its journal is gone on from as well.
         report: called with (trainings done, planned in this stage, seconds left) after each.
 
@@ -134,12 +135,13 @@ def tabulate(
         ExperimentError: the folder holds trainings of another protocol, or a baseline is not in the space.
         RunError: the folder cannot be written, or another process writes it.
     """
+    started = time.monotonic()
     experiment = spec.experiment()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     whole = plan(spec, experiment, options)
     protocol, rungs = whole.bench.protocol, experiment.halving.rungs
-    started = time.monotonic()
+    untrained = _untrained(whole)  # before the trainings, so that little is left to do when the time is up
 
     def out_of_time() -> bool:
         return options.budget is not None and time.monotonic() - started >= options.budget
@@ -166,7 +168,7 @@ def tabulate(
                 if stopped := out_of_time():
                     break
         shutil.rmtree(folder / RUNGS, ignore_errors=True)
-        table = as_table(spec, experiment, whole, known)
+        table = as_table(spec, experiment, whole, known, untrained)
         write_table(folder / TABLE, table)
     return table
 
@@ -224,12 +226,30 @@ def _entry(task: Task, protocol: str, evaluation: Evaluation) -> JournalEntry:
     return JournalEntry(task.key, protocol, task.seed, "table", 0, 0, 1, evaluation, now)
 
 
-def as_table(spec: TableSpec, experiment: Experiment, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> Table:
-    """Return the table of what is known; genomes without any training yet are left out."""
+def _untrained(plan: Plan) -> dict[str, Row]:
+    """Return the rows of the genomes that are not trained, by key: counting what they cost takes milliseconds each."""
+    return {
+        name: Row(name, str(genome), Status.INVALID, **_counts(plan, genome), message=plan.refused[name])
+        for name, genome in plan.genomes.items()
+        if name in plan.refused
+    }
+
+
+def as_table(
+    spec: TableSpec,
+    experiment: Experiment,
+    plan: Plan,
+    known: Mapping[tuple[str, int], Evaluation],
+    untrained: Mapping[str, Row] | None = None,
+) -> Table:
+    """Return the table of what is known; genomes without any training yet are left out. `untrained` are the rows of
+    those that are never trained, where they are at hand.
+    """
+    untrained = _untrained(plan) if untrained is None else untrained
     images, rungs = plan.bench.prepared.validation_count, experiment.halving.rungs
     rows: dict[str, Row] = {}
     for name, genome in plan.genomes.items():
-        row = _row(plan, name, genome, known, images, max(spec.seeds, spec.more), rungs)
+        row = untrained.get(name) or _row(plan, name, genome, known, images, max(spec.seeds, spec.more), rungs)
         if row is not None:
             rows[name] = row
     complete = [row.errors[: spec.seeds] for row in rows.values() if len(row.errors) >= spec.seeds]
@@ -271,8 +291,6 @@ def _row(
     rungs: Sequence[int],
 ) -> Row | None:  # fmt: skip
     """Return the row of a genome; one training that failed makes the genome fail, as in a search."""
-    if name in plan.refused:
-        return Row(name, str(genome), Status.INVALID, **_counts(plan, genome), message=plan.refused[name])
     found = _until_gap(known.get((name, seed)) for seed in range(most))
     if not found:
         return None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evobnn.cli import checks
+from evobnn.errors import RunError
+from evobnn.snapshot import is_being_written, lock
 from tests.cli.conftest import Call
 
 Row = dict[str, Any]
@@ -109,3 +112,47 @@ def test_another_protocol_is_told_and_is_no_problem(evobnn: Call, a_run: Path, m
     done = evobnn("check", a_run)
     assert done.code == 0
     assert "not checked" in done.out and "2 not made" in done.out
+
+
+# --- While a search writes ------------------------------------------------------------------------------------------
+
+
+def test_while_a_search_writes_it_is_said_and_nothing_waits(evobnn: Call, a_run: Path) -> None:
+    with lock(a_run):
+        done = evobnn("check", a_run)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(
+            "a search is writing this run: checked is what it has finished, up to generation 1\n"
+        )
+        assert evobnn("front", a_run).err == "note: a search is writing this run; this is its front so far.\n"
+        with pytest.raises(RunError, match="another process"), lock(a_run):
+            raise AssertionError
+    assert "is writing" not in evobnn("check", a_run).out
+    assert not is_being_written(a_run)
+
+
+def test_what_changes_between_two_looks_is_no_problem_and_damage_is(
+    evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def once(run: checks.Folder) -> Iterator[str]:
+        looks.append(run)
+        if len(looks) == 1:
+            yield "in the making"
+
+    monkeypatch.setitem(checks.CHECKS, "the counts are right", once)
+    with lock(a_run):
+        assert evobnn("check", a_run).code == 0 and len(looks) == 2 and looks[0] is not looks[1]
+        change(a_run / "generation-0001.jsonl", 9, lambda row: row["result"].update(parents=[4711]))
+        done = evobnn("check", a_run)
+    assert done.code == 1 and "generation-0001.jsonl:9" in done.out
+
+
+def test_before_the_first_generation_there_is_nothing_to_check(evobnn: Call, a_run: Path) -> None:
+    for path in [*a_run.glob("generation-*"), *a_run.glob("rescored-*"), a_run / "log.jsonl", a_run / "front.csv"]:
+        path.unlink()
+    with lock(a_run):
+        done = evobnn("check", a_run)
+    assert done.code == 0 and done.out.endswith("writing its first generation; there is nothing to check yet\n")
+    assert evobnn("check", a_run).code == 1

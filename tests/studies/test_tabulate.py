@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -224,6 +225,28 @@ def test_a_budget_stops_after_a_training_and_leaves_a_table(
         on_table(table, "mini")
     assert told(made(folder)) == told(whole)
     assert len(used.jobs) == len(used.trained()) == ALL
+
+
+def test_a_budget_begins_with_the_call_and_not_with_the_first_training(
+    toys: Callable[..., Toys], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, now = toys(), [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    plan, counts, counted = module.plan, module._counts, []
+
+    def slowly(*given: Any) -> module.Plan:
+        now[0] += 100.0  # a large space is gone through before anything is trained
+        return plan(*given)
+
+    def noted(*given: Any) -> dict[str, Any]:
+        counted.append(len(used.jobs))
+        return counts(*given)
+
+    monkeypatch.setattr(module, "plan", slowly)
+    monkeypatch.setattr(module, "_counts", noted)
+    tabulate(SPEC, Options(jobs=1, budget=50.0), tmp_path / "mini")
+    assert len(used.jobs) == 1
+    assert counted == [0, 1], "what is never trained is counted before, not when the time is up"
 
 
 def test_what_is_left_is_told_stage_by_stage(toys: Callable[..., Toys], tmp_path: Path) -> None:
