@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from evobnn.nn.elementary import OPTIONS, bits_of, float_of
+from evobnn.nn.elementary import INNER, LOOP, OPTIONS, bits_of, float_of
 
 _LINES = 32
 """So many lines are summed in float32 before the sums are added in float64."""
@@ -51,7 +51,7 @@ def _entry_of(value, like):
     return lambda value, like: value
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def along(values: Any, width: int) -> Any:
     """Return a vector of numbers, one for each channel, repeated for each pixel of a line."""
     channels = len(values)
@@ -62,7 +62,14 @@ def along(values: Any, width: int) -> Any:
     return line
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
+def copied(line: Any, to: Any) -> None:
+    """Write a line into another one; assigning it compiles the text of an error on their shapes, too."""
+    for i in range(len(to)):
+        to[i] = line[i]
+
+
+@njit(**LOOP)
 def fold(line: Any, total: Any) -> None:
     """Add the sums of a line's places to those of the channels, and begin with 0 again."""
     channels = len(total)
@@ -200,7 +207,7 @@ def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
             to[r, i] = _entry(v, to)
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _passed(came: Any, line: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a x + b) into `g`, for a line x of a map. Few arrays at a time: LLVM makes no vectors where it
     would have to ask of many whether they overlap, nor where a value is loaded on a condition.
@@ -259,14 +266,17 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
                 goal[i] = _entry(g[i] + k1[i] * _value(line[i]), goal)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def noted(
     total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float, notes: Any,
 ) -> Any:  # fmt: skip
     """Return (a, b) of `settled`, and write into `notes` (4, C), float64, all that it returns."""
-    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-    notes[0], notes[1] = a, b
+    a, b, middle, inverse = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
+    for row, line in enumerate((a, b)):
+        copied(line, notes[row])
+    copied(middle, notes[2])
+    copied(inverse, notes[3])
     return a, b
 
 
@@ -301,8 +311,9 @@ def norm_backward(
     a, b = notes[0].astype(np.float32), notes[1].astype(np.float32)
     total, products = sums_behind(grad, x, a, b, slope, 0)
     count = x.size // x.shape[3] if batch else 0
-    gains[0], k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
-    gains[1] = total
+    steep, k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
+    copied(steep, gains[0])
+    copied(total, gains[1])
     leave(grad, x, a, b, slope, 0, k1, k0, gx)
 
 

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from evobnn.nn.elementary import OPTIONS
-from evobnn.nn.kernels import noted, tilted
-from evobnn.nn.lanes.convolution import SUMS, forward, gather, lines, signed, spread
-from evobnn.nn.programs import PIECE, back_piece, compute
+from evobnn.nn.apart import flat, span
+from evobnn.nn.elementary import INNER, LOOP, OPTIONS
+from evobnn.nn.kernels import copied, noted, tilted
+from evobnn.nn.lanes.convolution import ADDING, forward, gather, lines, signed, spread
+from evobnn.nn.programs import PIECE, addresses, back_piece, compute
 
 FRONT, BEHIND = 1, 2
 """Where the batch norm of a layer stands; 0 is nowhere."""
 _ZERO = np.float32(0)
 
 
-@njit(**SUMS)
+@njit(**ADDING)
 def total(line: Any) -> Any:
     """Return the sum of a line."""
     found = np.float32(0)
@@ -32,7 +33,7 @@ def total(line: Any) -> Any:
     return found
 
 
-@njit(**SUMS)
+@njit(**ADDING)
 def product(line: Any, other: Any) -> Any:
     """Return the sum of the products of two lines."""
     found = np.float32(0)
@@ -41,7 +42,7 @@ def product(line: Any, other: Any) -> Any:
     return found
 
 
-@njit(**SUMS)
+@njit(**ADDING)
 def _size(values: Any) -> Any:
     """Return the sum of |v| over an array of two dimensions."""
     found = np.float32(0)
@@ -51,21 +52,21 @@ def _size(values: Any) -> Any:
     return found
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def moments(x: Any) -> Any:
     """Return (sum of x, sum of x²) over all but the channels of (C, H, W, N), float64 (C,)."""
     channels = len(x)
     sums, squares = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     for c in range(channels):
-        line = x[c].reshape(-1)
+        line = flat(x[c])
         for start in range(0, len(line), PIECE):
-            piece = line[start : start + PIECE]
+            piece = span(line, start, min(PIECE, len(line) - start))
             sums[c] += np.float64(total(piece))
             squares[c] += np.float64(product(piece, piece))
     return sums, squares
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _measured(
     x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
     notes: Any,
@@ -76,29 +77,29 @@ def _measured(
     return noted(sums, squares, count, alpha, gain, bias, mean, variance, eps, share, notes)
 
 
-@njit(**OPTIONS)
-def _express(x: Any, a: Any, b: Any, steps: Any, learned: Any, out: Any) -> None:
+@njit(**INNER)
+def _express(x: Any, a: Any, b: Any, forms: Any, steps: Any, learned: Any, out: Any) -> None:
     """Write the program's value of a x + b into `out`, shaped as x."""
     channels, rows, length = len(x), len(learned), min(PIECE, x.size // len(x))
     slots, weights = np.empty((len(steps) + 1, length), np.float32), np.empty((max(rows, 1), length), np.float32)
     for c in range(channels):
-        line, to = x[c].reshape(-1), out[c].reshape(-1)
+        line, to = flat(x[c]), flat(out[c])
         for row in range(rows):
             weights[row] = learned[row, c]
         for start in range(0, len(line), length):
-            piece, goal = line[start : start + length], to[start : start + length]
-            first = slots[0, : len(piece)]
+            size = min(length, len(line) - start)
+            piece, goal, first = span(line, start, size), span(to, start, size), span(slots[0], 0, size)
             for i in range(len(piece)):
                 first[i] = piece[i] * a[c] + b[c]
-            compute(steps, len(steps), weights, slots, first, goal)
+            compute(forms, steps, len(steps), weights, slots, first, goal)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _finite(x: Any, a: Any, b: Any) -> Any:
     """Return 0 where all of a x + b is finite, else NaN."""
     found = np.float32(0)
     for c in range(len(x)):
-        line = x[c].reshape(-1)
+        line = flat(x[c])
         part = np.float32(0)
         for i in range(len(line)):
             part += (line[i] * a[c] + b[c]) * _ZERO
@@ -110,7 +111,7 @@ def _finite(x: Any, a: Any, b: Any) -> Any:
 def layer(
     x: Any, weight: Any, normed: int, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float, scaled: bool, floor: Any, filler: Any, watched: bool, run: int, strip: int, place: Any, taps: Any,
-    goal: Any, inside: Any, kept: Any, notes: Any, steps: Any, learned: Any, y: Any, out: Any,
+    goal: Any, inside: Any, kept: Any, notes: Any, forms: Any, steps: Any, learned: Any, y: Any, out: Any,
 ) -> bool:  # fmt: skip
     """Write a whole layer's output into `out`: batch norm in front or behind, expression, sign, convolution, ReLU,
     scale. Return whether all that came before a sign was finite; unless it is `watched`, nobody looks.
@@ -122,7 +123,8 @@ def layer(
         scaled: whether each filter has its mean|w| as a scale, else 1.
         notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: what
             `settled` returns where there is a norm, and alpha.
-        steps, learned: program and parameters (P, C) of the expression, see `evobnn.nn.programs`; no steps for none.
+        forms, steps, learned: addresses of the forms, program and parameters (P, C) of the expression, see
+            `evobnn.nn.programs`; no steps for none.
         y: as `out`; the convolution for `layer_backward` where the norm is behind, else not used.
     """
     filters, channels = weight.shape[0], weight.shape[1]
@@ -130,14 +132,14 @@ def layer(
     if scaled:
         for f in range(filters):
             alpha[f] = _size(weight[f]) / (weight.shape[2] * channels)
-    notes[4, :filters] = alpha
+    copied(alpha, notes[4, :filters])
     a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     if normed == FRONT:
         a, b = _measured(x, batch, a, gain, bias, mean, variance, eps, share, notes[:4, :channels])
     entering = x
     if len(steps):
         entering = np.empty(x.shape, np.float32)
-        _express(x, a, b, steps, learned, entering)
+        _express(x, a, b, forms, steps, learned, entering)
         a[:], b[:] = 1, 0
     finite = not watched or _finite(entering, a, b) == 0
     if normed == BEHIND:
@@ -145,7 +147,7 @@ def layer(
         forward(entering, a, b, weight, plain, least, filler, run, strip, place, taps, goal, inside, kept, y)
         a, b = _measured(y, batch, alpha, gain, bias, mean, variance, eps, share, notes[:4, :filters])
         for f in range(filters):
-            line, to = y[f].reshape(-1), out[f].reshape(-1)
+            line, to = flat(y[f]), flat(out[f])
             for i in range(len(line)):
                 to[i] = line[i] * a[f] + b[f]
     else:
@@ -153,7 +155,7 @@ def layer(
     return finite
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _entered(
     grad: Any, made: Any, behind: bool, batch: bool, gain: Any, floor: Any, images: int, goal: Any, notes: Any,
     gains: Any, came: Any,
@@ -164,20 +166,23 @@ def _entered(
     if behind:
         sums, products = np.zeros(filters, np.float64), np.zeros(filters, np.float64)
         for f in range(filters):
-            g, y = grad[f].reshape(-1), made[f].reshape(-1)
+            g, y = flat(grad[f]), flat(made[f])
             for start in range(0, len(g), PIECE):
-                sums[f] += np.float64(total(g[start : start + PIECE]))
-                products[f] += np.float64(product(g[start : start + PIECE], y[start : start + PIECE]))
+                size = min(PIECE, len(g) - start)
+                part = span(g, start, size)
+                sums[f] += np.float64(total(part))
+                products[f] += np.float64(product(part, span(y, start, size)))
         count = grad.size // filters if batch else 0
-        gains[0], k1, k0 = tilted(sums, products, count, alpha, gain, notes[2, :filters], notes[3, :filters])
-        gains[1] = sums
+        steep, k1, k0 = tilted(sums, products, count, alpha, gain, notes[2, :filters], notes[3, :filters])
+        copied(steep, gains[0])
+        copied(sums, gains[1])
     else:
         k1 = k0 = alpha
     for f in range(filters):
         a, tilt, shift = np.float32(notes[0, f]), k1[f], k0[f]
         for h in range(rows):
             at = goal[h, 0] * images
-            g, y, to = grad[f, h].reshape(-1), made[f, h].reshape(-1), came[f, at : at + width]
+            g, y, to = flat(grad[f, h]), flat(made[f, h]), span(came[f], at, width)
             if behind:
                 for i in range(width):
                     to[i] = a * g[i] + shift + tilt * y[i]
@@ -186,7 +191,7 @@ def _entered(
                     to[i] = g[i] * alpha[f] if y[i] > floor else _ZERO
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a v + b) into g."""
     clip, top, fall = slope[0], slope[1], slope[2]
@@ -199,7 +204,7 @@ def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
 @njit(**OPTIONS)
 def layer_backward(
     grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, run: int,
-    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, steps: Any, learned: Any, gx: Any, gw: Any,
+    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, forms: Any, steps: Any, learned: Any, gx: Any, gw: Any,
     gains: Any, gl: Any,
 ) -> None:  # fmt: skip
     """Write the gradients of `layer`'s input and weights into gx and gw, those of the norm into `gains`, those of the
@@ -226,7 +231,8 @@ def layer_backward(
                 gw[f, c, k] = sums[f, k, c]
     a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     if normed == FRONT:
-        a[:], b[:] = notes[0, :channels], notes[1, :channels]
+        copied(notes[0, :channels], a)
+        copied(notes[1, :channels], b)
     length, strips = height * width * images, strip * images
     behind, products = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     part = np.empty(length, np.float32)
@@ -238,34 +244,36 @@ def layer_backward(
         for h in range(height):
             for w in range(0, width, strip):
                 at, to = place[h, w] * images, (h * width + w) * images
-                part[to : to + strips] = found[c, at : at + strips]
-        line, goal_line = x[c].reshape(-1), gx[c].reshape(-1)
+                copied(span(found[c], at, strips), span(part, to, strips))
+        line, goal_line = flat(x[c]), flat(gx[c])
         if len(steps):
             for row in range(rows):
                 weights[row] = learned[row, c]
                 gl[row, c] = 0
         for start in range(0, length, piece):
-            seen, g = line[start : start + piece], goal_line[start : start + piece]
+            size = min(piece, length - start)
+            seen, g, came_here = span(line, start, size), span(goal_line, start, size), span(part, start, size)
             if len(steps):
-                first = slots[0, : len(seen)]
-                for i in range(len(seen)):
+                first = span(slots[0], 0, size)
+                for i in range(size):
                     first[i] = seen[i] * a[c] + b[c]
                 parts[:] = 0
-                back_piece(steps, first, part[start : start + piece], slope, weights, slots, back, parts, g)
+                back_piece(forms, steps, first, came_here, slope, weights, slots, back, parts, g)
                 for row in range(rows):
-                    gl[row, c] += total(parts[row, : len(seen)])
+                    gl[row, c] += total(span(parts[row], 0, size))
             else:
-                _sloped(part[start : start + piece], seen, a[c], b[c], slope, g)
+                _sloped(came_here, seen, a[c], b[c], slope, g)
             if normed == FRONT:
                 behind[c] += np.float64(total(g))
                 products[c] += np.float64(product(g, seen))
     if normed == FRONT:
         ones = np.ones(channels, np.float32)
         count = x.size // channels if batch else 0
-        gains[0], k1, k0 = tilted(behind, products, count, ones, gain, notes[2, :channels], notes[3, :channels])
-        gains[1] = behind
+        steepness, k1, k0 = tilted(behind, products, count, ones, gain, notes[2, :channels], notes[3, :channels])
+        copied(steepness, gains[0])
+        copied(behind, gains[1])
         for c in range(channels):
-            line, to_line = x[c].reshape(-1), gx[c].reshape(-1)
+            line, to_line = flat(x[c]), flat(gx[c])
             steep, tilt, shift = a[c], k1[c], k0[c]
             for i in range(length):
                 to_line[i] = steep * to_line[i] + shift + tilt * line[i]
