@@ -8,6 +8,7 @@ process first asks for it and is an argument from there on: no compiled code tha
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import Parameter, Signature
 from typing import Any
 
 from numba import njit, types
@@ -39,9 +40,9 @@ def apart(*arguments: Any, **options: Any) -> Callable[[Callable[..., Any]], Apa
     return lambda function: Apart(function, arguments, {**LOOP, **options})
 
 
-def jump(found: tuple[Any, ...]) -> Any:
-    """Return what an intrinsic returns that calls a function which stands apart: its first argument is the address, the
-    others, of the types `found`, are the function's.
+def at(*found: Any) -> Any:
+    """Return what compiled functions call to jump to one that stands apart, with its address and its arguments, which
+    are of these types.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -52,7 +53,13 @@ def jump(found: tuple[Any, ...]) -> Any:
             context.call_conv.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
-    return types.none(types.intp, *found), generate
+    def jump(context: Any, address: Any, *arguments: Any) -> Any:
+        return types.none(types.intp, *found), generate
+
+    names = ("context", "address", *(f"argument{n}" for n in range(len(found))))
+    said = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    jump.__signature__ = Signature(said)  # type: ignore[attr-defined]  # Numba takes a `*` for one tuple
+    return intrinsic(jump)
 
 
 @intrinsic

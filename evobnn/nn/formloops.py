@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit, types
-from numba.extending import intrinsic
 
-from evobnn.nn.apart import Apart, apart, jump
+from evobnn.nn.apart import apart, at
 from evobnn.nn.elementary import (
     FAR,
     LOOP,
@@ -46,6 +45,7 @@ BY_VALUE = tuple(CODES[name] for name in ("sigmoid", "tan", "expabs", "gauss", "
 """Forms whose derivative here is one of their value."""
 
 _LINE = types.Array(types.float32, 1, "C")
+_THERE, _BACK = (types.intp, *4 * (_LINE,)), (types.intp, *8 * (_LINE,))
 _ZERO, _HALF, _ONE, _TWO, _THREE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)
 _EPSILON = np.float32(1e-8)
 _WITHOUT_SIGN, _FAR_BITS = np.uint32(0x7FFFFFFF), np.float32(FAR).view(np.uint32)
@@ -67,7 +67,7 @@ def _far(p: Any) -> bool:
     return bool(most > _FAR_BITS)
 
 
-@apart(types.intp, *4 * (_LINE,))
+@apart(*_THERE)
 def _forward_1(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     n = len(y)
     if code == 0:  # zero
@@ -111,7 +111,7 @@ def _forward_1(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
             y[i] = p[i] * q[i]
 
 
-@apart(types.intp, *4 * (_LINE,))
+@apart(*_THERE)
 def _forward_2(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     n = len(y)
     if code == 3:  # sqrt: sgn(p) sqrt(|p| + eps)
@@ -140,7 +140,7 @@ def _forward_2(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
             y[i] = math.tan(np.float64(p[i]))
 
 
-@apart(types.intp, *4 * (_LINE,))
+@apart(*_THERE)
 def _forward_3(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     n = len(y)
     if code == 7:  # sigmoid
@@ -163,7 +163,7 @@ def _forward_3(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
             y[i] = bell(p[i])
 
 
-@apart(types.intp, *4 * (_LINE,))
+@apart(*_THERE)
 def _forward_4(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     n = len(y)
     if code == 24:  # div
@@ -192,7 +192,7 @@ def _forward_4(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
             y[i] = w[i] * p[i] + (_ONE - w[i]) * q[i]
 
 
-@apart(types.intp, *8 * (_LINE,))
+@apart(*_BACK)
 def _backward_1(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
     n = len(y)
     if code == 0:  # zero
@@ -245,7 +245,7 @@ def _backward_1(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: 
             gq[i] += g[i] * p[i]
 
 
-@apart(types.intp, *8 * (_LINE,))
+@apart(*_BACK)
 def _backward_2(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
     n = len(y)
     if code == 3:  # sqrt: 1 / (2 sqrt(|p| + eps)), at 0 nothing
@@ -277,7 +277,7 @@ def _backward_2(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: 
             gp[i] += g[i] / (_ONE + p[i] * p[i])
 
 
-@apart(types.intp, *8 * (_LINE,))
+@apart(*_BACK)
 def _backward_3(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
     n = len(y)
     if code == 10:  # erf: 2 / sqrt(pi) exp(-p²)
@@ -306,7 +306,7 @@ def _backward_3(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: 
             gq[i] -= y[i]
 
 
-@apart(types.intp, *8 * (_LINE,))
+@apart(*_BACK)
 def _backward_4(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
     n = len(y)
     if code == 26:  # max: 1 for the greater one
@@ -378,15 +378,7 @@ def addresses() -> npt.NDArray[np.int64]:
     return table
 
 
-@intrinsic
-def step(context: Any, at: Any, code: Any, p: Any, q: Any, w: Any, y: Any) -> Any:
-    """Write a form of p and q into y, see above; `at` is its address forward."""
-    return jump((types.intp, *4 * (_LINE,)))
-
-
-@intrinsic
-def step_back(
-    context: Any, at: Any, code: Any, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any
-) -> Any:
-    """Add to gp, gq and gw what a form hands back of g, see above; `at` is its address backward."""
-    return jump((types.intp, *8 * (_LINE,)))
+step = at(*_THERE)
+"""Called with an address forward, and as `_forward_1`: write a form of p and q into y."""
+step_back = at(*_BACK)
+"""Called with an address backward, and as `_backward_1`: add to gp, gq and gw what a form hands back of g."""

@@ -103,16 +103,26 @@ def settled(
     total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float,
 ) -> Any:  # fmt: skip
-    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and what its gradient needs.
+    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and what its gradient needs, see `settle`."""
+    channels = len(alpha)
+    a, b = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    middle, inverse = np.empty(channels, np.float64), np.empty(channels, np.float64)
+    settle(total, squares, count, alpha, gain, bias, mean, variance, eps, share, a, b, middle, inverse)
+    return a, b, middle, inverse
+
+
+@njit(**INNER)
+def settle(
+    total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
+    share: float, a: Any, b: Any, middle: Any, inverse: Any,
+) -> None:  # fmt: skip
+    """Write a batch norm of z = alpha x as a x + b, and what its gradient needs: `middle`, the mean, and `inverse`.
 
     `total` and `squares` are the `moments` of x, of `count` numbers for each channel, and `share` of them goes into the
     running `mean` and `variance`, in place; with count 0 these are taken as they are. inverse = 1 / sqrt(var + eps).
     a and b are float32, the others float64, (C,).
     """
-    channels = len(alpha)
-    a, b = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    middle, inverse = np.empty(channels, np.float64), np.empty(channels, np.float64)
-    for c in range(channels):
+    for c in range(len(alpha)):
         if count:
             scale = np.float64(alpha[c])
             plain = total[c] / count
@@ -125,7 +135,6 @@ def settled(
         inverse[c] = 1.0 / np.sqrt(spread + eps)
         a[c] = gain[c] * inverse[c] * alpha[c]
         b[c] = bias[c] - middle[c] * gain[c] * inverse[c]
-    return a, b, middle, inverse
 
 
 @njit(**OPTIONS)
@@ -272,11 +281,10 @@ def noted(
     share: float, notes: Any,
 ) -> Any:  # fmt: skip
     """Return (a, b) of `settled`, and write into `notes` (4, C), float64, all that it returns."""
-    a, b, middle, inverse = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-    for row, line in enumerate((a, b)):
-        copied(line, notes[row])
-    copied(middle, notes[2])
-    copied(inverse, notes[3])
+    a, b = np.empty(len(alpha), np.float32), np.empty(len(alpha), np.float32)
+    settle(total, squares, count, alpha, gain, bias, mean, variance, eps, share, a, b, notes[2], notes[3])
+    copied(a, notes[0])
+    copied(b, notes[1])
     return a, b
 
 

@@ -108,7 +108,8 @@ def forward(
     notes = np.empty((5, max(channels, filters)))
     finite = layer.layer(
         x, latent, normed, batch, *own, *moments, eps, share, how.scaled, how.floor, np.float32(how.filler), watched,
-        where.run, where.strip, where.place, where.taps, where.goal, where.inside, signs, notes, layer.addresses(), *program, made, out,
+        where.run, where.strip, where.place, where.taps, where.goal, where.inside, signs, notes, *layer.addresses(),
+        *program, made, out,
     )  # fmt: skip
     return out, Kept(how, where, latent, normed, batch, own[0], signs, notes, program, made), bool(finite)
 
@@ -129,7 +130,8 @@ def backward(grad: Lanes, x: Lanes, slope: Floats, kept: Kept) -> tuple[Lanes, T
     gains, learned = np.empty((2, len(kept.gain)), np.float32), np.empty(program[1].shape, np.float32)
     layer.layer_backward(
         grad, x, kept.made, weight, kept.normed, kept.batch, kept.gain, slope, kept.how.floor, where.run, where.strip,
-        where.place, where.taps, where.goal, kept.signs, kept.notes, layer.addresses(), *program, gx, gw, gains, learned,
+        where.place, where.taps, where.goal, kept.signs, kept.notes, *layer.addresses(), *program, gx, gw, gains,
+        learned,
     )  # fmt: skip
     kernel = round(weight.shape[2] ** 0.5)
     return gx, torch.from_numpy(gw.reshape(*weight.shape[:2], kernel, kernel)), gains, learned

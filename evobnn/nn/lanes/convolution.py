@@ -14,9 +14,15 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from evobnn.nn.apart import flat, span
+from evobnn.nn.apart import apart, at, flat, span
 from evobnn.nn.elementary import INNER, LOOP
 
+_LINE, _LINES, _MAP = (types.Array(types.float32, axes, "C") for axes in (1, 2, 4))
+_NUMBERS, _TABLE, _WEIGHTS = types.int64[::1], types.int64[:, ::1], types.float32[:, :, ::1]
+_PLAN = (types.intp, types.intp, _TABLE, _NUMBERS, _TABLE, types.boolean[:, ::1])
+_FORWARD = (_MAP, _LINE, _LINE, _WEIGHTS, _LINE, types.float32, types.float32, *_PLAN, _LINES, _MAP)
+_SPREAD = (_LINES, _WEIGHTS, _NUMBERS, types.intp, _LINES)
+_GATHER = (_LINES, _LINES, _NUMBERS, types.intp, _WEIGHTS)
 ADDING = {**INNER, "fastmath": {"contract", "nsz", "reassoc"}}
 """How loops are compiled that add up, in whichever order is quickest."""
 _BITS = 16
@@ -50,7 +56,7 @@ def lines(count: int, length: int) -> Any:
     return whole[skipped : skipped + count * length].reshape(count, length)
 
 
-@njit(**INNER)
+@apart(*_FORWARD)
 def forward(
     x: Any, a: Any, b: Any, weight: Any, alpha: Any, floor: Any, filler: Any, run: int, strip: int, place: Any,
     taps: Any, goal: Any, inside: Any, kept: Any, out: Any,
@@ -156,7 +162,7 @@ def signed(weight: Any) -> Any:
     return found
 
 
-@njit(**INNER)
+@apart(*_SPREAD)
 def spread(came: Any, signs: Any, taps: Any, images: int, found: Any) -> None:
     """Write into `found` (C, places * N) what the outputs' gradients, `came` (filters, run * N), bring to inputs."""
     wide()
@@ -185,7 +191,7 @@ def spread(came: Any, signs: Any, taps: Any, images: int, found: Any) -> None:
                         two[i] = w + w3 * g3[i]
 
 
-@njit(**ADDING)
+@apart(*_GATHER, **ADDING)
 def gather(came: Any, signs: Any, taps: Any, images: int, sums: Any) -> None:
     """Add to `sums` (filters, taps, C) the products of the outputs' gradients with the inputs' signs."""
     wide()
@@ -217,3 +223,7 @@ def gather(came: Any, signs: Any, taps: Any, images: int, sums: Any) -> None:
                     sums[f + 1, k, c + 1] += w1
                     sums[f + 1, k, c + 2] += w2
                     sums[f + 1, k, c + 3] += w3
+
+
+forward_at, spread_at, gather_at = at(*_FORWARD), at(*_SPREAD), at(*_GATHER)
+"""Called with its address, each does what the function of that name does."""
