@@ -11,13 +11,14 @@ from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
 
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from evobnn.nn.elementary import LOOP
+from evobnn.nn.kept import njit
 
 
 class Apart:
@@ -27,10 +28,14 @@ class Apart:
         self.arguments = arguments
         self.dispatcher = njit(**options)(function)
 
+    def compile(self) -> None:
+        """Compile it, or load what was compiled."""
+        self.dispatcher.compile(self.arguments)
+
     @property
     def address(self) -> int:
         """Where its code is in this process."""
-        self.dispatcher.compile(self.arguments)
+        self.compile()
         made = self.dispatcher.overloads[self.arguments]
         return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 
@@ -64,7 +69,7 @@ def at(*found: Any) -> Any:
 
 @intrinsic
 def flat(context: Any, x: Any) -> Any:
-    """Return an array that lies in one piece as a vector on the same memory; a `reshape` compiles to a page of checks."""
+    """Return an array that lies in one piece as a vector on the same memory; `reshape` compiles to a page of checks."""
     if x.layout != "C":
         return None
     line = types.Array(x.dtype, 1, "C", readonly=not x.mutable)

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+from evobnn.nn.kept import njit
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 """How loops are compiled: kept on disk, without Python's lock, 1/0 without an exception, sums in their written order.
 Functions of one number are written into their callers: LLVM alone leaves the longer ones out, and makes no vectors.
 """

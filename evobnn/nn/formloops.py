@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
+from numba import types
 
 from evobnn.nn.apart import apart, at
 from evobnn.nn.elementary import (
@@ -33,6 +33,7 @@ from evobnn.nn.elementary import (
     sine,
     slope_of_erf,
 )
+from evobnn.nn.kept import njit
 
 _NAMES = (
     "zero square cube sqrt ln sin cos sigmoid tan atan erf erfc expabs gauss relu min0 abs neg scale shift const "

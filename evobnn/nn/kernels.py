@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from evobnn.nn.elementary import INNER, LOOP, OPTIONS, bits_of, float_of
+from evobnn.nn.kept import njit
 
 _LINES = 32
 """So many lines are summed in float32 before the sums are added in float64."""
@@ -103,7 +104,7 @@ def settled(
     total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float,
 ) -> Any:  # fmt: skip
-    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and what its gradient needs, see `settle`."""
+    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and its gradient's needs, see `settle`."""
     channels = len(alpha)
     a, b = np.empty(channels, np.float32), np.empty(channels, np.float32)
     middle, inverse = np.empty(channels, np.float64), np.empty(channels, np.float64)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from evobnn.nn.apart import flat, span
 from evobnn.nn.elementary import INNER, LOOP, OPTIONS
 from evobnn.nn.formloops import BY_VALUE, CODES, addresses, step, step_back
+from evobnn.nn.kept import njit
 from evobnn.nn.kernels import along, copied, fold
 
 PIECE = 2048
@@ -38,8 +38,8 @@ def _spread(values: Any, length: int) -> Any:
 
 @njit(**INNER)
 def compute(at: Any, steps: Any, count: int, weights: Any, slots: Any, first: Any, last: Any) -> None:
-    """Fill the slots of a piece by `count` steps, from `first`, which is slot 0; the last step's is `last`. `at` are the
-    `addresses` of the forms.
+    """Fill the slots of a piece by `count` steps, from `first`, which is slot 0; the last step's is `last`. `at` is
+    what `addresses` returns.
     """
     n = len(first)
     for s in range(count):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from evobnn.nn.compiling import ready
 from evobnn.nn.lanes.geometry import Plan, plan, up
 from evobnn.nn.maps import Floats, as_array, empty, is_last, running, scales
 
@@ -71,6 +72,7 @@ def loops() -> tuple[Any, Any]:
     """Return the modules of compiled loops, of layers and of pools; imported when they are first needed, as Numba takes
     half a second.
     """
+    ready()
     from evobnn.nn.lanes import layer, pools
 
     return layer, pools

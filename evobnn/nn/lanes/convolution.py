@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from evobnn.nn.apart import apart, at, flat, span
 from evobnn.nn.elementary import INNER, LOOP
+from evobnn.nn.kept import njit
 
 _LINE, _LINES, _MAP = (types.Array(types.float32, axes, "C") for axes in (1, 2, 4))
 _NUMBERS, _TABLE, _WEIGHTS = types.int64[::1], types.int64[:, ::1], types.float32[:, :, ::1]

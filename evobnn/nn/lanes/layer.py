@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
+from numba import types
 
 from evobnn.nn.apart import apart, at, flat, span
 from evobnn.nn.elementary import INNER, LOOP, OPTIONS
+from evobnn.nn.kept import njit
 from evobnn.nn.kernels import copied, settle, tilted
 from evobnn.nn.lanes.convolution import (
     ADDING,
@@ -201,7 +202,9 @@ def _entered(
                 sums[f] += np.float64(total(part))
                 products[f] += np.float64(product(part, span(y, start, size)))
         count = grad.size // filters if batch else 0
-        steep, k1, k0 = tilted(sums, products, count, alpha, gain, span(notes[2], 0, filters), span(notes[3], 0, filters))
+        steep, k1, k0 = tilted(
+            sums, products, count, alpha, gain, span(notes[2], 0, filters), span(notes[3], 0, filters)
+        )
         copied(steep, gains[0])
         copied(sums, gains[1])
     else:
@@ -232,8 +235,8 @@ def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
 @njit(**OPTIONS)
 def layer_backward(
     grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, run: int,
-    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, jumps: Any, forms: Any, steps: Any, learned: Any, gx: Any, gw: Any,
-    gains: Any, gl: Any,
+    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, jumps: Any, forms: Any, steps: Any,
+    learned: Any, gx: Any, gw: Any, gains: Any, gl: Any,
 ) -> None:  # fmt: skip
     """Write the gradients of `layer`'s input and weights into gx and gw, those of the norm into `gains`, those of the
     expression's parameters into `gl`, shaped as `learned`.
@@ -297,7 +300,9 @@ def layer_backward(
     if normed == FRONT:
         ones = np.ones(channels, np.float32)
         count = x.size // channels if batch else 0
-        steepness, k1, k0 = tilted(behind, products, count, ones, gain, span(notes[2], 0, channels), span(notes[3], 0, channels))
+        steepness, k1, k0 = tilted(
+            behind, products, count, ones, gain, span(notes[2], 0, channels), span(notes[3], 0, channels)
+        )
         copied(steepness, gains[0])
         copied(behind, gains[1])
         for c in range(channels):
@@ -307,8 +312,32 @@ def layer_backward(
                 to_line[i] = steep * to_line[i] + shift + tilt * line[i]
 
 
+PARTS = (forward, _measured, _express, _entered, spread, gather)
+"""What a layer jumps to, in the order of the numbers above."""
+
+_WEIGHTS, _JUMPS, _COUNT = types.float32[:, :, ::1], types.int64[::1], types.int64
+_PLAN = (_COUNT, _COUNT, _TABLE, _JUMPS, _TABLE)
+SIGNATURES = (
+    (
+        layer,
+        (
+            *(_MAP, _WEIGHTS, _COUNT, types.boolean, *4 * (_LINE,), types.float64, types.float64, types.boolean),
+            *(types.float32, types.float32, types.boolean, *_PLAN, types.boolean[:, ::1], _LINES, _NOTES),
+            *(_JUMPS, _TABLE, _TABLE, _LINES, _MAP, _MAP),
+        ),
+    ),
+    (
+        layer_backward,
+        (
+            *(*3 * (_MAP,), _WEIGHTS, _COUNT, types.boolean, _LINE, _LINE, types.float32, *_PLAN, _LINES, _NOTES),
+            *(_JUMPS, _TABLE, _TABLE, _LINES, _MAP, _WEIGHTS, _LINES, _LINES),
+        ),
+    ),
+)
+"""With what Python calls them."""
+
+
 @cache
 def addresses() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the addresses that a layer jumps to, by number, and those of the forms; compiled here, unless they were."""
-    parts = (forward, _measured, _express, _entered, spread, gather)
-    return np.array([part.address for part in parts]), forms_at()
+    """Return the addresses that a layer jumps to, by number, and those of the forms; compiled here if need be."""
+    return np.array([part.address for part in PARTS]), forms_at()

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import types
 
 from evobnn.nn.apart import flat, span
 from evobnn.nn.elementary import INNER, LOOP, OPTIONS
+from evobnn.nn.kept import njit
 from evobnn.nn.kernels import copied
 
 _BLOCK = 16
@@ -193,3 +194,16 @@ def halved_backward(grad: Any, gx: Any) -> None:
                 for j in range(rows):
                     for i in range(columns):
                         _add(came, gx[c % channels, 2 * oy + j, 2 * ox + i])
+
+
+_MAP, _WHICH = types.float32[:, :, :, ::1], types.uint8[:, :, :, ::1]
+SIGNATURES = (
+    (swapped, 2 * (types.float32[:, :, ::1],)),
+    (greatest, (_MAP, types.int64, _MAP, _WHICH)),
+    (greatest_backward, (_MAP, types.int64, _WHICH, _MAP)),
+    (mean, (_MAP, types.int64, _MAP)),
+    (mean_backward, (_MAP, types.int64, _MAP)),
+    (halved, (_MAP, _MAP)),
+    (halved_backward, (_MAP, _MAP)),
+)
+"""With what Python calls them."""
