@@ -2,7 +2,7 @@
 data are prepared. Where they were compiled already, nothing happens, and Numba is not even imported.
 
 One process compiles, by a lock beside what it writes; others wait for it and then load. A file beside them says that
-they are all there, for these sources, versions and this processor. Run as a script, this compiles and prints numbers.
+they are all there, for these sources, versions and this processor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from filelock import FileLock
@@ -36,6 +35,16 @@ SOURCES = (
 
 Report = Callable[[int, int, float], None]
 """Called with how many parts are compiled, of how many, and after how many seconds; first with 0, last with all."""
+
+_CHILD = """\
+import sys, types
+bare = types.ModuleType("evobnn.nn")
+bare.__path__ = sys.argv[1:]
+sys.modules["evobnn.nn"] = bare
+from evobnn.nn.compiling import main
+main()
+"""
+"""What another process runs: the loops without the package they are in, whose `__init__` imports torch."""
 
 _started: subprocess.Popen[str] | None = None
 
@@ -78,7 +87,7 @@ def begin() -> None:
     if _started is None and sys.executable and missing():
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
         _started = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-c", _CHILD, str(Path(__file__).parent)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -170,13 +179,4 @@ def _parts() -> Iterator[Callable[[], object]]:
 
 def main() -> None:
     """Compile, and print how many are done, of how many, line by line."""
-    here = Path(__file__).parent
-    sys.path[0] = str(here.parents[1])
-    bare = ModuleType("evobnn.nn")  # without its __init__, which imports torch
-    bare.__path__ = [str(here)]
-    sys.modules["evobnn.nn"] = bare
     ready(lambda done, total, seconds: print(done, total, flush=True))
-
-
-if __name__ == "__main__":
-    main()
