@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -174,7 +174,7 @@ def _parts() -> Iterator[Callable[[], object]]:
     apart = [part for part, _ in (*formloops.FORWARD, *formloops.BACKWARD)] + list(layer.PARTS)
     yield from (part.compile for part in apart)
     for function, arguments in (*layer.SIGNATURES, *pools.SIGNATURES):
-        yield lambda function=function, arguments=arguments: function.compile(arguments)
+        yield partial(function.compile, arguments)
 
 
 def main() -> None:

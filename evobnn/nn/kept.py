@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba import config
 from numba.core.caching import FunctionCache
 
 from evobnn.nn.place import place
+
+config: Any = numba.config
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
