@@ -168,13 +168,15 @@ def _uncollected() -> Iterator[None]:
 
 def _parts() -> Iterator[Callable[[], object]]:
     """Yield what compiles or loads one loop each, those first that others call."""
-    formloops, layer, pools = (
-        importlib.import_module(f"evobnn.nn.{name}") for name in ("formloops", "lanes.layer", "lanes.pools")
-    )
-    apart = [part for part, _ in (*formloops.FORWARD, *formloops.BACKWARD)] + list(layer.PARTS)
-    yield from (part.compile for part in apart)
+    layer, pools = (importlib.import_module(f"evobnn.nn.lanes.{name}") for name in ("layer", "pools"))
+    yield from (part.compile for part in _apart())
     for function, arguments in (*layer.SIGNATURES, *pools.SIGNATURES):
         yield partial(function.compile, arguments)
+
+
+def _apart() -> list[Any]:
+    formloops, layer = (importlib.import_module(f"evobnn.nn.{name}") for name in ("formloops", "lanes.layer"))
+    return [*(part for part, _ in (*formloops.FORWARD, *formloops.BACKWARD)), *layer.PARTS]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from evobnn.nn.place import place
 config: Any = numba.config
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """Numba's own, but for what cannot be read, which counts as not there, or not be written, which is left."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:

@@ -46,7 +46,8 @@ def place() -> Place:
         return Place(BESIDE / "__pycache__", True, said + kept)
     for root in _roots():
         if writable(root / "loops", private=True):
-            return Place(root / "loops", said=f"{said}compiled loops are kept in {root / 'loops'}.")
+            kept = f"compiled loops are kept in {root / 'loops'}." if named else ""
+            return Place(root / "loops", said=said + kept)
     return Place(None, said=said + NOWHERE)
 
 
