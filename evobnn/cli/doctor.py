@@ -6,6 +6,7 @@ Every line is found on its own, with what it needs imported there: what is missi
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import math
 import os
@@ -170,6 +171,7 @@ def _kernels() -> Finding:
     try:
         from evobnn.nn.place import place
 
+        importlib.import_module("evobnn.nn.kernels")
         folder = place().folder
         wrong = [name for name in sorted({"fp32", native_precision()}) if not fused_is_right(name)]
     except Exception as error:  # whatever Numba and LLVM raise; the other kernels need neither

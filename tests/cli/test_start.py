@@ -8,6 +8,8 @@ import pytest
 
 from evobnn._room import Card, Room
 from evobnn.experiment import Session
+from evobnn.nn import compiling
+from evobnn.nn.place import NOWHERE, Place
 from tests.cli.conftest import TINY, Call
 
 
