@@ -87,7 +87,7 @@ def begin() -> None:
     if _started is None and sys.executable and missing():
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
         _started = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(Path(__file__).parent)],
+            [sys.executable, "-P", "-c", _CHILD, str(Path(__file__).parent)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
