@@ -11,31 +11,27 @@ import gc
 import hashlib
 import importlib
 import os
-import platform
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from evobnn.nn.place import place
-
-SOURCES = (
-    *("apart", "elementary", "formloops", "kept", "kernels", "programs"),
-    *("lanes/convolution", "lanes/layer", "lanes/pools"),
-)
-"""Modules whose text decides what is compiled, below this folder."""
+from evobnn.nn.place import edition, place
 
 Report = Callable[[int, int, float], None]
 """Called with how many parts are compiled, of how many, and after how many seconds; first with 0, last with all."""
 
+OLD = 30 * 86400.0
+"""Seconds after which what other editions of the package compiled is removed."""
 _CHILD = """\
 import sys, types
 bare = types.ModuleType("evobnn.nn")
@@ -63,11 +59,8 @@ def mark() -> Path | None:
     named, told = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
     processor = named or binding.get_host_cpu_name(), told, binding.get_host_cpu_features().flatten()
     options = sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_OPT"))
-    here = Path(__file__).parent
-    texts = [(here / f"{name}.py").read_bytes() for name in SOURCES]
-    looks = [(str(here), platform.python_version(), version("numba"), version("llvmlite"), processor, options)]
-    key = hashlib.sha256(repr(looks).encode() + b"".join(texts)).hexdigest()[:16]
-    return folder / f"evobnn-loops-{key}.all"
+    key = hashlib.sha256(repr((processor, options)).encode()).hexdigest()[:16]
+    return folder / edition() / f"{key}.all"
 
 
 def missing() -> bool:
@@ -137,13 +130,22 @@ def ready(report: Report = _nobody) -> bool:
                 compile_one()
                 report(done, len(parts), time.monotonic() - began)
         found.touch()
+        _forget_old(found.parent)
     return True
+
+
+def _forget_old(present: Path) -> None:
+    """Remove the folders of other editions that were made long ago."""
+    for folder in present.parent.glob("evobnn-loops-*"):
+        if folder != present and time.time() - folder.stat().st_mtime > OLD:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except (OSError, NotImplementedError):  # a file system without locks
         yield

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 
-from evobnn.nn.place import place
+from evobnn.nn.place import edition, place
 
 config: Any = numba.config
 
@@ -39,7 +39,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         made = numba.njit(**options)(function)
         found = place()
         if found.folder is not None:
-            before, config.CACHE_DIR = config.CACHE_DIR, "" if found.beside else str(found.folder)
+            before, config.CACHE_DIR = config.CACHE_DIR, str(found.folder / edition())
             try:
                 made._cache = _Cache(function)
             except RuntimeError:  # no source file, as in a frozen program

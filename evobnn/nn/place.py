@@ -5,16 +5,26 @@ Neither Numba nor torch is needed to tell.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 BESIDE = Path(__file__).parent
 """The loops themselves; what is compiled lies in `__pycache__` beside them."""
+
+
+SOURCES = (
+    *("apart", "elementary", "formloops", "kept", "kernels", "programs"),
+    *("lanes/convolution", "lanes/layer", "lanes/pools"),
+)
+"""Modules whose text decides what is compiled, below this folder."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +33,10 @@ class Place:
 
     Attributes:
         folder: in which files can be written, or None where there is none at all.
-        beside: it is the package's own.
         said: a sentence on what a person might not expect, or nothing.
     """
 
     folder: Path | None
-    beside: bool = False
     said: str = ""
 
 
@@ -41,9 +49,9 @@ def place() -> Place:
     if named and writable(Path(named)):
         return Place(Path(named).absolute())
     said = f"NUMBA_CACHE_DIR names {named}, which is no folder that can be written; " if named else ""
-    if all(writable(folder / "__pycache__") for folder in (BESIDE, BESIDE / "lanes")):
+    if writable(BESIDE / "__pycache__"):
         kept = "compiled loops are kept beside the package." if named else ""
-        return Place(BESIDE / "__pycache__", True, said + kept)
+        return Place(BESIDE / "__pycache__", said + kept)
     for root in _roots():
         if writable(root / "loops", private=True):
             kept = f"compiled loops are kept in {root / 'loops'}." if named else ""
@@ -52,6 +60,17 @@ def place() -> Place:
 
 
 NOWHERE = "no folder can keep compiled loops, so that every process compiles them anew; set NUMBA_CACHE_DIR to one."
+
+
+@cache
+def edition() -> str:
+    """Return the name of the folder, in a place, for loops of these sources and this Numba. It knows of all sources,
+    where Numba looks at that of one function, and not at those of others that it was compiled with.
+    """
+    here = Path(__file__).parent
+    texts = [(here / f"{name}.py").read_bytes() for name in SOURCES]
+    told = version("numba"), version("llvmlite"), platform.python_version(), str(here)
+    return "evobnn-loops-" + hashlib.sha256(repr(told).encode() + b"".join(texts)).hexdigest()[:16]
 
 
 def _roots() -> list[Path]:

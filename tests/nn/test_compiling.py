@@ -79,6 +79,18 @@ def test_without_numba_there_is_nothing_to_do(mark: Path, monkeypatch: pytest.Mo
     assert not compiling.missing() and not compiling.prepare() and not compiling.ready()
 
 
+def test_what_other_editions_compiled_long_ago_is_removed(mark: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = mark.parent / "evobnn-loops-now"
+    monkeypatch.setattr(compiling, "mark", lambda: own / "loops.all")
+    monkeypatch.setattr(compiling, "_parts", lambda: iter([]))
+    for name in ("evobnn-loops-old", "evobnn-loops-new", "other"):
+        (mark.parent / name).mkdir()
+    for name in ("evobnn-loops-old", "other"):
+        os.utime(mark.parent / name, (0, 0))
+    assert compiling.ready()
+    assert sorted(path.name for path in mark.parent.iterdir()) == ["evobnn-loops-new", "evobnn-loops-now", "other"]
+
+
 def test_where_nothing_can_be_kept_nothing_is_compiled_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "mark", lambda: None)
     assert not compiling.prepare() and not compiling.ready()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evobnn.nn import place as module
-from evobnn.nn.place import NOWHERE, Place, place
+from evobnn.nn.place import NOWHERE, Place, edition, place
 
 Found = Callable[[], Place]
 
@@ -35,8 +35,7 @@ def closed(folder: Path) -> None:
 
 
 def test_beside_the_package(found: Found, tmp_path: Path) -> None:
-    assert found() == Place(tmp_path / "package" / "__pycache__", True)
-    assert (tmp_path / "package" / "lanes" / "__pycache__").is_dir()
+    assert found() == Place(tmp_path / "package" / "__pycache__")
 
 
 def test_where_the_user_said(found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,13 +47,12 @@ def test_what_the_user_said_cannot_be(found: Found, tmp_path: Path, monkeypatch:
     closed(tmp_path / "file")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
     chosen = found()
-    assert chosen.folder == tmp_path / "package" / "__pycache__" and chosen.beside
+    assert chosen.folder == tmp_path / "package" / "__pycache__"
     assert chosen.said.startswith(f"NUMBA_CACHE_DIR names {tmp_path / 'file'}, which is no folder that can be written")
 
 
-@pytest.mark.parametrize("where", ["__pycache__", "lanes/__pycache__"])
-def test_a_package_that_cannot_be_written(found: Found, tmp_path: Path, where: str) -> None:
-    closed(tmp_path / "package" / where)
+def test_a_package_that_cannot_be_written(found: Found, tmp_path: Path) -> None:
+    closed(tmp_path / "package" / "__pycache__")
     chosen = found()
     assert chosen == Place(tmp_path / "home" / ".cache" / "evobnn" / "loops")
     assert chosen.folder is not None and stat.S_IMODE(chosen.folder.stat().st_mode) == 0o700
@@ -104,3 +102,23 @@ def test_nowhere(found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     assert found() == Place(None, said=NOWHERE)
+
+
+def test_an_edition_is_of_every_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in module.SOURCES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text("")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "place.py"))
+    before = edition.__wrapped__()
+    assert edition.__wrapped__() == before and len(module.SOURCES) == 9
+    for name in module.SOURCES:
+        (tmp_path / f"{name}.py").write_text("changed = 1")
+        after = edition.__wrapped__()
+        assert after != before
+        before = after
+
+
+def test_every_module_of_loops_is_a_source() -> None:
+    folder = Path(module.__file__).parent
+    using = [path for path in folder.rglob("*.py") if "import njit" in path.read_text() or path.stem == "kept"]
+    assert sorted(str(path.relative_to(folder).with_suffix("")) for path in using) == sorted(module.SOURCES)
