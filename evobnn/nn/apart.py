@@ -17,7 +17,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from evobnn.nn.elementary import LOOP
+from evobnn.nn.elementary import INNER
 from evobnn.nn.kept import njit
 
 
@@ -42,7 +42,7 @@ class Apart:
 
 def apart(*arguments: Any, **options: Any) -> Callable[[Callable[..., Any]], Apart]:
     """Return a decorator that makes a function of arguments of these types, which returns nothing, an `Apart`."""
-    return lambda function: Apart(function, arguments, {**LOOP, **options})
+    return lambda function: Apart(function, arguments, {**INNER, **options})
 
 
 def at(*found: Any) -> Any:

@@ -23,8 +23,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from evobnn.nn.place import edition, place
 
 Report = Callable[[int, int, float], None]
@@ -143,6 +141,8 @@ def _forget_old(present: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    from filelock import FileLock  # a tenth of a second that only those pay who compile
+
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

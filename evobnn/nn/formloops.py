@@ -20,7 +20,7 @@ from numba import types
 from evobnn.nn.apart import apart, at
 from evobnn.nn.elementary import (
     FAR,
-    LOOP,
+    INNER,
     arctangent,
     bell,
     bits_of,
@@ -52,12 +52,12 @@ _EPSILON = np.float32(1e-8)
 _WITHOUT_SIGN, _FAR_BITS = np.uint32(0x7FFFFFFF), np.float32(FAR).view(np.uint32)
 
 
-@njit(inline="always", **LOOP)
+@njit(inline="always", **INNER)
 def _sign(v: Any) -> Any:
     return _ONE if v > _ZERO else (-_ONE if v < _ZERO else v)
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _far(p: Any) -> bool:
     """Tell whether a piece holds numbers that are too far from 0 for the reduction of angles, or not finite. Bits of
     numbers above 0 are in the order of these, and LLVM makes vectors of a greatest integer, but of no greatest float.

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from evobnn.nn.elementary import INNER, LOOP, OPTIONS, bits_of, float_of
+from evobnn.nn.elementary import INNER, OPTIONS, bits_of, float_of
 from evobnn.nn.kept import njit
 
 _LINES = 32
@@ -63,14 +63,14 @@ def along(values: Any, width: int) -> Any:
     return line
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def copied(line: Any, to: Any) -> None:
     """Write a line into another one; assigning it compiles the text of an error on their shapes, too."""
     for i in range(len(to)):
         to[i] = line[i]
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def fold(line: Any, total: Any) -> None:
     """Add the sums of a line's places to those of the channels, and begin with 0 again."""
     channels = len(total)
@@ -217,7 +217,7 @@ def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
             to[r, i] = _entry(v, to)
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _passed(came: Any, line: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a x + b) into `g`, for a line x of a map. Few arrays at a time: LLVM makes no vectors where it
     would have to ask of many whether they overlap, nor where a value is loaded on a condition.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from evobnn.nn.apart import flat, span
-from evobnn.nn.elementary import INNER, LOOP, OPTIONS
+from evobnn.nn.elementary import INNER, OPTIONS
 from evobnn.nn.formloops import BY_VALUE, CODES, addresses, step, step_back
 from evobnn.nn.kept import njit
 from evobnn.nn.kernels import along, copied, fold
@@ -127,7 +127,7 @@ def express_backward(
     return sums[0], sums[1], sums[2:]
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _passed(came: Any, v: Any, slope: Any, g: Any) -> Any:
     """Write came slope(v) into g, and return it."""
     clip, top, fall = slope[0], slope[1], slope[2]
@@ -136,7 +136,7 @@ def _passed(came: Any, v: Any, slope: Any, g: Any) -> Any:
     return g
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _add_up(g: Any, x: Any, total: Any, products: Any) -> None:
     for i in range(len(g)):
         total[i] += g[i]

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from evobnn.nn.apart import apart, at, flat, span
-from evobnn.nn.elementary import INNER, LOOP
+from evobnn.nn.elementary import INNER
 from evobnn.nn.kept import njit
 
 _LINE, _LINES, _MAP = (types.Array(types.float32, axes, "C") for axes in (1, 2, 4))
@@ -126,7 +126,7 @@ def forward(
                     row[i] = (floor if v <= floor else v) * scale
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _stretch(length: int, most: int) -> int:
     """Return how long the parts of a line are if it is cut into equal ones of whole vectors."""
     parts = -(-length // most)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numba import types
 
 from evobnn.nn.apart import apart, at, flat, span
-from evobnn.nn.elementary import INNER, LOOP, OPTIONS
+from evobnn.nn.elementary import INNER, OPTIONS
 from evobnn.nn.kept import njit
 from evobnn.nn.kernels import copied, settle, tilted
 from evobnn.nn.lanes.convolution import (
@@ -222,7 +222,7 @@ def _entered(
                     to[i] = g[i] * alpha[f] if y[i] > floor else _ZERO
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a v + b) into g."""
     clip, top, fall = slope[0], slope[1], slope[2]

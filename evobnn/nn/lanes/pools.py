@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from evobnn.nn.apart import flat, span
-from evobnn.nn.elementary import INNER, LOOP, OPTIONS
+from evobnn.nn.elementary import INNER, OPTIONS
 from evobnn.nn.kept import njit
 from evobnn.nn.kernels import copied
 
@@ -30,7 +30,7 @@ def swapped(x: Any, out: Any) -> None:
                         out[b, p, a] = x[a, p, b]
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _span(size: int, stride: int, shift: int) -> Any:
     """Return the first output of a line, and the first behind, whose neighbour at `shift` lies in the line."""
     first, behind = 0, -(-size // stride)
@@ -79,7 +79,7 @@ def greatest(x: Any, stride: int, out: Any, which: Any) -> None:
             _keep(span(line, at, length), k, span(best, to, length), span(found, to, length))
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _keep(seen: Any, k: Any, best: Any, found: Any) -> None:
     for i in range(len(best)):
         v, most = seen[i], best[i]
@@ -101,7 +101,7 @@ def greatest_backward(grad: Any, stride: int, which: Any, gx: Any) -> None:
             _hand(span(came, to, length), k, span(found, to, length), span(goal, at, length))
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _hand(came: Any, k: Any, found: Any, goal: Any) -> None:
     for i in range(len(goal)):
         goal[i] += came[i] if found[i] == k else np.float32(0)
@@ -147,13 +147,13 @@ def _shared(pixels: Any, stride: int, height: int, width: int) -> None:
             _scale(pixels[oy, ox], np.float32(1) / np.float32(rows * columns))
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _add(seen: Any, to: Any) -> None:
     for i in range(len(to)):
         to[i] += seen[i]
 
 
-@njit(**LOOP)
+@njit(**INNER)
 def _scale(line: Any, factor: Any) -> None:
     for i in range(len(line)):
         line[i] *= factor
