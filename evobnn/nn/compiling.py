@@ -141,7 +141,7 @@ def _forget_old(present: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    from filelock import FileLock  # a tenth of a second that only those pay who compile
+    from filelock import FileLock  # which takes a while, and only where something is compiled
 
     lock = FileLock(path)
     try:
