@@ -12,9 +12,11 @@ import typer
 
 from evobnn.cli import runs, search
 from evobnn.cli.console import console, note, table
+from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, counted
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment, Options
+from evobnn.experiment.setup import wants_loops
 from evobnn.snapshot import new_folder
 from evobnn.studies.arms import arms_of
 from evobnn.studies.compare import Question, check, compare
@@ -56,6 +58,7 @@ def show(asked: Asked, options: Options, out: Path | None) -> None:
     folder = out or new_folder(runs.ROOT, f"compare-{question.experiment.preset}")
     _print_start(question, folder)
     try:
+        compile_first(wants_loops(question.experiment, options))
         with console(stderr=True).status("starting") as status:
             report = compare(
                 question,

@@ -6,6 +6,7 @@ Every line is found on its own, with what it needs imported there: what is missi
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import math
 import os
@@ -170,9 +171,10 @@ def _kernels() -> Finding:
 
     began = time.perf_counter()
     try:
-        from evobnn.nn import kernels
+        from evobnn.nn.place import place
 
-        place = str(kernels.moments.stats.cache_path)
+        importlib.import_module("evobnn.nn.kernels")
+        folder = place().folder
         wrong = [name for name in sorted({"fp32", native_precision()}) if not fused_is_right(name)]
     except Exception as error:  # whatever Numba and LLVM raise; the other kernels need neither
         return Finding(f"torch only, as fused does not run: {said(error)}", {"fused": False, "problem": said(error)})
@@ -181,7 +183,9 @@ def _kernels() -> Finding:
         return Finding(f"torch only: with fused {problem}", {"fused": False, "problem": problem})
     seconds = time.perf_counter() - began
     took = f", ready after {seconds:.0f} s" if seconds > SLOW else ""
-    return Finding(f"torch and fused{took}; compiled code is kept in {place}", {"fused": True, "cache": place})
+    kept = f"compiled code is kept in {folder}" if folder else place().said
+    text = f"torch and fused{took}; {kept}"
+    return Finding(text, {"fused": True, "cache": str(folder) if folder else None})
 
 
 def fused_is_right(precision: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import typer
 
 from evobnn.cli.console import note
+from evobnn.cli.loops import compile_first
 from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted
 from evobnn.experiment.inheritance import heritage_of
@@ -37,6 +38,7 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
         f"{bench.device}, {recipe.precision}{'' if known is None else _begun(known)}",
         flush=True,
     )
+    compile_first(recipe.kernels == "fused" and bench.device == "cpu", on_stderr=True)
     try:
         seed = bench.seed(subject.experiment.seed, genome, repeat)
         fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch, heritage=heritage)

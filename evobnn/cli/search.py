@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from evobnn.cli import fronts, named, runs
 from evobnn.cli.console import note
+from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import ProgressLine
 from evobnn.cli.words import STOPPED, counted
 from evobnn.errors import EvobnnError, closest, message
@@ -19,13 +19,11 @@ from evobnn.experiment import Experiment, Options, Session, create, preset_names
 from evobnn.experiment.presets import override
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
 from evobnn.experiment.settings import from_table, to_text
-from evobnn.experiment.setup import make_bench
+from evobnn.experiment.setup import make_bench, wants_loops
 from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.snapshot import read_generations
 
 DEFAULT_PRESET = "digits"
-LOOPS = Path(__file__).parents[1] / "nn" / "lanes"
-"""Where the loops are that every search by fused kernels needs."""
 
 
 def experiment(
@@ -105,6 +103,7 @@ def _proceed(session: Session) -> None:
     folder = session.folder
     _print_start(session)
     try:
+        compile_first(wants_loops(session.experiment, session.options))
         with ProgressLine() as line:
             session.report, session.say = line.report, line.say
             session.proceed()
@@ -144,14 +143,6 @@ def _print_start(session: Session) -> None:
     )
     if session.room is not None and not settings.table:
         print(f"jobs   {session.jobs}: {session.alone or session.room.reason}", flush=True)
-    if recipe.kernels == "fused" and options.device == "cpu" and not settings.table and awaits_compiling(LOOPS):
-        print("loops  compiled first, once on this machine: half a minute or so", flush=True)
-
-
-def awaits_compiling(folder: Path) -> bool:
-    """Tell whether Numba will compile the loops in a folder of the package and keep them beside it, where none are."""
-    elsewhere = os.environ.get("NUMBA_CACHE_DIR") or not os.access(folder, os.W_OK)
-    return not elsewhere and not any(folder.glob("__pycache__/*.nbi"))
 
 
 def _print_end(session: Session, number: int) -> None:

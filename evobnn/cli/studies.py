@@ -13,9 +13,11 @@ import typer
 from evobnn._checks import check_at_least
 from evobnn.cli import search
 from evobnn.cli.console import console, note, table
+from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment, Options
+from evobnn.experiment.setup import wants_loops
 from evobnn.studies.agreement import Agreement
 from evobnn.studies.brief import measure
 from evobnn.studies.briefwords import notes, tables
@@ -57,6 +59,7 @@ def show(
         do = "Leave them out, or leave out --heritability and --weights."
         raise ExperimentError(message("no --brief, --widths or --out with another question", "some", do))
     experiment = search.experiment(what, dataset, assignments)
+    compile_first(wants_loops(experiment, options), on_stderr=True)
     if not (heritable or weights):
         asked = lengths(brief.lengths), widths(brief.widths), epochs
         question = ask(experiment, *asked, 2 if seeds is None else seeds, 60 if genomes is None else genomes)

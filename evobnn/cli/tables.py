@@ -10,8 +10,10 @@ import typer
 
 from evobnn._checks import check_name
 from evobnn.cli.console import console, note, table
+from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.experiment import Options
+from evobnn.experiment.setup import wants_loops
 from evobnn.experiment.tabled import ROOT, load_table
 from evobnn.genome import parse_genome
 from evobnn.spaces import simplify
@@ -30,6 +32,7 @@ def make(name: str, options: Options, out: Path | None) -> None:
     spec = TABLES[check_name("table", name, TABLES)]
     folder = out or ROOT / name
     err = console(stderr=True)
+    compile_first(wants_loops(spec.experiment(), options), on_stderr=True)
     try:
         with err.status("starting") as status:
             made = tabulate(

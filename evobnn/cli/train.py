@@ -15,6 +15,7 @@ from evobnn._checks import check_at_least
 from evobnn.cli import runs, subject
 from evobnn.cli.console import console, note, table
 from evobnn.cli.epochs import EpochLine
+from evobnn.cli.loops import compile_first
 from evobnn.cli.summary import sized
 from evobnn.cli.words import STOPPED, counted, duration, percent, whole
 from evobnn.data import DatasetSpec
@@ -141,6 +142,8 @@ def _proceed(session: FinalSession) -> None:
     folder = session.folder
     _print_start(session)
     try:
+        fused = any(stage.recipe.kernels == "fused" for stage in session.settings.plan.stages)
+        compile_first(fused and session.place.bench.device == "cpu")
         with EpochLine() as line:
             session.report, session.say = line.report, line.say
             result = session.proceed()

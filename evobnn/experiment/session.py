@@ -31,9 +31,10 @@ from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.order import load, run_longest_first
 from evobnn.experiment.outlook import MOST_RESCORED, Outlook
 from evobnn.experiment.room import room_for
-from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment
+from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment, wants_loops
 from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, Stretch, run_job
+from evobnn.nn import compiling
 from evobnn.parallel import LOST, Outcome, Workers, warn
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
 from evobnn.snapshot import (
@@ -109,6 +110,9 @@ class Session:
         self.folder, self.options, self.report, self.say = folder, options, report, say
         self.experiment = open_experiment(folder)
         self.table = load_table(self.experiment.table) if self.experiment.table else None
+        self._compiles = wants_loops(self.experiment, options)
+        if self._compiles:
+            compiling.begin()  # while data are prepared
         self.bench = make_bench(self.experiment, options)
         self.room = None if options.jobs else room_for(self.bench)
         self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, self._say_of_workers)
@@ -157,6 +161,8 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(lock(self.folder))
             search = self._restored()
+            if self._compiles:
+                compiling.prepare(self._compiled)
             append_start(self.folder, self._start())
             self._journal = Journal(self.folder / "journal.jsonl")
             stack.enter_context(self._workers)
@@ -176,6 +182,12 @@ class Session:
             self._rescore()
             if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
                 self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
+
+    def _compiled(self, done: int, total: int, seconds: float) -> None:
+        if not done:
+            self.say("The loops of the fast path are compiled, once on this machine.")
+        elif done == total:
+            self.say(f"They were compiled in {seconds:.0f} s.")
 
     def _restored(self) -> Search:
         """Return the search as the committed generations and the journal leave it."""

@@ -16,6 +16,7 @@ from evobnn.evolution.fidelity import check_halving
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.experiment.tabled import check_noise, infeasible_in, load_table, table_bench
 from evobnn.fitness import Additions, Bench, Protocol, check_device, check_jobs_fit
+from evobnn.nn import compiling
 from evobnn.parallel import Workers
 from evobnn.snapshot import new_folder, write_text
 
@@ -56,6 +57,11 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not math.isfinite(value) or value < 0):
                 raise ExperimentError(message(f"{name} in seconds, 0 or more", repr(value), "Write for example 10m."))
+
+
+def wants_loops(experiment: Experiment, options: Options) -> bool:
+    """Tell whether trainings run loops that are compiled when they are first used; see `evobnn.nn.compiling`."""
+    return experiment.recipe.kernels == "fused" and options.device == "cpu" and not experiment.table
 
 
 def make_bench(experiment: Experiment, options: Options) -> Bench:
@@ -126,6 +132,8 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     Raises:
         EvobnnError: as `make_bench`, or a folder that exists or cannot be written.
     """
+    if wants_loops(experiment, options):
+        compiling.begin()  # while data are prepared
     bench = make_bench(experiment, options)
     for text in experiment.start.genomes:
         bench.space.check(bench.space.parse(text))

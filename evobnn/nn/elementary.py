@@ -12,13 +12,18 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+from evobnn.nn.kept import njit
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 """How loops are compiled: kept on disk, without Python's lock, 1/0 without an exception, sums in their written order.
 Functions of one number are written into their callers: LLVM alone leaves the longer ones out, and makes no vectors.
 """
+
+INNER: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of functions that compiled ones call and Python does not, which then compile in less time."""
 
 f = np.float32
 _NEAREST, _NEAREST_BITS = f(12582912.0), np.uint32(0x4B400000)  # 1.5 2**23: a sum with it ends in the integer part
@@ -45,7 +50,7 @@ def bits_of(context: Any, value: Any) -> Any:
     return types.uint32(types.float32), lambda c, builder, s, args: builder.bitcast(args[0], ir.IntType(32))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def exponential(x: Any) -> Any:
     """Return exp(x); 0 where that is below the least normal number."""
     v = _EXP_MOST if x > _EXP_MOST else x
@@ -67,7 +72,7 @@ def exponential(x: Any) -> Any:
     return _ZERO if x < _EXP_LEAST else y
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def logarithm(x: Any) -> Any:
     """Return ln(x) of a normal number above 0, and infinity of infinity."""
     bits = bits_of(x)
@@ -89,7 +94,7 @@ def logarithm(x: Any) -> Any:
     return y if x < _INF else x
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def _turned(x: Any, ahead: Any) -> Any:
     """Return sin(x + ahead pi/2)."""
     turned = x * _HALF_TURNS + _NEAREST
@@ -111,19 +116,19 @@ def _turned(x: Any, ahead: Any) -> Any:
     return -y if quarter & np.uint32(2) else y
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def sine(x: Any) -> Any:
     """Return sin(x) for |x| up to FAR."""
     return _turned(x, np.uint32(0))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def cosine(x: Any) -> Any:
     """Return cos(x) for |x| up to FAR."""
     return _turned(x, np.uint32(1))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def arctangent(x: Any) -> Any:
     """Return atan(x)."""
     a = abs(x)
@@ -139,19 +144,19 @@ def arctangent(x: Any) -> Any:
     return -y if x < _ZERO else y
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def sigmoid(x: Any) -> Any:
     """Return 1 / (1 + exp(-x))."""
     return _ONE / (_ONE + exponential(-x))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def bell(x: Any) -> Any:
     """Return exp(-x²)."""
     return exponential(-(x * x))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def error_function(x: Any) -> Any:
     """Return erf(x): near 0 an odd polynomial over an even one, so that the sign is that of x, elsewhere 1 - erfc."""
     v = f(4.0) if x > f(4.0) else x
@@ -172,13 +177,13 @@ def error_function(x: Any) -> Any:
     return v * above / below
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def slope_of_erf(x: Any) -> Any:
     """Return erf'(x) = 2 / sqrt(pi) exp(-x²)."""
     return _SLOPE_OF_ERF * bell(x)
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def complement(x: Any) -> Any:
     """Return erfc(x) = t exp(-x² + P(t)), t = 1 / (1 + |x| / 2), with P by Press et al., Numerical Recipes, 6.2; for x
     below 0 as 2 - erfc(-x).

@@ -39,7 +39,7 @@ class _Expressed(torch.autograd.Function):
         found = None if norm is None else Norm(norm, as_array(x))
         a = np.ones(channels, np.float32) if found is None else found.a
         b = np.zeros(channels, np.float32) if found is None else found.b
-        told = found is not None, a, b, steps, learned(parameters, channels)
+        told = found is not None, a, b, programs().addresses(), steps, learned(parameters, channels)
         run(programs().express, as_array(x), *told, as_array(out))
         ctx.save_for_backward(x)
         ctx.rest = found, told

@@ -1,19 +1,26 @@
 """Every form over a piece of a map, forward and backward: what `evobnn.nn.programs` runs step by step.
 
+Each direction is four functions that stand apart: in one, what Numba does before LLVM grows faster than the function.
+`_forward_*` write a form of p and q into y; w is its parameter, spread over the piece. `_backward_*` add to gp, gq and
+gw what a form hands back of g, the gradient of its y, and write over y.
+
 At kinks slopes are PyTorch's: |x|' and relu' are 0 at 0, min0' is 1 at 0, max and min halve theirs between equals.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
+from numba import types
 
+from evobnn.nn.apart import apart, at
 from evobnn.nn.elementary import (
     FAR,
-    OPTIONS,
+    INNER,
     arctangent,
     bell,
     bits_of,
@@ -26,6 +33,7 @@ from evobnn.nn.elementary import (
     sine,
     slope_of_erf,
 )
+from evobnn.nn.kept import njit
 
 _NAMES = (
     "zero square cube sqrt ln sin cos sigmoid tan atan erf erfc expabs gauss relu min0 abs neg scale shift const "
@@ -37,17 +45,19 @@ CODES = {name: code for code, name in enumerate(_NAMES.split())}
 BY_VALUE = tuple(CODES[name] for name in ("sigmoid", "tan", "expabs", "gauss", "div", "ratio", "gaussdiff", "expdiff"))
 """Forms whose derivative here is one of their value."""
 
+_LINE = types.Array(types.float32, 1, "C")
+_THERE, _BACK = (types.intp, *4 * (_LINE,)), (types.intp, *8 * (_LINE,))
 _ZERO, _HALF, _ONE, _TWO, _THREE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)
 _EPSILON = np.float32(1e-8)
 _WITHOUT_SIGN, _FAR_BITS = np.uint32(0x7FFFFFFF), np.float32(FAR).view(np.uint32)
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **INNER)
 def _sign(v: Any) -> Any:
     return _ONE if v > _ZERO else (-_ONE if v < _ZERO else v)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _far(p: Any) -> bool:
     """Tell whether a piece holds numbers that are too far from 0 for the reduction of angles, or not finite. Bits of
     numbers above 0 are in the order of these, and LLVM makes vectors of a greatest integer, but of no greatest float.
@@ -58,9 +68,8 @@ def _far(p: Any) -> bool:
     return bool(most > _FAR_BITS)
 
 
-@njit(**OPTIONS)
-def step(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
-    """Write a form of p and q into y; w is its parameter, spread over the piece."""
+@apart(*_THERE)
+def _forward_1(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     n = len(y)
     if code == 0:  # zero
         for i in range(n):
@@ -71,48 +80,6 @@ def step(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     elif code == 2:  # cube
         for i in range(n):
             y[i] = p[i] * p[i] * p[i]
-    elif code == 3:  # sqrt: sgn(p) sqrt(|p| + eps)
-        for i in range(n):
-            y[i] = _sign(p[i]) * np.sqrt(abs(p[i]) + _EPSILON)
-    elif code == 4:  # ln(|p| + eps)
-        for i in range(n):
-            y[i] = logarithm(abs(p[i]) + _EPSILON)
-    elif code == 5 and not _far(p):  # sin
-        for i in range(n):
-            y[i] = sine(p[i])
-    elif code == 5:
-        for i in range(n):
-            y[i] = math.sin(np.float64(p[i]))
-    elif code == 6 and not _far(p):  # cos
-        for i in range(n):
-            y[i] = cosine(p[i])
-    elif code == 6:
-        for i in range(n):
-            y[i] = math.cos(np.float64(p[i]))
-    elif code == 7:  # sigmoid
-        for i in range(n):
-            y[i] = sigmoid(p[i])
-    elif code == 8 and not _far(p):  # tan
-        for i in range(n):
-            y[i] = sine(p[i]) / cosine(p[i])
-    elif code == 8:
-        for i in range(n):
-            y[i] = math.tan(np.float64(p[i]))
-    elif code == 9:  # atan
-        for i in range(n):
-            y[i] = arctangent(p[i])
-    elif code == 10:  # erf
-        for i in range(n):
-            y[i] = error_function(p[i])
-    elif code == 11:  # erfc
-        for i in range(n):
-            y[i] = complement(p[i])
-    elif code == 12:  # exp(eps - |p|)
-        for i in range(n):
-            y[i] = exponential(_EPSILON - abs(p[i]))
-    elif code == 13:  # exp(-p²)
-        for i in range(n):
-            y[i] = bell(p[i])
     elif code == 14:  # relu
         for i in range(n):
             y[i] = _ZERO if p[i] <= _ZERO else p[i]
@@ -143,7 +110,64 @@ def step(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
     elif code == 23:  # mul
         for i in range(n):
             y[i] = p[i] * q[i]
-    elif code == 24:  # div
+
+
+@apart(*_THERE)
+def _forward_2(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
+    n = len(y)
+    if code == 3:  # sqrt: sgn(p) sqrt(|p| + eps)
+        for i in range(n):
+            y[i] = _sign(p[i]) * np.sqrt(abs(p[i]) + _EPSILON)
+    elif code == 4:  # ln(|p| + eps)
+        for i in range(n):
+            y[i] = logarithm(abs(p[i]) + _EPSILON)
+    elif code == 5 and not _far(p):  # sin
+        for i in range(n):
+            y[i] = sine(p[i])
+    elif code == 5:
+        for i in range(n):
+            y[i] = math.sin(np.float64(p[i]))
+    elif code == 6 and not _far(p):  # cos
+        for i in range(n):
+            y[i] = cosine(p[i])
+    elif code == 6:
+        for i in range(n):
+            y[i] = math.cos(np.float64(p[i]))
+    elif code == 8 and not _far(p):  # tan
+        for i in range(n):
+            y[i] = sine(p[i]) / cosine(p[i])
+    elif code == 8:
+        for i in range(n):
+            y[i] = math.tan(np.float64(p[i]))
+
+
+@apart(*_THERE)
+def _forward_3(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
+    n = len(y)
+    if code == 7:  # sigmoid
+        for i in range(n):
+            y[i] = sigmoid(p[i])
+    elif code == 9:  # atan
+        for i in range(n):
+            y[i] = arctangent(p[i])
+    elif code == 10:  # erf
+        for i in range(n):
+            y[i] = error_function(p[i])
+    elif code == 11:  # erfc
+        for i in range(n):
+            y[i] = complement(p[i])
+    elif code == 12:  # exp(eps - |p|)
+        for i in range(n):
+            y[i] = exponential(_EPSILON - abs(p[i]))
+    elif code == 13:  # exp(-p²)
+        for i in range(n):
+            y[i] = bell(p[i])
+
+
+@apart(*_THERE)
+def _forward_4(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
+    n = len(y)
+    if code == 24:  # div
         for i in range(n):
             y[i] = p[i] / (q[i] + _EPSILON)
     elif code == 25:  # ratio: p / (p + q + eps)
@@ -169,9 +193,8 @@ def step(code: int, p: Any, q: Any, w: Any, y: Any) -> None:
             y[i] = w[i] * p[i] + (_ONE - w[i]) * q[i]
 
 
-@njit(**OPTIONS)
-def step_back(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
-    """Add to gp, gq and gw what a form hands back of g, the gradient of its y. `y` is written over."""
+@apart(*_BACK)
+def _backward_1(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
     n = len(y)
     if code == 0:  # zero
         pass
@@ -181,45 +204,6 @@ def step_back(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: An
     elif code == 2:  # cube: 3 p²
         for i in range(n):
             gp[i] += g[i] * (_THREE * p[i] * p[i])
-    elif code == 3:  # sqrt: 1 / (2 sqrt(|p| + eps)), at 0 nothing
-        for i in range(n):
-            gp[i] += g[i] * (abs(_sign(p[i])) * _HALF / np.sqrt(abs(p[i]) + _EPSILON))
-    elif code == 4:  # ln: sgn(p) / (|p| + eps)
-        for i in range(n):
-            gp[i] += g[i] * _sign(p[i]) / (abs(p[i]) + _EPSILON)
-    elif code == 5 and not _far(p):  # sin: cos p
-        for i in range(n):
-            gp[i] += g[i] * cosine(p[i])
-    elif code == 5:
-        for i in range(n):
-            gp[i] += g[i] * math.cos(np.float64(p[i]))
-    elif code == 6 and not _far(p):  # cos: -sin p
-        for i in range(n):
-            gp[i] -= g[i] * sine(p[i])
-    elif code == 6:
-        for i in range(n):
-            gp[i] -= g[i] * math.sin(np.float64(p[i]))
-    elif code == 7:  # sigmoid: y (1 - y)
-        for i in range(n):
-            gp[i] += g[i] * (y[i] * (_ONE - y[i]))
-    elif code == 8:  # tan: 1 + y²
-        for i in range(n):
-            gp[i] += g[i] * (_ONE + y[i] * y[i])
-    elif code == 9:  # atan: 1 / (1 + p²)
-        for i in range(n):
-            gp[i] += g[i] / (_ONE + p[i] * p[i])
-    elif code == 10:  # erf: 2 / sqrt(pi) exp(-p²)
-        for i in range(n):
-            gp[i] += g[i] * slope_of_erf(p[i])
-    elif code == 11:  # erfc: -2 / sqrt(pi) exp(-p²)
-        for i in range(n):
-            gp[i] -= g[i] * slope_of_erf(p[i])
-    elif code == 12:  # expabs: -sgn(p) y
-        for i in range(n):
-            gp[i] -= g[i] * (_sign(p[i]) * y[i])
-    elif code == 13:  # gauss: -2 p y
-        for i in range(n):
-            gp[i] -= g[i] * (_TWO * p[i] * y[i])
     elif code == 14:  # relu: 1 above 0
         for i in range(n):
             gp[i] += g[i] if p[i] > _ZERO else _ZERO
@@ -260,6 +244,55 @@ def step_back(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: An
             gp[i] += g[i] * q[i]
         for i in range(n):
             gq[i] += g[i] * p[i]
+
+
+@apart(*_BACK)
+def _backward_2(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
+    n = len(y)
+    if code == 3:  # sqrt: 1 / (2 sqrt(|p| + eps)), at 0 nothing
+        for i in range(n):
+            gp[i] += g[i] * (abs(_sign(p[i])) * _HALF / np.sqrt(abs(p[i]) + _EPSILON))
+    elif code == 4:  # ln: sgn(p) / (|p| + eps)
+        for i in range(n):
+            gp[i] += g[i] * _sign(p[i]) / (abs(p[i]) + _EPSILON)
+    elif code == 5 and not _far(p):  # sin: cos p
+        for i in range(n):
+            gp[i] += g[i] * cosine(p[i])
+    elif code == 5:
+        for i in range(n):
+            gp[i] += g[i] * math.cos(np.float64(p[i]))
+    elif code == 6 and not _far(p):  # cos: -sin p
+        for i in range(n):
+            gp[i] -= g[i] * sine(p[i])
+    elif code == 6:
+        for i in range(n):
+            gp[i] -= g[i] * math.sin(np.float64(p[i]))
+    elif code == 7:  # sigmoid: y (1 - y)
+        for i in range(n):
+            gp[i] += g[i] * (y[i] * (_ONE - y[i]))
+    elif code == 8:  # tan: 1 + y²
+        for i in range(n):
+            gp[i] += g[i] * (_ONE + y[i] * y[i])
+    elif code == 9:  # atan: 1 / (1 + p²)
+        for i in range(n):
+            gp[i] += g[i] / (_ONE + p[i] * p[i])
+
+
+@apart(*_BACK)
+def _backward_3(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
+    n = len(y)
+    if code == 10:  # erf: 2 / sqrt(pi) exp(-p²)
+        for i in range(n):
+            gp[i] += g[i] * slope_of_erf(p[i])
+    elif code == 11:  # erfc: -2 / sqrt(pi) exp(-p²)
+        for i in range(n):
+            gp[i] -= g[i] * slope_of_erf(p[i])
+    elif code == 12:  # expabs: -sgn(p) y
+        for i in range(n):
+            gp[i] -= g[i] * (_sign(p[i]) * y[i])
+    elif code == 13:  # gauss: -2 p y
+        for i in range(n):
+            gp[i] -= g[i] * (_TWO * p[i] * y[i])
     elif code == 24:  # div: 1 / (q + eps), -y / (q + eps)
         for i in range(n):
             gp[i] += g[i] / (q[i] + _EPSILON)
@@ -272,7 +305,12 @@ def step_back(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: An
             gp[i] += g[i] / (p[i] + q[i] + _EPSILON) - y[i]
         for i in range(n):
             gq[i] -= y[i]
-    elif code == 26:  # max: 1 for the greater one
+
+
+@apart(*_BACK)
+def _backward_4(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: Any, gw: Any) -> None:
+    n = len(y)
+    if code == 26:  # max: 1 for the greater one
         for i in range(n):
             y[i] = _ONE if p[i] > q[i] else (_HALF if p[i] == q[i] else _ZERO)
         for i in range(n):
@@ -314,3 +352,34 @@ def step_back(code: int, p: Any, q: Any, w: Any, y: Any, g: Any, gp: Any, gq: An
             gq[i] += g[i] * (_ONE - w[i])
         for i in range(n):
             gw[i] += g[i] * (p[i] - q[i])
+
+
+FORWARD = (
+    (_forward_1, "zero square cube relu min0 abs neg scale shift const add sub mul"),
+    (_forward_2, "sqrt ln sin cos tan"),
+    (_forward_3, "sigmoid atan erf erfc expabs gauss"),
+    (_forward_4, "div ratio max min gate gaussdiff expdiff mix"),
+)
+BACKWARD = (
+    (_backward_1, "zero square cube relu min0 abs neg scale shift const add sub mul"),
+    (_backward_2, "sqrt ln sin cos sigmoid tan atan"),
+    (_backward_3, "erf erfc expabs gauss div ratio"),
+    (_backward_4, "max min gate gaussdiff expdiff mix"),
+)
+"""Which function has which forms."""
+
+
+@cache
+def addresses() -> npt.NDArray[np.int64]:
+    """Return the addresses of the forms' functions, (2, forms): forward, backward; compiled here, unless they were."""
+    table = np.zeros((2, len(CODES)), np.int64)
+    for row, parts in zip(table, (FORWARD, BACKWARD), strict=True):
+        for function, names in parts:
+            row[[CODES[name] for name in names.split()]] = function.address
+    return table
+
+
+step = at(*_THERE)
+"""Called with an address forward, and as `_forward_1`: write a form of p and q into y."""
+step_back = at(*_BACK)
+"""Called with an address backward, and as `_backward_1`: add to gp, gq and gw what a form hands back of g."""

@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from evobnn.nn.elementary import OPTIONS, bits_of, float_of
+from evobnn.nn.elementary import INNER, OPTIONS, bits_of, float_of
+from evobnn.nn.kept import njit
 
 _LINES = 32
 """So many lines are summed in float32 before the sums are added in float64."""
@@ -51,7 +52,7 @@ def _entry_of(value, like):
     return lambda value, like: value
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def along(values: Any, width: int) -> Any:
     """Return a vector of numbers, one for each channel, repeated for each pixel of a line."""
     channels = len(values)
@@ -62,7 +63,14 @@ def along(values: Any, width: int) -> Any:
     return line
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
+def copied(line: Any, to: Any) -> None:
+    """Write a line into another one; assigning it compiles the text of an error on their shapes, too."""
+    for i in range(len(to)):
+        to[i] = line[i]
+
+
+@njit(**INNER)
 def fold(line: Any, total: Any) -> None:
     """Add the sums of a line's places to those of the channels, and begin with 0 again."""
     channels = len(total)
@@ -96,16 +104,26 @@ def settled(
     total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float,
 ) -> Any:  # fmt: skip
-    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and what its gradient needs.
+    """Return (a, b, mean, inverse): a batch norm of z = alpha x as a x + b, and its gradient's needs, see `settle`."""
+    channels = len(alpha)
+    a, b = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    middle, inverse = np.empty(channels, np.float64), np.empty(channels, np.float64)
+    settle(total, squares, count, alpha, gain, bias, mean, variance, eps, share, a, b, middle, inverse)
+    return a, b, middle, inverse
+
+
+@njit(**INNER)
+def settle(
+    total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
+    share: float, a: Any, b: Any, middle: Any, inverse: Any,
+) -> None:  # fmt: skip
+    """Write a batch norm of z = alpha x as a x + b, and what its gradient needs: `middle`, the mean, and `inverse`.
 
     `total` and `squares` are the `moments` of x, of `count` numbers for each channel, and `share` of them goes into the
     running `mean` and `variance`, in place; with count 0 these are taken as they are. inverse = 1 / sqrt(var + eps).
     a and b are float32, the others float64, (C,).
     """
-    channels = len(alpha)
-    a, b = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    middle, inverse = np.empty(channels, np.float64), np.empty(channels, np.float64)
-    for c in range(channels):
+    for c in range(len(alpha)):
         if count:
             scale = np.float64(alpha[c])
             plain = total[c] / count
@@ -118,7 +136,6 @@ def settled(
         inverse[c] = 1.0 / np.sqrt(spread + eps)
         a[c] = gain[c] * inverse[c] * alpha[c]
         b[c] = bias[c] - middle[c] * gain[c] * inverse[c]
-    return a, b, middle, inverse
 
 
 @njit(**OPTIONS)
@@ -200,7 +217,7 @@ def enter(grad: Any, made: Any, alpha: Any, floor: Any, out: Any) -> None:
             to[r, i] = _entry(v, to)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _passed(came: Any, line: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a x + b) into `g`, for a line x of a map. Few arrays at a time: LLVM makes no vectors where it
     would have to ask of many whether they overlap, nor where a value is loaded on a condition.
@@ -259,14 +276,16 @@ def leave(grad: Any, x: Any, a: Any, b: Any, slope: Any, pad: int, k1: Any, k0: 
                 goal[i] = _entry(g[i] + k1[i] * _value(line[i]), goal)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def noted(
     total: Any, squares: Any, count: int, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float, notes: Any,
 ) -> Any:  # fmt: skip
     """Return (a, b) of `settled`, and write into `notes` (4, C), float64, all that it returns."""
-    a, b, notes[2], notes[3] = settled(total, squares, count, alpha, gain, bias, mean, variance, eps, share)
-    notes[0], notes[1] = a, b
+    a, b = np.empty(len(alpha), np.float32), np.empty(len(alpha), np.float32)
+    settle(total, squares, count, alpha, gain, bias, mean, variance, eps, share, a, b, notes[2], notes[3])
+    copied(a, notes[0])
+    copied(b, notes[1])
     return a, b
 
 
@@ -301,8 +320,9 @@ def norm_backward(
     a, b = notes[0].astype(np.float32), notes[1].astype(np.float32)
     total, products = sums_behind(grad, x, a, b, slope, 0)
     count = x.size // x.shape[3] if batch else 0
-    gains[0], k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
-    gains[1] = total
+    steep, k1, k0 = tilted(total, products, count, alpha, gain, notes[2], notes[3])
+    copied(steep, gains[0])
+    copied(total, gains[1])
     leave(grad, x, a, b, slope, 0, k1, k0, gx)
 
 

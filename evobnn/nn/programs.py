@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from evobnn.nn.elementary import OPTIONS
-from evobnn.nn.formloops import BY_VALUE, CODES, step, step_back
-from evobnn.nn.kernels import along, fold
+from evobnn.nn.apart import flat, span
+from evobnn.nn.elementary import INNER, OPTIONS
+from evobnn.nn.formloops import BY_VALUE, CODES, addresses, step, step_back
+from evobnn.nn.kept import njit
+from evobnn.nn.kernels import along, copied, fold
 
 PIECE = 2048
 """So many numbers of a map are worked on at a time: the slots of a dozen steps fill a fraction of a cache."""
@@ -25,28 +26,30 @@ _FOLDED = 32
 _ZERO = np.float32(0)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _spread(values: Any, length: int) -> Any:
     """Return (rows, length): a number of each channel, repeated along a piece; a row of nothing where there is none."""
     rows, channels = values.shape
     lines = np.empty((max(rows, 1), length), np.float32)
     for row in range(rows):
-        lines[row] = along(values[row], length // channels)
+        copied(along(values[row], length // channels), lines[row])
     return lines
 
 
-@njit(**OPTIONS)
-def compute(steps: Any, count: int, weights: Any, slots: Any, first: Any, last: Any) -> None:
-    """Fill the slots of a piece by `count` steps, from `first`, which is slot 0; the last step's is `last`."""
+@njit(**INNER)
+def compute(at: Any, steps: Any, count: int, weights: Any, slots: Any, first: Any, last: Any) -> None:
+    """Fill the slots of a piece by `count` steps, from `first`, which is slot 0; the last step's is `last`. `at` is
+    what `addresses` returns.
+    """
     n = len(first)
     for s in range(count):
-        p = first if steps[s, 1] == 0 else slots[steps[s, 1], :n]
-        q = first if steps[s, 2] == 0 else slots[steps[s, 2], :n]
-        y = last if s == len(steps) - 1 else slots[s + 1, :n]
-        step(steps[s, 0], p, q, weights[max(steps[s, 3], 0), :n], y)
+        p = first if steps[s, 1] == 0 else span(slots[steps[s, 1]], 0, n)
+        q = first if steps[s, 2] == 0 else span(slots[steps[s, 2]], 0, n)
+        y = last if s == len(steps) - 1 else span(slots[s + 1], 0, n)
+        step(at[0, steps[s, 0]], steps[s, 0], p, q, span(weights[max(steps[s, 3], 0)], 0, n), y)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _entered(piece: Any, normed: bool, gain: Any, bias: Any, room: Any) -> Any:
     """Return the program's input, a x + b for a piece x with `normed`."""
     if not normed:
@@ -57,21 +60,21 @@ def _entered(piece: Any, normed: bool, gain: Any, bias: Any, room: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def express(x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, out: Any) -> None:
+def express(x: Any, normed: bool, a: Any, b: Any, at: Any, steps: Any, parameters: Any, out: Any) -> None:
     """Write the program's value of x, or with `normed` of a x + b, into `out`, shaped as x."""
     channels = x.shape[3]
     length = max(min(PIECE, x.size) // channels, 1) * channels
-    line, to = x.reshape(-1), out.reshape(-1)
+    line, to = flat(x), flat(out)
     gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((len(steps) + 1, length), np.float32)
     for start in range(0, len(line), length):
         piece, goal = line[start : start + length], to[start : start + length]
-        compute(steps, len(steps), weights, slots, _entered(piece, normed, gain, bias, slots[0]), goal)
+        compute(at, steps, len(steps), weights, slots, _entered(piece, normed, gain, bias, slots[0]), goal)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def back_piece(
-    steps: Any, first: Any, g: Any, slope: Any, weights: Any, slots: Any, back: Any, parts: Any, goal: Any
+    at: Any, steps: Any, first: Any, g: Any, slope: Any, weights: Any, slots: Any, back: Any, parts: Any, goal: Any
 ) -> None:
     """Write into `goal` what a piece of the program hands back of g to its input, which is `first`, and add to the rows
     of `parts` what it hands back to its parameters.
@@ -81,22 +84,23 @@ def back_piece(
     """
     n, end = len(first), len(steps) - 1
     by_value = 1 if len(slope) or steps[end, 0] in BY_VALUE else 0  # else the last step's value is not needed again
-    compute(steps, end + by_value, weights, slots, first, slots[end + 1, :n])
+    compute(at, steps, end + by_value, weights, slots, first, span(slots[end + 1], 0, n))
     if len(slope):
-        g = _passed(g, slots[end + 1, :n], slope, back[end + 1, :n])
+        g = _passed(g, span(slots[end + 1], 0, n), slope, span(back[end + 1], 0, n))
     goal[:] = _ZERO
     back[1 : end + 1, :n] = _ZERO
     for s in range(end, -1, -1):
-        at, other, row = steps[s, 1], steps[s, 2], max(steps[s, 3], 0)
-        p, gp = (first, goal) if at == 0 else (slots[at, :n], back[at, :n])
-        q, gq = (first, goal) if other == 0 else (slots[other, :n], back[other, :n])
-        came_here = g if s == end else back[s + 1, :n]
-        step_back(steps[s, 0], p, q, weights[row, :n], slots[s + 1, :n], came_here, gp, gq, parts[row, :n])
+        source, other, row = steps[s, 1], steps[s, 2], max(steps[s, 3], 0)
+        p, gp = (first, goal) if source == 0 else (span(slots[source], 0, n), span(back[source], 0, n))
+        q, gq = (first, goal) if other == 0 else (span(slots[other], 0, n), span(back[other], 0, n))
+        came_here = g if s == end else span(back[s + 1], 0, n)
+        code, w, y = steps[s, 0], span(weights[row], 0, n), span(slots[s + 1], 0, n)
+        step_back(at[1, code], code, p, q, w, y, came_here, gp, gq, span(parts[row], 0, n))
 
 
 @njit(**OPTIONS)
 def express_backward(
-    grad: Any, x: Any, normed: bool, a: Any, b: Any, steps: Any, parameters: Any, slope: Any, out: Any
+    grad: Any, x: Any, normed: bool, a: Any, b: Any, at: Any, steps: Any, parameters: Any, slope: Any, out: Any
 ) -> Any:
     """Write the gradient g of the program's input into `out`, shaped as x, and return the sums of g and of g x
     (float64, (C,); 0 without `normed`) and the gradients of the parameters (float64, (P, C)).
@@ -106,7 +110,7 @@ def express_backward(
     """
     channels, end, rows = x.shape[3], len(steps) - 1, len(parameters)
     length = max(min(PIECE, x.size) // channels, 1) * channels
-    line, came, to = x.reshape(-1), grad.reshape(-1), out.reshape(-1)
+    line, came, to = flat(x), flat(grad), flat(out)
     gain, bias = along(a, length // channels), along(b, length // channels)
     weights, slots = _spread(parameters, length), np.empty((end + 2, length), np.float32)
     back = np.empty((end + 2, length), np.float32)
@@ -114,7 +118,7 @@ def express_backward(
     for start in range(0, len(line), length):
         piece, goal, g = line[start : start + length], to[start : start + length], came[start : start + length]
         first = _entered(piece, normed, gain, bias, slots[0])
-        back_piece(steps, first, g, slope, weights, slots, back, part[2:], goal)
+        back_piece(at, steps, first, g, slope, weights, slots, back, part[2:], goal)
         if normed:
             _add_up(goal, piece, part[0], part[1])
         if start // length % _FOLDED == _FOLDED - 1 or start + len(piece) == len(line):
@@ -123,7 +127,7 @@ def express_backward(
     return sums[0], sums[1], sums[2:]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _passed(came: Any, v: Any, slope: Any, g: Any) -> Any:
     """Write came slope(v) into g, and return it."""
     clip, top, fall = slope[0], slope[1], slope[2]
@@ -132,7 +136,7 @@ def _passed(came: Any, v: Any, slope: Any, g: Any) -> Any:
     return g
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _add_up(g: Any, x: Any, total: Any, products: Any) -> None:
     for i in range(len(g)):
         total[i] += g[i]
@@ -140,4 +144,4 @@ def _add_up(g: Any, x: Any, total: Any, products: Any) -> None:
         products[i] += g[i] * x[i]
 
 
-__all__ = ["CODES", "PIECE", "back_piece", "compute", "express", "express_backward"]
+__all__ = ["CODES", "PIECE", "addresses", "back_piece", "compute", "express", "express_backward"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from evobnn._room import Card, Room
-from evobnn.cli import search
 from evobnn.experiment import Session
+from evobnn.nn import compiling
+from evobnn.nn.place import NOWHERE, Place
 from tests.cli.conftest import TINY, Call
 
 
@@ -37,18 +38,21 @@ def test_the_number_of_jobs_is_explained_where_it_was_chosen(
 def test_the_first_search_says_that_it_compiles(
     evobnn: Call, stopped: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(search, "LOOPS", tmp_path)
-    told, fused = "loops  compiled first, once on this machine", ["--set", "recipe.kernels=fused"]
+    monkeypatch.setattr(compiling, "mark", lambda: tmp_path / "loops.all")
+    monkeypatch.setattr(compiling, "_CHILD", "print('0 9'); print('4 9'); print('9 9')")
+    told, fused = "loops  compiling once on this machine\nloops  compiled in 0 s\n", ["--set", "recipe.kernels=fused"]
     assert told in evobnn("evolve", *TINY, *fused).out
-    assert told not in evobnn("evolve", *TINY, "--set", "recipe.kernels=torch").out
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "layer.layer-1.py311.nbi").touch()
-    assert told not in evobnn("evolve", *TINY, *fused).out
-    (tmp_path / "other").mkdir()
-    assert search.awaits_compiling(tmp_path / "other")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    assert not search.awaits_compiling(tmp_path / "other")
+    assert "loops" not in evobnn("evolve", *TINY, "--set", "recipe.kernels=torch").out
+    (tmp_path / "loops.all").touch()
+    assert "loops" not in evobnn("evolve", *TINY, *fused).out
+
+
+def test_a_place_for_loops_that_cannot_be_is_said_once(
+    evobnn: Call, stopped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evobnn.cli.loops.place", lambda: Place(None, said=NOWHERE))
+    assert evobnn("evolve", *TINY, "--set", "recipe.kernels=fused").err.count(f"note: {NOWHERE}") == 1
+    assert NOWHERE not in evobnn("evolve", *TINY, "--set", "recipe.kernels=torch").err
 
 
 def test_a_number_that_was_asked_for_is_not(evobnn: Call, stopped: None) -> None:

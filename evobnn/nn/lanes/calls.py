@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from evobnn.nn.compiling import ready
 from evobnn.nn.lanes.geometry import Plan, plan, up
 from evobnn.nn.maps import Floats, as_array, empty, is_last, running, scales
 
@@ -71,6 +72,7 @@ def loops() -> tuple[Any, Any]:
     """Return the modules of compiled loops, of layers and of pools; imported when they are first needed, as Numba takes
     half a second.
     """
+    ready()
     from evobnn.nn.lanes import layer, pools
 
     return layer, pools
@@ -99,7 +101,7 @@ def forward(
     out = np.empty((filters, *where.goal.shape, images), np.float32) if out is None else out
     made = np.empty(out.shape, np.float32) if norm is not None and how.behind else out
     signs = np.empty((up(channels, 4), where.places * images), np.float32)
-    latent = weight.detach().numpy().reshape(filters, channels, -1)
+    latent = np.ascontiguousarray(weight.detach().numpy().reshape(filters, channels, -1))
     if norm is None:
         normed, batch, own, moments, eps, share = 0, False, (_NONE, _NONE), (_NONE, _NONE), 0.0, 0.0
     else:
@@ -108,7 +110,8 @@ def forward(
     notes = np.empty((5, max(channels, filters)))
     finite = layer.layer(
         x, latent, normed, batch, *own, *moments, eps, share, how.scaled, how.floor, np.float32(how.filler), watched,
-        where.run, where.strip, where.place, where.taps, where.goal, where.inside, signs, notes, *program, made, out,
+        where.run, where.strip, where.place, where.taps, where.goal, where.inside, signs, notes, *layer.addresses(),
+        *program, made, out,
     )  # fmt: skip
     return out, Kept(how, where, latent, normed, batch, own[0], signs, notes, program, made), bool(finite)
 
@@ -129,7 +132,8 @@ def backward(grad: Lanes, x: Lanes, slope: Floats, kept: Kept) -> tuple[Lanes, T
     gains, learned = np.empty((2, len(kept.gain)), np.float32), np.empty(program[1].shape, np.float32)
     layer.layer_backward(
         grad, x, kept.made, weight, kept.normed, kept.batch, kept.gain, slope, kept.how.floor, where.run, where.strip,
-        where.place, where.taps, where.goal, kept.signs, kept.notes, *program, gx, gw, gains, learned,
+        where.place, where.taps, where.goal, kept.signs, kept.notes, *layer.addresses(), *program, gx, gw, gains,
+        learned,
     )  # fmt: skip
     kernel = round(weight.shape[2] ** 0.5)
     return gx, torch.from_numpy(gw.reshape(*weight.shape[:2], kernel, kernel)), gains, learned

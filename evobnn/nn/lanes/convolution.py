@@ -11,12 +11,20 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from evobnn.nn.elementary import OPTIONS
+from evobnn.nn.apart import apart, at, flat, span
+from evobnn.nn.elementary import INNER
+from evobnn.nn.kept import njit
 
-SUMS = {**OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}}
+_LINE, _LINES, _MAP = (types.Array(types.float32, axes, "C") for axes in (1, 2, 4))
+_NUMBERS, _TABLE, _WEIGHTS = types.int64[::1], types.int64[:, ::1], types.float32[:, :, ::1]
+_PLAN = (types.intp, types.intp, _TABLE, _NUMBERS, _TABLE, types.boolean[:, ::1])
+_FORWARD = (_MAP, _LINE, _LINE, _WEIGHTS, _LINE, types.float32, types.float32, *_PLAN, _LINES, _MAP)
+_SPREAD = (_LINES, _WEIGHTS, _NUMBERS, types.intp, _LINES)
+_GATHER = (_LINES, _LINES, _NUMBERS, types.intp, _WEIGHTS)
+ADDING = {**INNER, "fastmath": {"contract", "nsz", "reassoc"}}
 """How loops are compiled that add up, in whichever order is quickest."""
 _BITS = 16
 _UNROLLED = 64
@@ -41,7 +49,7 @@ def _popcount(context: Any, word: Any) -> Any:
     return types.uint16(types.uint16), lambda c, builder, signature, arguments: builder.ctpop(arguments[0])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def lines(count: int, length: int) -> Any:
     """Return memory (count, length) float32 that begins where vectors want to begin."""
     whole = np.empty(count * length + 16, np.float32)
@@ -49,7 +57,7 @@ def lines(count: int, length: int) -> Any:
     return whole[skipped : skipped + count * length].reshape(count, length)
 
 
-@njit(**OPTIONS)
+@apart(*_FORWARD)
 def forward(
     x: Any, a: Any, b: Any, weight: Any, alpha: Any, floor: Any, filler: Any, run: int, strip: int, place: Any,
     taps: Any, goal: Any, inside: Any, kept: Any, out: Any,
@@ -89,11 +97,11 @@ def forward(
     for c in range(channels):
         own, gain, shift = np.uint16(1 << (c % _BITS)), a[c], b[c]
         for h in range(height):
-            row = x[c, h].reshape(-1)
+            row = flat(x[c, h])
             for w in range(0, width, strip):
                 at = place[h, w] * images
-                seen = row[w * images : w * images + length]
-                line, word = kept[c, at : at + length], bits[c // _BITS, at : at + length]
+                seen = span(row, w * images, length)
+                line, word = span(kept[c], at, length), span(bits[c // _BITS], at, length)
                 for i in range(length):
                     line[i] = np.float32(1) if seen[i] * gain + shift >= 0 else np.float32(-1)
                 for i in range(length):
@@ -105,7 +113,7 @@ def forward(
         scale = alpha[f]
         for h in range(goal.shape[0]):
             at, first = goal[h, 0] * images, h * goal.shape[1]
-            row, found = out[f, h].reshape(-1), wrong[f, at : at + stretch]
+            row, found = flat(out[f, h]), span(wrong[f], at, stretch)
             if filler == 0:
                 for w in range(goal.shape[1]):
                     most = terms + mend[f, first + w]
@@ -118,14 +126,14 @@ def forward(
                     row[i] = (floor if v <= floor else v) * scale
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _stretch(length: int, most: int) -> int:
     """Return how long the parts of a line are if it is cut into equal ones of whole vectors."""
     parts = -(-length // most)
     return -(-length // (_UNROLLED * parts)) * _UNROLLED
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _count(bits: Any, coded: Any, taps: Any, images: int, run: int, wrong: Any) -> None:
     """Write into `wrong` (filters, run * N) in how many places the signs under a filter differ from its own."""
     wide()
@@ -134,16 +142,16 @@ def _count(bits: Any, coded: Any, taps: Any, images: int, run: int, wrong: Any) 
     for start in range(0, run * images, stretch):
         length = min(stretch, run * images - start)
         for f in range(len(wrong)):
-            sums = wrong[f, start : start + length]
+            sums = span(wrong[f], start, length)
             for k in range(len(taps)):
                 base = taps[k] * images + start
                 for w in range(len(bits)):
-                    line, code = bits[w, base : base + length], coded[f, k, w]
+                    line, code = span(bits[w], base, length), coded[f, k, w]
                     for i in range(length):
                         sums[i] += _popcount(line[i] ^ code)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def signed(weight: Any) -> Any:
     """Return the signs of weights (filters, C, taps) as (filters up to a multiple of 4, taps, C up to one of 2)."""
     filters, channels, count = weight.shape
@@ -155,7 +163,7 @@ def signed(weight: Any) -> Any:
     return found
 
 
-@njit(**OPTIONS)
+@apart(*_SPREAD)
 def spread(came: Any, signs: Any, taps: Any, images: int, found: Any) -> None:
     """Write into `found` (C, places * N) what the outputs' gradients, `came` (filters, run * N), bring to inputs."""
     wide()
@@ -166,13 +174,13 @@ def spread(came: Any, signs: Any, taps: Any, images: int, found: Any) -> None:
         for c in range(0, len(found), 2):
             for k in range(len(taps)):
                 base = taps[k] * images + start
-                one, two = found[c, base : base + length], found[c + 1, base : base + length]
+                one, two = span(found[c], base, length), span(found[c + 1], base, length)
                 for f in range(0, len(came), 4):
                     v0, v1, v2, v3 = signs[f, k, c], signs[f + 1, k, c], signs[f + 2, k, c], signs[f + 3, k, c]
                     w0, w1 = signs[f, k, c + 1], signs[f + 1, k, c + 1]
                     w2, w3 = signs[f + 2, k, c + 1], signs[f + 3, k, c + 1]
-                    g0, g1 = came[f, start : start + length], came[f + 1, start : start + length]
-                    g2, g3 = came[f + 2, start : start + length], came[f + 3, start : start + length]
+                    g0, g1 = span(came[f], start, length), span(came[f + 1], start, length)
+                    g2, g3 = span(came[f + 2], start, length), span(came[f + 3], start, length)
                     for i in range(length):
                         v = one[i] + v0 * g0[i]
                         w = two[i] + w0 * g0[i]
@@ -184,7 +192,7 @@ def spread(came: Any, signs: Any, taps: Any, images: int, found: Any) -> None:
                         two[i] = w + w3 * g3[i]
 
 
-@njit(**SUMS)
+@apart(*_GATHER, **ADDING)
 def gather(came: Any, signs: Any, taps: Any, images: int, sums: Any) -> None:
     """Add to `sums` (filters, taps, C) the products of the outputs' gradients with the inputs' signs."""
     wide()
@@ -192,12 +200,12 @@ def gather(came: Any, signs: Any, taps: Any, images: int, sums: Any) -> None:
     for start in range(0, came.shape[1], stretch):
         length = min(stretch, came.shape[1] - start)
         for f in range(0, len(came), 2):
-            one, two = came[f, start : start + length], came[f + 1, start : start + length]
+            one, two = span(came[f], start, length), span(came[f + 1], start, length)
             for k in range(len(taps)):
                 base = taps[k] * images + start
                 for c in range(0, len(signs), 4):
-                    s0, s1 = signs[c, base : base + length], signs[c + 1, base : base + length]
-                    s2, s3 = signs[c + 2, base : base + length], signs[c + 3, base : base + length]
+                    s0, s1 = span(signs[c], base, length), span(signs[c + 1], base, length)
+                    s2, s3 = span(signs[c + 2], base, length), span(signs[c + 3], base, length)
                     v0 = v1 = v2 = v3 = w0 = w1 = w2 = w3 = nothing
                     for i in range(length):
                         v0 += one[i] * s0[i]
@@ -216,3 +224,7 @@ def gather(came: Any, signs: Any, taps: Any, images: int, sums: Any) -> None:
                     sums[f + 1, k, c + 1] += w1
                     sums[f + 1, k, c + 2] += w2
                     sums[f + 1, k, c + 3] += w3
+
+
+forward_at, spread_at, gather_at = at(*_FORWARD), at(*_SPREAD), at(*_GATHER)
+"""Called with its address, each does what the function of that name does."""

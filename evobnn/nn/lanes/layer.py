@@ -8,22 +8,47 @@ batch norm in `evobnn.nn.kernels`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
+from numba import types
 
-from evobnn.nn.elementary import OPTIONS
-from evobnn.nn.kernels import noted, tilted
-from evobnn.nn.lanes.convolution import SUMS, forward, gather, lines, signed, spread
+from evobnn.nn.apart import apart, at, flat, span
+from evobnn.nn.elementary import INNER, OPTIONS
+from evobnn.nn.kept import njit
+from evobnn.nn.kernels import copied, settle, tilted
+from evobnn.nn.lanes.convolution import (
+    ADDING,
+    forward,
+    forward_at,
+    gather,
+    gather_at,
+    lines,
+    signed,
+    spread,
+    spread_at,
+)
 from evobnn.nn.programs import PIECE, back_piece, compute
+from evobnn.nn.programs import addresses as forms_at
 
 FRONT, BEHIND = 1, 2
 """Where the batch norm of a layer stands; 0 is nowhere."""
 _ZERO = np.float32(0)
+_LINE, _LINES, _MAP = (types.Array(types.float32, axes, "C") for axes in (1, 2, 4))
+_TABLE, _NOTES = types.int64[:, ::1], types.float64[:, ::1]
+_MEASURED = (_MAP, types.boolean, *5 * (_LINE,), types.float64, types.float64, _NOTES, _LINE, _LINE)
+_EXPRESS = (_MAP, _LINE, _LINE, _TABLE, _TABLE, _LINES, _MAP)
+_ENTERED = (_MAP, _MAP, types.boolean, types.boolean, _LINE, types.float32, types.intp, _TABLE, _NOTES, _LINES, _LINES)
+_measured_at, _express_at, _entered_at = at(*_MEASURED), at(*_EXPRESS), at(*_ENTERED)
 
 
-@njit(**SUMS)
+FORWARD, MEASURED, EXPRESS, ENTERED, SPREAD, GATHER = range(6)
+"""Places of the `addresses` that a layer jumps to."""
+
+
+@njit(**ADDING)
 def total(line: Any) -> Any:
     """Return the sum of a line."""
     found = np.float32(0)
@@ -32,7 +57,7 @@ def total(line: Any) -> Any:
     return found
 
 
-@njit(**SUMS)
+@njit(**ADDING)
 def product(line: Any, other: Any) -> Any:
     """Return the sum of the products of two lines."""
     found = np.float32(0)
@@ -41,7 +66,7 @@ def product(line: Any, other: Any) -> Any:
     return found
 
 
-@njit(**SUMS)
+@njit(**ADDING)
 def _size(values: Any) -> Any:
     """Return the sum of |v| over an array of two dimensions."""
     found = np.float32(0)
@@ -51,54 +76,51 @@ def _size(values: Any) -> Any:
     return found
 
 
-@njit(**OPTIONS)
-def moments(x: Any) -> Any:
-    """Return (sum of x, sum of x²) over all but the channels of (C, H, W, N), float64 (C,)."""
-    channels = len(x)
-    sums, squares = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
-    for c in range(channels):
-        line = x[c].reshape(-1)
-        for start in range(0, len(line), PIECE):
-            piece = line[start : start + PIECE]
-            sums[c] += np.float64(total(piece))
-            squares[c] += np.float64(product(piece, piece))
-    return sums, squares
-
-
-@njit(**OPTIONS)
+@apart(*_MEASURED)
 def _measured(
     x: Any, batch: bool, alpha: Any, gain: Any, bias: Any, mean: Any, variance: Any, eps: float, share: float,
-    notes: Any,
-) -> Any:  # fmt: skip
-    """As `evobnn.nn.kernels.measured`."""
-    count = x.size // len(alpha) if batch else 0
-    sums, squares = moments(x) if batch else (np.zeros(len(alpha)), np.zeros(len(alpha)))
-    return noted(sums, squares, count, alpha, gain, bias, mean, variance, eps, share, notes)
+    notes: Any, a: Any, b: Any,
+) -> None:  # fmt: skip
+    """Write a batch norm of (C, H, W, N) as a x + b, and `notes`, as `evobnn.nn.kernels.measured`."""
+    channels = len(alpha)
+    count = x.size // channels if batch else 0
+    sums, squares = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
+    if batch:
+        for c in range(channels):
+            line = flat(x[c])
+            for start in range(0, len(line), PIECE):
+                piece = span(line, start, min(PIECE, len(line) - start))
+                sums[c] += np.float64(total(piece))
+                squares[c] += np.float64(product(piece, piece))
+    middle, inverse = span(notes[2], 0, channels), span(notes[3], 0, channels)
+    settle(sums, squares, count, alpha, gain, bias, mean, variance, eps, share, a, b, middle, inverse)
+    copied(a, span(notes[0], 0, channels))
+    copied(b, span(notes[1], 0, channels))
 
 
-@njit(**OPTIONS)
-def _express(x: Any, a: Any, b: Any, steps: Any, learned: Any, out: Any) -> None:
+@apart(*_EXPRESS)
+def _express(x: Any, a: Any, b: Any, forms: Any, steps: Any, learned: Any, out: Any) -> None:
     """Write the program's value of a x + b into `out`, shaped as x."""
     channels, rows, length = len(x), len(learned), min(PIECE, x.size // len(x))
     slots, weights = np.empty((len(steps) + 1, length), np.float32), np.empty((max(rows, 1), length), np.float32)
     for c in range(channels):
-        line, to = x[c].reshape(-1), out[c].reshape(-1)
+        line, to = flat(x[c]), flat(out[c])
         for row in range(rows):
             weights[row] = learned[row, c]
         for start in range(0, len(line), length):
-            piece, goal = line[start : start + length], to[start : start + length]
-            first = slots[0, : len(piece)]
+            size = min(length, len(line) - start)
+            piece, goal, first = span(line, start, size), span(to, start, size), span(slots[0], 0, size)
             for i in range(len(piece)):
                 first[i] = piece[i] * a[c] + b[c]
-            compute(steps, len(steps), weights, slots, first, goal)
+            compute(forms, steps, len(steps), weights, slots, first, goal)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _finite(x: Any, a: Any, b: Any) -> Any:
     """Return 0 where all of a x + b is finite, else NaN."""
     found = np.float32(0)
     for c in range(len(x)):
-        line = x[c].reshape(-1)
+        line = flat(x[c])
         part = np.float32(0)
         for i in range(len(line)):
             part += (line[i] * a[c] + b[c]) * _ZERO
@@ -110,7 +132,7 @@ def _finite(x: Any, a: Any, b: Any) -> Any:
 def layer(
     x: Any, weight: Any, normed: int, batch: bool, gain: Any, bias: Any, mean: Any, variance: Any, eps: float,
     share: float, scaled: bool, floor: Any, filler: Any, watched: bool, run: int, strip: int, place: Any, taps: Any,
-    goal: Any, inside: Any, kept: Any, notes: Any, steps: Any, learned: Any, y: Any, out: Any,
+    goal: Any, inside: Any, kept: Any, notes: Any, jumps: Any, forms: Any, steps: Any, learned: Any, y: Any, out: Any,
 ) -> bool:  # fmt: skip
     """Write a whole layer's output into `out`: batch norm in front or behind, expression, sign, convolution, ReLU,
     scale. Return whether all that came before a sign was finite; unless it is `watched`, nobody looks.
@@ -122,7 +144,9 @@ def layer(
         scaled: whether each filter has its mean|w| as a scale, else 1.
         notes: for `layer_backward`, to be written: (5, as many as there are channels or filters) float64: what
             `settled` returns where there is a norm, and alpha.
-        steps, learned: program and parameters (P, C) of the expression, see `evobnn.nn.programs`; no steps for none.
+        jumps: `addresses`.
+        forms, steps, learned: addresses of the forms, program and parameters (P, C) of the expression, see
+            `evobnn.nn.programs`; no steps for none.
         y: as `out`; the convolution for `layer_backward` where the norm is behind, else not used.
     """
     filters, channels = weight.shape[0], weight.shape[1]
@@ -130,54 +154,66 @@ def layer(
     if scaled:
         for f in range(filters):
             alpha[f] = _size(weight[f]) / (weight.shape[2] * channels)
-    notes[4, :filters] = alpha
+    copied(alpha, span(notes[4], 0, filters))
     a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     if normed == FRONT:
-        a, b = _measured(x, batch, a, gain, bias, mean, variance, eps, share, notes[:4, :channels])
+        _measured_at(jumps[MEASURED], x, batch, a, gain, bias, mean, variance, eps, share, notes, a, b)
     entering = x
     if len(steps):
         entering = np.empty(x.shape, np.float32)
-        _express(x, a, b, steps, learned, entering)
+        _express_at(jumps[EXPRESS], x, a, b, forms, steps, learned, entering)
         a[:], b[:] = 1, 0
     finite = not watched or _finite(entering, a, b) == 0
     if normed == BEHIND:
         plain, least = np.ones(filters, np.float32), np.float32(-np.inf)
-        forward(entering, a, b, weight, plain, least, filler, run, strip, place, taps, goal, inside, kept, y)
-        a, b = _measured(y, batch, alpha, gain, bias, mean, variance, eps, share, notes[:4, :filters])
+        forward_at(
+            jumps[FORWARD], entering, a, b, weight, plain, least, filler, run, strip, place, taps, goal, inside, kept, y
+        )
+        a, b = np.empty(filters, np.float32), np.empty(filters, np.float32)
+        _measured_at(jumps[MEASURED], y, batch, alpha, gain, bias, mean, variance, eps, share, notes, a, b)
         for f in range(filters):
-            line, to = y[f].reshape(-1), out[f].reshape(-1)
+            line, to = flat(y[f]), flat(out[f])
             for i in range(len(line)):
                 to[i] = line[i] * a[f] + b[f]
     else:
-        forward(entering, a, b, weight, alpha, floor, filler, run, strip, place, taps, goal, inside, kept, out)
+        forward_at(
+            jumps[FORWARD], entering, a, b, weight, alpha, floor, filler, run, strip, place, taps, goal, inside, kept,
+            out,
+        )  # fmt: skip
     return finite
 
 
-@njit(**OPTIONS)
+@apart(*_ENTERED)
 def _entered(
     grad: Any, made: Any, behind: bool, batch: bool, gain: Any, floor: Any, images: int, goal: Any, notes: Any,
     gains: Any, came: Any,
 ) -> None:  # fmt: skip
     """Write the gradient of the convolution's sums into the places of the outputs in `came`, which are 0."""
     filters, rows, width = grad.shape[0], goal.shape[0], goal.shape[1] * images
-    alpha = notes[4, :filters].astype(np.float32)
+    alpha = np.empty(filters, np.float32)
+    copied(span(notes[4], 0, filters), alpha)
     if behind:
         sums, products = np.zeros(filters, np.float64), np.zeros(filters, np.float64)
         for f in range(filters):
-            g, y = grad[f].reshape(-1), made[f].reshape(-1)
+            g, y = flat(grad[f]), flat(made[f])
             for start in range(0, len(g), PIECE):
-                sums[f] += np.float64(total(g[start : start + PIECE]))
-                products[f] += np.float64(product(g[start : start + PIECE], y[start : start + PIECE]))
+                size = min(PIECE, len(g) - start)
+                part = span(g, start, size)
+                sums[f] += np.float64(total(part))
+                products[f] += np.float64(product(part, span(y, start, size)))
         count = grad.size // filters if batch else 0
-        gains[0], k1, k0 = tilted(sums, products, count, alpha, gain, notes[2, :filters], notes[3, :filters])
-        gains[1] = sums
+        steep, k1, k0 = tilted(
+            sums, products, count, alpha, gain, span(notes[2], 0, filters), span(notes[3], 0, filters)
+        )
+        copied(steep, gains[0])
+        copied(sums, gains[1])
     else:
         k1 = k0 = alpha
     for f in range(filters):
         a, tilt, shift = np.float32(notes[0, f]), k1[f], k0[f]
         for h in range(rows):
             at = goal[h, 0] * images
-            g, y, to = grad[f, h].reshape(-1), made[f, h].reshape(-1), came[f, at : at + width]
+            g, y, to = flat(grad[f, h]), flat(made[f, h]), span(came[f], at, width)
             if behind:
                 for i in range(width):
                     to[i] = a * g[i] + shift + tilt * y[i]
@@ -186,7 +222,7 @@ def _entered(
                     to[i] = g[i] * alpha[f] if y[i] > floor else _ZERO
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
     """Write came slope(a v + b) into g."""
     clip, top, fall = slope[0], slope[1], slope[2]
@@ -199,8 +235,8 @@ def _sloped(came: Any, v: Any, a: Any, b: Any, slope: Any, g: Any) -> None:
 @njit(**OPTIONS)
 def layer_backward(
     grad: Any, x: Any, made: Any, weight: Any, normed: int, batch: bool, gain: Any, slope: Any, floor: Any, run: int,
-    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, steps: Any, learned: Any, gx: Any, gw: Any,
-    gains: Any, gl: Any,
+    strip: int, place: Any, taps: Any, goal: Any, kept: Any, notes: Any, jumps: Any, forms: Any, steps: Any,
+    learned: Any, gx: Any, gw: Any, gains: Any, gl: Any,
 ) -> None:  # fmt: skip
     """Write the gradients of `layer`'s input and weights into gx and gw, those of the norm into `gains`, those of the
     expression's parameters into `gl`, shaped as `learned`.
@@ -216,17 +252,18 @@ def layer_backward(
     signs = signed(weight)
     came, found = lines(len(signs), run * images), lines(signs.shape[2], kept.shape[1])
     came[:] = 0
-    _entered(grad, made, normed == BEHIND, batch, gain, floor, images, goal, notes, gains, came)
+    _entered_at(jumps[ENTERED], grad, made, normed == BEHIND, batch, gain, floor, images, goal, notes, gains, came)
     sums = np.zeros((len(signs), len(taps), len(kept)), np.float32)
-    spread(came, signs, taps, images, found)
-    gather(came, kept, taps, images, sums)
+    spread_at(jumps[SPREAD], came, signs, taps, images, found)
+    gather_at(jumps[GATHER], came, kept, taps, images, sums)
     for f in range(filters):
         for c in range(channels):
             for k in range(len(taps)):
                 gw[f, c, k] = sums[f, k, c]
     a, b = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     if normed == FRONT:
-        a[:], b[:] = notes[0, :channels], notes[1, :channels]
+        copied(span(notes[0], 0, channels), a)
+        copied(span(notes[1], 0, channels), b)
     length, strips = height * width * images, strip * images
     behind, products = np.zeros(channels, np.float64), np.zeros(channels, np.float64)
     part = np.empty(length, np.float32)
@@ -238,34 +275,69 @@ def layer_backward(
         for h in range(height):
             for w in range(0, width, strip):
                 at, to = place[h, w] * images, (h * width + w) * images
-                part[to : to + strips] = found[c, at : at + strips]
-        line, goal_line = x[c].reshape(-1), gx[c].reshape(-1)
+                copied(span(found[c], at, strips), span(part, to, strips))
+        line, goal_line = flat(x[c]), flat(gx[c])
         if len(steps):
             for row in range(rows):
                 weights[row] = learned[row, c]
                 gl[row, c] = 0
         for start in range(0, length, piece):
-            seen, g = line[start : start + piece], goal_line[start : start + piece]
+            size = min(piece, length - start)
+            seen, g, came_here = span(line, start, size), span(goal_line, start, size), span(part, start, size)
             if len(steps):
-                first = slots[0, : len(seen)]
-                for i in range(len(seen)):
+                first = span(slots[0], 0, size)
+                for i in range(size):
                     first[i] = seen[i] * a[c] + b[c]
                 parts[:] = 0
-                back_piece(steps, first, part[start : start + piece], slope, weights, slots, back, parts, g)
+                back_piece(forms, steps, first, came_here, slope, weights, slots, back, parts, g)
                 for row in range(rows):
-                    gl[row, c] += total(parts[row, : len(seen)])
+                    gl[row, c] += total(span(parts[row], 0, size))
             else:
-                _sloped(part[start : start + piece], seen, a[c], b[c], slope, g)
+                _sloped(came_here, seen, a[c], b[c], slope, g)
             if normed == FRONT:
                 behind[c] += np.float64(total(g))
                 products[c] += np.float64(product(g, seen))
     if normed == FRONT:
         ones = np.ones(channels, np.float32)
         count = x.size // channels if batch else 0
-        gains[0], k1, k0 = tilted(behind, products, count, ones, gain, notes[2, :channels], notes[3, :channels])
-        gains[1] = behind
+        steepness, k1, k0 = tilted(
+            behind, products, count, ones, gain, span(notes[2], 0, channels), span(notes[3], 0, channels)
+        )
+        copied(steepness, gains[0])
+        copied(behind, gains[1])
         for c in range(channels):
-            line, to_line = x[c].reshape(-1), gx[c].reshape(-1)
+            line, to_line = flat(x[c]), flat(gx[c])
             steep, tilt, shift = a[c], k1[c], k0[c]
             for i in range(length):
                 to_line[i] = steep * to_line[i] + shift + tilt * line[i]
+
+
+PARTS = (forward, _measured, _express, _entered, spread, gather)
+"""What a layer jumps to, in the order of the numbers above."""
+
+_WEIGHTS, _JUMPS, _COUNT = types.float32[:, :, ::1], types.int64[::1], types.int64
+_PLAN = (_COUNT, _COUNT, _TABLE, _JUMPS, _TABLE)
+SIGNATURES = (
+    (
+        layer,
+        (
+            *(_MAP, _WEIGHTS, _COUNT, types.boolean, *4 * (_LINE,), types.float64, types.float64, types.boolean),
+            *(types.float32, types.float32, types.boolean, *_PLAN, types.boolean[:, ::1], _LINES, _NOTES),
+            *(_JUMPS, _TABLE, _TABLE, _LINES, _MAP, _MAP),
+        ),
+    ),
+    (
+        layer_backward,
+        (
+            *(*3 * (_MAP,), _WEIGHTS, _COUNT, types.boolean, _LINE, _LINE, types.float32, *_PLAN, _LINES, _NOTES),
+            *(_JUMPS, _TABLE, _TABLE, _LINES, _MAP, _WEIGHTS, _LINES, _LINES),
+        ),
+    ),
+)
+"""With what Python calls them."""
+
+
+@cache
+def addresses() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the addresses that a layer jumps to, by number, and those of the forms; compiled here if need be."""
+    return np.array([part.address for part in PARTS]), forms_at()

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import types
 
-from evobnn.nn.elementary import OPTIONS
+from evobnn.nn.apart import flat, span
+from evobnn.nn.elementary import INNER, OPTIONS
+from evobnn.nn.kept import njit
+from evobnn.nn.kernels import copied
 
 _BLOCK = 16
 
@@ -27,7 +30,7 @@ def swapped(x: Any, out: Any) -> None:
                         out[b, p, a] = x[a, p, b]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _span(size: int, stride: int, shift: int) -> Any:
     """Return the first output of a line, and the first behind, whose neighbour at `shift` lies in the line."""
     first, behind = 0, -(-size // stride)
@@ -38,11 +41,11 @@ def _span(size: int, stride: int, shift: int) -> Any:
     return first, behind
 
 
-@njit(**OPTIONS)
-def _neighbours(height: int, width: int, stride: int) -> Any:
-    """Return whose neighbours lie inside a map, (rows, 4): number of an output pixel, that of its neighbour in the
-    input, for how many pixels in a row that goes on side by side, and which of 3x3 it is; by rows of outputs and, in
-    each, neighbour by neighbour.
+@njit(**INNER)
+def _neighbours(height: int, width: int, stride: int, images: int) -> Any:
+    """Return whose neighbours lie inside a map, (rows, 4): where an output pixel is in a line, where its neighbour in
+    the input, for how many numbers that goes on side by side, and which of 3x3 it is; by rows of outputs and, in each,
+    neighbour by neighbour.
     """
     outputs = -(-width // stride)
     found, count = np.empty((9 * -(-height // stride) * outputs, 4), np.int64), 0
@@ -53,8 +56,9 @@ def _neighbours(height: int, width: int, stride: int) -> Any:
                 low, high = _span(width, stride, shift)
                 step = max(high - low, 1) if stride == 1 else 1
                 for ox in range(low, high, step):
-                    found[count, 0], found[count, 1] = oy * outputs + ox, iy * width + ox * stride + shift
-                    found[count, 2], found[count, 3] = step, k
+                    found[count, 0] = (oy * outputs + ox) * images
+                    found[count, 1] = (iy * width + ox * stride + shift) * images
+                    found[count, 2], found[count, 3] = step * images, k
                     count += 1
     return found[:count]
 
@@ -67,14 +71,15 @@ def greatest(x: Any, stride: int, out: Any, which: Any) -> None:
     channels, height, width, images = x.shape
     out[:] = -np.inf
     which[:] = 4
-    pairs = _neighbours(height, width, stride) * np.array([images, images, images, 1])
+    pairs = _neighbours(height, width, stride, images)
     for c in range(channels):
-        line, best, found = x[c].reshape(-1), out[c].reshape(-1), which[c].reshape(-1)
-        for to, at, length, k in pairs:
-            _keep(line[at : at + length], np.uint8(k), best[to : to + length], found[to : to + length])
+        line, best, found = flat(x[c]), flat(out[c]), flat(which[c])
+        for n in range(len(pairs)):
+            to, at, length, k = pairs[n, 0], pairs[n, 1], pairs[n, 2], np.uint8(pairs[n, 3])
+            _keep(span(line, at, length), k, span(best, to, length), span(found, to, length))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _keep(seen: Any, k: Any, best: Any, found: Any) -> None:
     for i in range(len(best)):
         v, most = seen[i], best[i]
@@ -88,14 +93,15 @@ def greatest_backward(grad: Any, stride: int, which: Any, gx: Any) -> None:
     """Write the gradient of `greatest`'s input into gx."""
     channels, height, width, images = gx.shape
     gx[:] = 0
-    pairs = _neighbours(height, width, stride) * np.array([images, images, images, 1])
+    pairs = _neighbours(height, width, stride, images)
     for c in range(channels):
-        came, found, goal = grad[c].reshape(-1), which[c].reshape(-1), gx[c].reshape(-1)
-        for to, at, length, k in pairs:
-            _hand(came[to : to + length], np.uint8(k), found[to : to + length], goal[at : at + length])
+        came, found, goal = flat(grad[c]), flat(which[c]), flat(gx[c])
+        for n in range(len(pairs)):
+            to, at, length, k = pairs[n, 0], pairs[n, 1], pairs[n, 2], np.uint8(pairs[n, 3])
+            _hand(span(came, to, length), k, span(found, to, length), span(goal, at, length))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _hand(came: Any, k: Any, found: Any, goal: Any) -> None:
     for i in range(len(goal)):
         goal[i] += came[i] if found[i] == k else np.float32(0)
@@ -106,11 +112,12 @@ def mean(x: Any, stride: int, out: Any) -> None:
     """Write the mean over those of 3x3 that lie inside the map into `out` (C, H', W', N)."""
     channels, height, width, images = x.shape
     out[:] = 0
-    pairs = _neighbours(height, width, stride) * images
+    pairs = _neighbours(height, width, stride, images)
     for c in range(channels):
-        line, goal = x[c].reshape(-1), out[c].reshape(-1)
-        for to, at, length, _ in pairs:
-            _add(line[at : at + length], goal[to : to + length])
+        line, goal = flat(x[c]), flat(out[c])
+        for n in range(len(pairs)):
+            to, at, length = pairs[n, 0], pairs[n, 1], pairs[n, 2]
+            _add(span(line, at, length), span(goal, to, length))
         _shared(out[c], stride, height, width)
 
 
@@ -119,16 +126,18 @@ def mean_backward(grad: Any, stride: int, gx: Any) -> None:
     """Write the gradient of `mean`'s input into gx."""
     channels, height, width, images = gx.shape
     gx[:] = 0
-    pairs = _neighbours(height, width, stride) * images
+    came = np.empty(grad.shape[1:], np.float32)
+    pairs = _neighbours(height, width, stride, images)
     for c in range(channels):
-        came = grad[c].copy()
+        copied(flat(grad[c]), flat(came))
         _shared(came, stride, height, width)
-        line, goal = came.reshape(-1), gx[c].reshape(-1)
-        for to, at, length, _ in pairs:
-            _add(line[to : to + length], goal[at : at + length])
+        line, goal = flat(came), flat(gx[c])
+        for n in range(len(pairs)):
+            to, at, length = pairs[n, 0], pairs[n, 1], pairs[n, 2]
+            _add(span(line, to, length), span(goal, at, length))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _shared(pixels: Any, stride: int, height: int, width: int) -> None:
     """Divide each of (H', W', N) by how many of 3x3 around it lie inside the map."""
     for oy in range(pixels.shape[0]):
@@ -138,13 +147,13 @@ def _shared(pixels: Any, stride: int, height: int, width: int) -> None:
             _scale(pixels[oy, ox], np.float32(1) / np.float32(rows * columns))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _add(seen: Any, to: Any) -> None:
     for i in range(len(to)):
         to[i] += seen[i]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _scale(line: Any, factor: Any) -> None:
     for i in range(len(line)):
         line[i] *= factor
@@ -167,7 +176,7 @@ def halved(x: Any, out: Any) -> None:
                         _add(x[c, 2 * oy + j, 2 * ox + i], to)
                 _scale(to, np.float32(1) / np.float32(rows * columns))
     for c in range(channels, len(out)):
-        out[c] = out[c % channels]
+        copied(flat(out[c % channels]), flat(out[c]))
 
 
 @njit(**OPTIONS)
@@ -180,8 +189,21 @@ def halved_backward(grad: Any, gx: Any) -> None:
         for oy in range(grad.shape[1]):
             for ox in range(grad.shape[2]):
                 rows, columns = min(2, height - 2 * oy), min(2, width - 2 * ox)
-                came[:] = grad[c, oy, ox]
+                copied(grad[c, oy, ox], came)
                 _scale(came, np.float32(1) / np.float32(rows * columns))
                 for j in range(rows):
                     for i in range(columns):
                         _add(came, gx[c % channels, 2 * oy + j, 2 * ox + i])
+
+
+_MAP, _WHICH = types.float32[:, :, :, ::1], types.uint8[:, :, :, ::1]
+SIGNATURES = (
+    (swapped, 2 * (types.float32[:, :, ::1],)),
+    (greatest, (_MAP, types.int64, _MAP, _WHICH)),
+    (greatest_backward, (_MAP, types.int64, _WHICH, _MAP)),
+    (mean, (_MAP, types.int64, _MAP)),
+    (mean_backward, (_MAP, types.int64, _MAP)),
+    (halved, (_MAP, _MAP)),
+    (halved_backward, (_MAP, _MAP)),
+)
+"""With what Python calls them."""
