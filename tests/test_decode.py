@@ -147,8 +147,10 @@ def test_weights_are_plus_minus_one_number_per_filter(scale):
         network(torch.randn(2, 2, 16, 16))
     filters = [weight.flatten(1).abs().unique(dim=1) for _, weight, _ in seen.convolutions[1:]]  # the stem is first
     assert len(filters) == sum(isinstance(module, BinaryConv2d) for module in network.modules())
-    assert all(values.shape[1] == 1 for values in filters)
-    assert all(bool((values == 1.0).all()) is (scale == "none") for values in filters)
+    assert all(bool((values == 1.0).all()) and values.shape[1] == 1 for values in filters)  # the scale stands behind
+    alphas = [module.parts()[1] for module in network.modules() if isinstance(module, BinaryConv2d)]
+    assert all((alpha is None) is (scale == "none") for alpha in alphas)
+    assert all(alpha is None or alpha.shape[1:] == (1, 1, 1) for alpha in alphas)
 
 
 @pytest.mark.parametrize("skip", ["free", "published", "none"])

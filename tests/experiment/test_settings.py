@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,43 @@ def test_text_that_is_not_toml_and_files_that_are_not_there(tmp_path: Path) -> N
         load(tmp_path / "latin.toml")
     with pytest.raises(ExperimentError):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "kernels"),
+    [
+        ({}, "fused"),
+        ({"dataset": {"name": "mnist"}, "network": {"macro": "resnet", "width": 8, "skip": "none", "stem": 1}}, "torch"),
+        (
+            {
+                "dataset": {"name": "mnist", "size": 14},
+                "network": {"macro": "resnet", "width": 8, "skip": "none", "stem": 1},
+            },
+            "fused",
+        ),
+        ({"dataset": {"name": "npz"}}, "fused"),
+        ({"network": {"macro": "cpnas", "skip": "none", "stem": 1}}, "torch"),
+    ],
+)
+def test_kernels_auto_are_settled_by_shape_and_processor(
+    table: dict[str, Any], kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = sys.modules["evobnn.nn.quickest"]
+    monkeypatch.setattr(found, "no_compiler", lambda: "")
+    monkeypatch.setattr(found.platform, "machine", lambda: "x86_64")
+    said = read({**table, "recipe": {"kernels": "auto"}})
+    assert said.recipe.kernels == kernels
+    assert read(tomllib.loads(to_text(said))) == said
+    monkeypatch.setattr(found.platform, "machine", lambda: "arm64")
+    assert read({**table, "recipe": {"kernels": "auto"}}).recipe.kernels == "torch"
+
+
+@pytest.mark.parametrize("held", ["SSE41", "avx2", "AVX512_CORE"])
+def test_precision_auto_is_float32_where_the_library_is_held_below_bfloat16(
+    held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", held)
+    assert read({"recipe": {"precision": "auto"}}).recipe.precision == "fp32"
 
 
 def test_precision_auto_is_settled_when_the_experiment_is_read() -> None:

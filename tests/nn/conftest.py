@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evobnn.nn.quickest import no_compiler
+
+LOOPS = ("counted", "expressed", "fused", "kept", "lanes", "lanes_pools")
+collect_ignore = [f"test_{name}.py" for name in LOOPS] if no_compiler() else []
+"""Tests of the compiled loops, which `make test-portable` leaves out where it hides Numba, and says so."""
+
 
 @pytest.fixture(autouse=True)
 def _one_thread():

@@ -20,6 +20,7 @@ from evobnn.nn.cost import COUNTERS, NetworkCost, count, profile
 from evobnn.nn.hollow import hollow_twin, run_empty, unfilled
 from evobnn.nn.layers import BinaryConv2d
 from evobnn.nn.quantise import WEIGHTS_QUANTISERS
+from evobnn.nn.quickest import no_compiler
 from tests.nn.test_cost import example
 from tests.test_fitness import SETTINGS, bench_of
 
@@ -81,6 +82,7 @@ def test_shapes_at_odd_sizes_are_those_of_the_meta_device(
     assert agree(bench, 3, monkeypatch)
 
 
+@pytest.mark.skipif(bool(no_compiler()), reason="a bench of fused kernels needs Numba")
 def test_counting_imports_next_to_nothing_and_no_kernels() -> None:
     code = """
 import sys

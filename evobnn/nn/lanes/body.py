@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from evobnn.nn.blocks import CellBlock
 from evobnn.nn.lanes.calls import Lanes, lanes_of, tensor_of
-from evobnn.nn.lanes.steps import Step, step_of
+from evobnn.nn.lanes.steps import LayerStep, Step, step_of
 
 MOST_PIXELS = 256
 """Of a map: beyond, a library's convolution is quicker."""
@@ -175,11 +175,13 @@ class Body:
             before = before[1], len(self.reads) - 1 if alive else before[1]
         self.steps = [step for cell in self.cells for step in cell.steps()]
         self.parameters = tuple(one for step in self.steps for one in step.parameters)
+        self._layers = any(isinstance(step, LayerStep) for step in self.steps)
 
     def ready(self, x: Tensor) -> bool:
-        """Tell whether a map can be sent through."""
+        """Tell whether a map can be sent through; without a layer nobody has said that it is to go this way."""
         return (
-            x.device.type == "cpu"
+            self._layers
+            and x.device.type == "cpu"
             and x.dtype == torch.float32
             and len(x) > 0
             and x.shape[2] * x.shape[3] <= MOST_PIXELS
