@@ -21,6 +21,7 @@ from evobnn import parallel
 from evobnn._room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
 from evobnn.errors import DeviceError, ExperimentError
 from evobnn.parallel import LOST, Outcome, Workers, default_jobs, room
+from tests.conftest import end_workers
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +80,12 @@ def deafness(_: int) -> tuple[bool, bool]:
     """Return whether SIGINT is ignored here, and whether it was held back since before this process began."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN, signal.SIGINT in held
+
+
+@pytest.fixture(autouse=True)
+def cold() -> None:
+    """No test here begins with the workers of another file."""
+    end_workers()
 
 
 @pytest.fixture
