@@ -9,8 +9,14 @@ import pytest
 
 from evobnn.cli.compare import budget_of, named
 from evobnn.errors import ExperimentError
+from evobnn.studies import statistics
 from tests.cli.conftest import TINY, Call
 from tests.studies.toytable import toy_experiment, toy_table
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 100)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pytest
 from evobnn.cli.entry import run
 from evobnn.errors import ExperimentError, SearchError
 from evobnn.evolution import Halving
-from evobnn.experiment import session
+from evobnn.experiment import derived, session
 from evobnn.experiment.session import FRESH, RUNGS, Progress, Session
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.setup import Options, create, make_bench
@@ -71,7 +71,9 @@ def folder(tiny: Experiment, jobs: list[Job], tmp_path: Path) -> Path:
 def trained(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A really trained run, by one job, in one go. Not to be written to."""
     folder = create(halved(tiny), Options(jobs=1), tmp_path_factory.mktemp("trained"))
-    Session(folder, Options(jobs=1)).proceed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(derived, "save_front", lambda *given: None)
+        Session(folder, Options(jobs=1)).proceed()
     return folder
 
 
@@ -253,6 +255,7 @@ def test_files_between_rungs_save_time_and_decide_nothing(
         return real(path, training)
 
     monkeypatch.setattr(evaluation, "load_trunk", damaging)
+    monkeypatch.setattr(derived, "save_front", lambda *given: None)
     epochs = epochs_trained(monkeypatch)
     if how == "unwritable":
         (folder / RUNGS).write_text("no folder")
