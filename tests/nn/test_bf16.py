@@ -216,8 +216,9 @@ def test_gradients_are_rounded_twice(stride, dilation, groups, padding, scale, r
     assert ((found[0][1] - found[1][1]).abs() <= weights_bound * weight_bound).all()
     assert (found[1][0] != 0).any()
     assert (found[1][1] != 0).any()
-    # and close in the sense in which people say so: the directions agree
+    # and close in the sense in which people say so: lengths and directions agree
     for ours, theirs in zip(*found, strict=True):
+        assert (ours - theirs).norm() <= 2**-6 * theirs.norm()
         assert torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) > 1 - 1e-4
 
 
