@@ -83,9 +83,12 @@ def deafness(_: int) -> tuple[bool, bool]:
 
 
 @pytest.fixture(autouse=True)
-def cold() -> None:
-    """No test here begins with the workers of another file."""
+def cold() -> Iterator[None]:
+    """No test here begins with the workers of another file, or deaf to Ctrl-C, as what a shell runs behind it is."""
     end_workers()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
