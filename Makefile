@@ -8,9 +8,13 @@ BENCH ?= $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/be
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+EXTRAS := notebooks
+READY_EXTRAS := $(VENV)/.installed-extras
+# Kept, whatever the shell says: without it each of the many interpreters that tests start compiles the sources anew.
+BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help evolve test test-slow check notebooks published bench clean
+.PHONY: help evolve test test-slow test-extras check notebooks published bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +23,14 @@ evolve: $(READY)  ## run a search, the default one or as ARGS says: make evolve 
 	@$(BIN)/evobnn evolve $(ARGS)
 
 test: $(READY)  ## run the tests that take seconds, a core each; ARGS goes to pytest, SPREAD= is for one process
-	@$(BIN)/python -m pytest -m "not slow" $(SPREAD) $(ARGS)
+	@$(BYTECODE) $(BIN)/python -m pytest -m "not slow and not extras" $(SPREAD) $(ARGS)
 
 test-slow: $(READY)  ## run the tests that take minutes; ARGS goes to pytest
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BYTECODE) $(BIN)/python -m pytest -m "slow and not extras" $(ARGS)
+
+test-extras: $(READY_EXTRAS)  ## install the extras, run the tests that need them and name each; ARGS goes to pytest
+	@echo "With the extras: $(EXTRAS)"
+	@$(BYTECODE) $(BIN)/python -m pytest -m extras -v $(ARGS)
 
 check: $(READY)  ## lint, format, types, import rules
 	@$(BIN)/ruff check .
@@ -30,7 +38,7 @@ check: $(READY)  ## lint, format, types, import rules
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
 
-notebooks: $(READY)  ## execute the notebooks again, in place
+notebooks: $(READY_EXTRAS)  ## execute the notebooks again, in place
 	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 published: $(READY)  ## write populations/published/ anew, from the constants of the spaces
@@ -56,4 +64,12 @@ $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --upgrade pip
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@
+
+empty :=
+comma := ,
+$(READY_EXTRAS): $(READY)
+	@echo "Installing the extras into $(VENV) (once): $(EXTRAS) ..."
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt \
+	  -e ".[dev,$(subst $(empty) $(empty),$(comma),$(EXTRAS))]"
 	@touch $@

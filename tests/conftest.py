@@ -79,3 +79,25 @@ def miniature(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tables") / "mini"
     made(folder)
     return folder
+
+
+def end_workers() -> None:
+    """End what `warm_workers` left running, if anything."""
+    from joblib.externals.loky import reusable_executor
+
+    if reusable_executor._executor is not None:
+        reusable_executor._executor.shutdown(wait=True, kill_workers=True)
+
+
+@pytest.fixture(scope="session")
+def _pool() -> Iterator[None]:
+    yield
+    end_workers()
+
+
+@pytest.fixture
+def warm_workers(_pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the workers of this test to the next that asks for as many: each imports torch and loads compiled loops."""
+    from evobnn.parallel import Workers
+
+    monkeypatch.setattr(Workers, "close", Workers._drop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from evobnn.parallel import Workers
 from evobnn.records import Status
 from evobnn.snapshot import read_generations
 from evobnn.spaces import key
+from tests.conftest import end_workers
 
 CODE = '''
 import torch
@@ -80,14 +82,17 @@ PLAIN = EDGES.replace("conv7", "conv3")
 GOOD = f"normal[{EDGES}] reduction[{PLAIN}] @normal = mul(softsign(x), cos(x)) @reduction = bump(x)"
 
 
-@pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """A module of the user's own, on the path of this process and so of workers started from it."""
-    (tmp_path / "my_layers.py").write_text(CODE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    module = importlib.import_module("my_layers")
-    yield module
-    monkeypatch.delitem(__import__("sys").modules, "my_layers")
+    end_workers()  # they would not know the path
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "my_layers.py").write_text(CODE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield importlib.import_module("my_layers")
+    del sys.modules["my_layers"]
+    end_workers()
 
 
 @pytest.fixture
@@ -95,6 +100,7 @@ def bench(outside: ModuleType, tiny: Experiment) -> Bench:
     return make_bench(tiny, Options(jobs=1, additions=outside.mine))
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_a_search_by_two_workers_finds_trains_and_resumes_what_the_user_added(
     outside: ModuleType, tiny: Experiment, tmp_path: Path
 ) -> None:
@@ -123,6 +129,7 @@ def test_a_search_by_two_workers_finds_trains_and_resumes_what_the_user_added(
         Session(folder, Options(jobs=1, generations=2)).proceed()
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_workers_give_the_value_that_this_process_gives(bench: Bench) -> None:
     jobs = [Job(bench, GOOD, seed) for seed in (1, 2, 3)]
     with Workers(2) as workers:

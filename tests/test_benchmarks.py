@@ -25,6 +25,7 @@ from evobnn.training.optimiser import make_optimiser
 from tests.cli.conftest import DRAWING, TINY
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
+SMALL = ("--set", "network.width=4", "--set", "network.cells=2", "--set", "network.reductions=1")
 
 Load = Callable[[str], Any]
 
@@ -179,7 +180,7 @@ def test_precisions_are_compared_on_the_same_genomes_and_seeds(
 ) -> None:
     precision, path = load("bench_precision"), tmp_path / "told.json"
     monkeypatch.setattr(precision, "RESAMPLED", 5)
-    settings = ["--set", "dataset.train_limit=64", "--set", "recipe.epochs=1", "--set", "network.width=4"]
+    settings = ["--set", "dataset.train_limit=64", "--set", "recipe.epochs=1", *SMALL]
     precision.main(["--genomes", "4", "--seeds", "2", "--jobs", "1", "--json", str(path), *settings])
     (row,) = json.loads(path.read_text())["rows"]
     assert np.shape(row["fp32"]) == np.shape(row["bf16"]) == (4, 2)
@@ -200,7 +201,7 @@ def test_heirs_are_compared_with_themselves_alone(
 ) -> None:
     inheritance, path = load("bench_inheritance"), tmp_path / "told.json"
     monkeypatch.setattr(inheritance, "RESAMPLED", 5)
-    settings = ["--set", "dataset.train_limit=64", "--set", "recipe.epochs=2", "--set", "network.width=4"]
+    settings = ["--set", "dataset.train_limit=64", "--set", "recipe.epochs=2", *SMALL]
     shorter = ["--heir", "recipe.epochs=1", "--steps", "2"]
     inheritance.main(["--genomes", "3", "--seeds", "2", "--jobs", "1", "--json", str(path), *settings, *shorter])
     (row,) = json.loads(path.read_text())["rows"]

@@ -71,6 +71,7 @@ def test_it_names_its_run_and_no_machine(path: Path) -> None:
     assert str(ROOT) not in text
 
 
+@pytest.mark.extras
 @each_notebook
 def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nbclient import NotebookClient

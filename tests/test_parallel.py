@@ -22,6 +22,7 @@ from evobnn._processes import EvobnnWarning
 from evobnn._room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
 from evobnn.errors import DeviceError, ExperimentError
 from evobnn.parallel import LOST, Outcome, Workers, default_jobs, room
+from tests.conftest import end_workers
 
 ROOT = Path(__file__).parent.parent
 
@@ -80,6 +81,15 @@ def deafness(_: int) -> tuple[bool, bool]:
     """Return whether SIGINT is ignored here, and whether it was held back since before this process began."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN, signal.SIGINT in held
+
+
+@pytest.fixture(autouse=True)
+def cold() -> Iterator[None]:
+    """No test here begins with the workers of another file, or deaf to Ctrl-C, as what a shell runs behind it is."""
+    end_workers()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

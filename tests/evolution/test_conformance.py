@@ -83,8 +83,8 @@ def test_the_number_asked_for_is_a_constant_of_the_strategy(
     name: str, population: int, children: int, tiny_space: Space
 ) -> None:
     strategy = made(name, population, children=children)
-    steps = stepped(started(tiny_space, strategy), Noisy(NKLandscape(tiny_space), failing=0.3), 7)
-    assert [len(step.results) for step in steps] == [strategy.first] + [strategy.batch] * 7
+    steps = stepped(started(tiny_space, strategy), Noisy(NKLandscape(tiny_space), failing=0.3), 4)
+    assert [len(step.results) for step in steps] == [strategy.first] + [strategy.batch] * 4
 
 
 @each
@@ -110,7 +110,7 @@ def test_nothing_is_measured_twice_and_everyone_is_in_the_space(name: str, tiny_
 @pytest.mark.parametrize("failing", [0.5, 0.8])
 def test_failures_never_survive(name: str, failing: float, tiny_space: Space) -> None:
     search = started(tiny_space, made(name, 20), repeats=2)
-    steps = stepped(search, Noisy(NKLandscape(tiny_space), failing=failing), 8)
+    steps = stepped(search, Noisy(NKLandscape(tiny_space), failing=failing), 5)
     bad: set[int] = set()
     for step in steps:
         bad |= {r.request.individual.id for r in step.results if r.evaluation.status is not Status.OK}
@@ -165,7 +165,7 @@ def test_any_number_of_objectives_or_a_clear_error(name: str, objectives: tuple[
         text = str(error)
         assert name in text and ", got " in text and all(part in text for part in objectives), text
         return
-    steps = stepped(search, Noisy(NKLandscape(tiny_space)), 6)
+    steps = stepped(search, Noisy(NKLandscape(tiny_space)), 3)
     assert all(list(values) == list(objectives) for _, values, _ in steps[-1].survivors)
 
 
@@ -200,7 +200,7 @@ def test_the_front_of_all_that_was_seen_gets_better(name: str, tiny_space: Space
     for seed in range(3):
         landscape = NKLandscape(tiny_space, seed)
         search = Search(tiny_space, made(name), ("error", "ops"), seed, repeats=1, bounds=landscape.bounds)
-        errors = [[r.evaluation.objectives["error"] for r in step.results] for step in stepped(search, landscape, 20)]
+        errors = [[r.evaluation.objectives["error"] for r in step.results] for step in stepped(search, landscape, 10)]
         gains.append(min(errors[0]) - min(map(min, errors)))
     assert len(gains) == 3
     assert min(gains) >= 0.0

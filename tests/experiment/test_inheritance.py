@@ -237,6 +237,7 @@ def test_cut_off_at_any_result_nothing_is_repeated_and_nothing_changes(
     assert looked >= 6
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_two_jobs_after_a_cut_leave_the_same_bytes(
     started: Path, trained: Path, proceed: Proceed, decisive: Decisive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ from evobnn.experiment.session import FRESH, Session
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.setup import Options, create
 from evobnn.fitness import Job
-from evobnn.parallel import LOST
+from evobnn.parallel import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import read_generations, read_journal
 from tests.experiment.conftest import toy
@@ -47,13 +47,15 @@ def once_each(folder: Path) -> int:
     return len(done)
 
 
-def test_two_jobs_in_one_go_and_another_hash_seed_give_the_same_bytes(
-    tiny: Experiment, stopped: Path, finished: Path, decisive: Decisive, spawn: Spawn, tmp_path: Path
+@pytest.mark.usefixtures("warm_workers")
+def test_two_jobs_and_one_go_with_another_hash_seed_give_the_same_bytes(
+    tiny: Experiment, stopped: Path, finished: Path, proceed: Proceed, decisive: Decisive, spawn: Spawn, tmp_path: Path
 ) -> None:
     """`stopped` and `finished` came from this process, by one job, in two goes."""
     two, one = (create(tiny, Options(jobs=1), tmp_path, tmp_path / name) for name in ("two", "one"))
-    processes = [spawn(two, 2, 3, PYTHONHASHSEED="1"), spawn(one, 1, 6, PYTHONHASHSEED="2")]
-    assert [ended(process) for process in processes] == ["", ""]
+    process = spawn(one, 1, 6, PYTHONHASHSEED="2")
+    assert proceed(two, jobs=2, generations=3) == []
+    assert ended(process) == ""
     assert decisive(two) == decisive(stopped)
     assert decisive(one) == decisive(finished)
     assert (len(decisive(two)), len(decisive(one))) == (3 + 4, 3 + 7)
@@ -96,7 +98,7 @@ def killed(spawn: Spawn, folder: Path, jobs: int, rng: random.Random) -> bool:
     return alive
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_leave_no_trace(
     tiny: Experiment,
     stopped: Path,
@@ -126,17 +128,31 @@ def deadly(job: Job) -> Evaluation:
     return toy(job)
 
 
+@pytest.mark.parametrize("how", ["said", pytest.param("killed", marks=pytest.mark.slow)])
 def test_a_worker_killed_in_the_middle_costs_only_its_evaluation(
-    tiny: Experiment, quick: Any, proceed: Proceed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny: Experiment, quick: Any, proceed: Proceed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
 ) -> None:
+    """What is said is what `test_parallel.py` sees of workers that are really killed."""
     alone, folder = (create(tiny, Options(jobs=1), tmp_path, tmp_path / name) for name in ("alone", "folder"))
     proceed(alone, generations=0)
     whole = read_generations(alone)[0][0].results
     victim = next(n for n, r in enumerate(whole) if r.evaluation.status is Status.OK)
-    monkeypatch.setenv(VICTIM, str(quick.jobs[victim].seed))
-    monkeypatch.setenv(PARENT, str(os.getpid()))
-    monkeypatch.setattr(session, "run_job", deadly)
-    proceed(folder, jobs=2, generations=0)
+    seed = quick.jobs[victim].seed
+    if how == "killed":
+        monkeypatch.setenv(VICTIM, str(seed))
+        monkeypatch.setenv(PARENT, str(os.getpid()))
+        monkeypatch.setattr(session, "run_job", deadly)
+        proceed(folder, jobs=2, generations=0)
+    else:
+        real = Workers.run
+
+        def losing(workers: Workers, function: Any, payloads: Any) -> Any:
+            for outcome in real(workers, function, payloads):
+                lost = payloads[outcome.index].seed == seed
+                yield Outcome(outcome.index, None, LOST) if lost else outcome
+
+        monkeypatch.setattr(Workers, "run", losing)
+        proceed(folder, generations=0)
     results = read_generations(folder)[0][0].results
     assert results[victim].evaluation == Evaluation(Status.ERROR, message=LOST)
     assert [r for n, r in enumerate(results) if n != victim] == [r for n, r in enumerate(whole) if n != victim]

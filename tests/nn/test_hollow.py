@@ -56,7 +56,7 @@ def agree(bench: Bench, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
 @pytest.mark.parametrize("name", list(SETTINGS))
 def test_counts_are_those_of_the_meta_device(tiny: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     space, network, choice = SETTINGS[name]
-    assert agree(bench_of(tiny, space, network, **choice), 4, monkeypatch)
+    assert agree(bench_of(tiny, space, network, **choice), 3, monkeypatch)
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_two_hundred_counts_are_those_of_the_meta_device(tiny: Any, name: str, m
 def test_counts_of_every_kind_of_weight(tiny: Any, scale: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = bench_of(tiny, "joint", {"scale": scale, "width": 4})
     recipe = replace(bench.protocol.recipe, precision=precision, shift=precision == "bf16")
-    assert agree(replace(bench, protocol=replace(bench.protocol, recipe=recipe)), 3, monkeypatch)
+    assert agree(replace(bench, protocol=replace(bench.protocol, recipe=recipe)), 2, monkeypatch)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 9), (64, 33)])

@@ -258,6 +258,13 @@ def test_words_say_what_the_numbers_are():
 FILES = ("results.jsonl", "report.json", "report.md", "curves.png")
 
 
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Write what would be drawn instead of drawing it, but where the picture is looked at: that takes the most time."""
+    if not any(word in request.node.name for word in ("picture", "number_of_jobs")):
+        monkeypatch.setattr(module, "save_curves", lambda path, bands: path.write_text(repr(bands)))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
 
@@ -267,6 +274,7 @@ def question(toy: Experiment) -> Question:
     return Question(toy, (PARTS["joint"], PARTS["topology"], PARTS["expressions"]), 3, 48)
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_a_comparison_is_the_same_for_any_number_of_jobs(question: Question, tmp_path: Path, monkeypatch: Any):
     monkeypatch.setattr(module, "CHUNK", 1)
     told: list[tuple[str, int, int]] = []

@@ -142,6 +142,7 @@ def test_a_row_is_what_evaluate_says_of_the_same_genome_and_seed(miniature: Path
     assert looped == 4
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_two_workers_make_the_same_table(miniature: Path, tmp_path: Path) -> None:
     table = made(tmp_path / "two", jobs=2)
     assert (

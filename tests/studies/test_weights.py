@@ -129,6 +129,7 @@ def test_scores_that_do_not_differ_are_no_ranking(monkeypatch: pytest.MonkeyPatc
         compare_weights(EXPERIMENT, HERE, 4, 2, 2)
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_a_tiny_study_is_the_same_with_two_workers() -> None:
     one, two = (compare_weights(EXPERIMENT, Options(jobs=jobs), 5, 2, 2) for jobs in (1, 2))
     assert one == two
