@@ -10,11 +10,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 EXTRAS := notebooks
 READY_EXTRAS := $(VENV)/.installed-extras
+# What holds oneDNN, PyTorch and Numba to less than this processor has, set by set (commas join what goes together);
+# the last hides Numba, and with it the tests of its loops are left out.
+HELD := ONEDNN_MAX_CPU_ISA=SSE41 ONEDNN_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=DEFAULT ATEN_CPU_CAPABILITY=default \
+  NUMBA_CPU_NAME=generic ONEDNN_MAX_CPU_ISA=AVX2,ATEN_CPU_CAPABILITY=avx2,NUMBA_CPU_NAME=haswell \
+  PYTHONPATH=tests/without_numba
+PORTABLE := tests/nn tests/test_decode.py tests/test_conformance.py tests/experiment/test_session_real.py
 # Kept, whatever the shell says: without it each of the many interpreters that tests start compiles the sources anew.
 BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help evolve test test-slow test-extras check notebooks published bench clean
+.PHONY: help evolve test test-slow test-extras test-portable check notebooks published bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +37,13 @@ test-slow: $(READY)  ## run the tests that take minutes; ARGS goes to pytest
 test-extras: $(READY_EXTRAS)  ## install the extras, run the tests that need them and name each; ARGS goes to pytest
 	@echo "With the extras: $(EXTRAS)"
 	@$(BYTECODE) $(BIN)/python -m pytest -m extras -v $(ARGS)
+
+test-portable: $(READY)  ## run the tests of networks and a search as other processors would, and without Numba
+	@for held in $(HELD); do \
+	  echo; echo "With $$held"; \
+	  env $$(echo $$held | tr , ' ') $(BYTECODE) $(BIN)/python -m pytest -m "not slow and not extras" \
+	    $(SPREAD) $(PORTABLE) $(ARGS) || failed="$$failed $$held"; \
+	done; if [ -n "$$failed" ]; then echo "Failed with:$$failed"; exit 1; fi
 
 check: $(READY)  ## lint, format, types, import rules
 	@$(BIN)/ruff check .

@@ -161,7 +161,7 @@ def _precision() -> Finding:
     if precision == "bf16":
         why = "this processor multiplies bfloat16 in hardware"
     else:
-        why = "torch finds neither AVX-512 BF16 nor AMX in this processor, and bfloat16 would be slower"
+        why = "torch finds neither AVX-512 BF16 nor AMX in this processor, or may not use it; bfloat16 would be slower"
     return Finding(f"auto means {precision}: {why}", {"auto": precision, "why": why})
 
 
@@ -201,7 +201,7 @@ def fused_is_right(precision: str) -> bool:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         slow = binary_layer(8, 8, 3, site, ConvStyle("minus_one", precision=precision))
-        images = torch.randn(4, 8, 6, 6)
+        images = torch.randn(4, 8, 6, 6).contiguous(memory_format=torch.channels_last)
     fast = copy.deepcopy(slow)
     fuse(fast)
     found = []

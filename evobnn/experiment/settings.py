@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,9 +28,6 @@ from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import LATER, Recipe
 
 FORMAT = 1
-
-WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
-"""Values of ONEDNN_MAX_CPU_ISA at which oneDNN leaves the processor's bfloat16 alone."""
 
 
 @dataclass(frozen=True)
@@ -326,11 +322,16 @@ def quickest_kernels(experiment: Experiment) -> str:
 
 
 def native_precision() -> str:
-    """Return `bf16` where this processor multiplies bfloat16 in hardware, and oneDNN may, else `fp32`."""
-    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16:
-        return "fp32"
+    """Return `bf16` where this processor multiplies bfloat16 in hardware, and oneDNN makes use of it, else `fp32`."""
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return "bf16" if any(check is not None and check() for check in checks) else "fp32"
+    there = any(check is not None and check() for check in checks)
+    return "bf16" if there and _onednn_takes_bf16() else "fp32"
+
+
+def _onednn_takes_bf16() -> bool:
+    """Tell whether oneDNN convolves in bfloat16 here; it may be held below that, see ONEDNN_MAX_CPU_ISA."""
+    there = torch._C._has_mkldnn
+    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError
@@ -199,11 +200,17 @@ def test_text_that_is_not_toml_and_files_that_are_not_there(tmp_path: Path) -> N
         load(tmp_path)
 
 
+RESNET = {"macro": "resnet", "width": 8, "skip": "none", "stem": 1}
+
+
 @pytest.mark.parametrize(
     ("table", "kernels"),
     [
         ({}, "fused"),
-        ({"dataset": {"name": "mnist"}, "network": {"macro": "resnet", "width": 8, "skip": "none", "stem": 1}}, "torch"),
+        (
+            {"dataset": {"name": "mnist"}, "network": {"macro": "resnet", "width": 8, "skip": "none", "stem": 1}},
+            "torch",
+        ),
         (
             {
                 "dataset": {"name": "mnist", "size": 14},
@@ -228,11 +235,13 @@ def test_kernels_auto_are_settled_by_shape_and_processor(
     assert read({**table, "recipe": {"kernels": "auto"}}).recipe.kernels == "torch"
 
 
-@pytest.mark.parametrize("held", ["SSE41", "avx2", "AVX512_CORE"])
-def test_precision_auto_is_float32_where_the_library_is_held_below_bfloat16(
-    held: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("processor", "library"), [(False, True), (True, False)])
+def test_precision_auto_is_float32_without_instructions_for_bfloat16(
+    processor: bool, library: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", held)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: processor, raising=False)
+    monkeypatch.setattr(settings, "_onednn_takes_bf16", lambda: library)
     assert read({"recipe": {"precision": "auto"}}).recipe.precision == "fp32"
 
 

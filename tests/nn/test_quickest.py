@@ -72,5 +72,3 @@ print(no_compiler(), from_table(preset_table("digits"), "here").recipe.kernels, 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=hidden)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "no Numba;torch;True"
-
-
