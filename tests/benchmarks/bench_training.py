@@ -37,10 +37,11 @@ REFERENCE = "d09b9c1aaae79b8a46fbc6c18a02f9d2fca18d7b95baa49b3b24caffa44663cc"
 VARIANTS = {
     "fp32 torch": ("fp32", "torch"),
     "fp32 fused": ("fp32", "fused"),
+    "fp32 auto": ("fp32", "auto"),
     "bf16 torch": ("bf16", "torch"),
     "bf16 fused": ("bf16", "fused"),
 }
-"""Precision and kernels by name."""
+"""Precision and kernels by name; `auto` is what the rule of `evobnn.nn.quickest` takes, with which the line ends."""
 
 CHANNELS = (16, 36, 64, 144, 512)
 """Of 3x3 convolutions with 144, 324, 576, 1,296 and 4,608 terms."""
@@ -113,7 +114,7 @@ def steps_row(name: str, case: Case, variant: str, blocks: int, steps: int) -> d
     rates = [steps * case.batch / median(wall for wall, _ in times) for times in (found.reference, found.rival)]
     print(
         f"{name:<9} {variant:<11} {rates[0]:>10.1f} {rates[1]:>10.1f}   {found.ratio()!s:<24}"
-        f" {kept[0]:>7.1f} {kept[1]:>7.1f}",
+        f" {kept[0]:>7.1f} {kept[1]:>7.1f}" + (f"  {ours.recipe.kernels}" if variant.endswith("auto") else ""),
         flush=True,
     )
     told = {"case": name, "variant": variant, "batch": case.batch, "steps": steps}
@@ -179,10 +180,13 @@ def wrong_share(channels: int, precision: str, kernels: str) -> float:
 
 def exactness_rows() -> list[dict[str, Any]]:
     """Print and return which share of sums is wrong, by terms and variant."""
-    print(f"\nsums that differ from integer arithmetic, 90 % ones\n{'terms':>7}  " + "  ".join(VARIANTS))
+    print(
+        f"\nsums that differ from integer arithmetic, 90 % ones\n{'terms':>7}  "
+        + "  ".join(one for one, how in VARIANTS.items() if "auto" not in how)
+    )
     rows = []
     for channels in CHANNELS:
-        shares = {variant: wrong_share(channels, *how) for variant, how in VARIANTS.items()}
+        shares = {variant: wrong_share(channels, *how) for variant, how in VARIANTS.items() if "auto" not in how}
         print(f"{9 * channels:>7}  " + "  ".join(f"{share:>10.1%}" for share in shares.values()), flush=True)
         rows.append({"case": "exactness", "terms": 9 * channels, "wrong": shares})
     return rows

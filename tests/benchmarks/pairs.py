@@ -14,6 +14,7 @@ from evobnn.data import DatasetSpec, open_split, prepare
 from evobnn.data.batches import Tensors, epoch_batches, normalise, to_tensors
 from evobnn.decode import Surround, decode
 from evobnn.genome import parse_genome
+from evobnn.nn.quickest import AUTO, quickest
 from evobnn.spaces import Choice, Template, gaaf, joint
 from evobnn.training import Loop, Recipe
 from evobnn.training.optimiser import prepare_step
@@ -135,6 +136,7 @@ class Ours:
     """evobnn's network with evobnn's step: `Loop`'s, as a search takes it."""
 
     def __init__(self, case: Case, feed: Tensors, precision: str, kernels: str) -> None:
+        kernels = quickest(case.template.macro, case.template.width, case.shape[1]) if kernels == AUTO else kernels
         self.recipe = replace(case.recipe, precision=precision, kernels=kernels)
         network = decoded(case, precision, kernels).to(feed.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
