@@ -180,10 +180,8 @@ def wrong_share(channels: int, precision: str, kernels: str) -> float:
 
 def exactness_rows() -> list[dict[str, Any]]:
     """Print and return which share of sums is wrong, by terms and variant."""
-    print(
-        f"\nsums that differ from integer arithmetic, 90 % ones\n{'terms':>7}  "
-        + "  ".join(one for one, how in VARIANTS.items() if "auto" not in how)
-    )
+    exact = {variant: how for variant, how in VARIANTS.items() if "auto" not in how}
+    print(f"\nsums that differ from integer arithmetic, 90 % ones\n{'terms':>7}  " + "  ".join(exact))
     rows = []
     for channels in CHANNELS:
         shares = {variant: wrong_share(channels, *how) for variant, how in exact.items()}
