@@ -37,6 +37,16 @@ def test_the_import_contract_has_the_same_levels():
         assert {name for name, at in stated.items() if at == level} == set(names)
 
 
+def test_extras_that_are_named_can_be_installed():
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    named = {
+        name
+        for path in [*(ROOT / "evobnn").rglob("*.py"), ROOT / "README.md"]
+        for name in re.findall(r"evobnn\[(\w+)\]", path.read_text(encoding="utf-8"))
+    }
+    assert {"fast", "cluster"} <= named <= extras
+
+
 def test_the_table_of_files_is_what_a_run_writes():
     section = DESIGN.split("## 5.")[1].split("## 6.")[0]
     named = {re.sub(r"\d{4}", "NNNN", name) for name in re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)}

@@ -31,6 +31,7 @@ from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.order import load, run_longest_first
 from evobnn.experiment.outlook import MOST_RESCORED, Outlook
 from evobnn.experiment.room import room_for
+from evobnn.experiment.settings import slow_precision
 from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment, wants_loops
 from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, Stretch, run_job
@@ -161,12 +162,15 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(lock(self.folder))
             search = self._restored()
+            started = time.monotonic()
+            slow = "" if self.table else slow_precision(self.experiment.recipe.precision, self.options.device)
+            if slow:
+                self.say(slow)
             if self._compiles:
                 compiling.prepare(self._compiled)
             append_start(self.folder, self._start())
             self._journal = Journal(self.folder / "journal.jsonl")
             stack.enter_context(self._workers)
-            started = time.monotonic()
             budget = self.options.budget
             self._until = math.inf if budget is None else started + budget
 

@@ -10,7 +10,7 @@ import hashlib
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,14 @@ from evobnn.errors import EvobnnError, RunError, SearchError, message
 from evobnn.experiment import Options
 from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.pace import Pace
+from evobnn.experiment.settings import slow_precision
 from evobnn.final.folder import CURVE, WEIGHTS, Line, SeedFolder, read_result, seed_folder, write_result
 from evobnn.final.result import SeedResult, result_of
 from evobnn.final.settings import TRAINING, FinalSettings, is_training, open_settings, to_text
 from evobnn.final.setup import workplace
+from evobnn.fitness import SUMS
 from evobnn.snapshot import append_start, lock, new_folder, read_starts, write_bytes, write_text
-from evobnn.training import Course, Diverged, checkpoint
+from evobnn.training import Course, Diverged, Recipe, checkpoint
 from evobnn.training.matching import first_difference
 
 
@@ -123,6 +125,9 @@ class FinalSession:
         with lock(self.folder):
             self._check_start()
             append_start(self.folder, self._start())
+            slow = slow_precision(self._first.precision, self.options.device)
+            if slow:
+                self.say(slow)
             for number in self.settings.seeds:
                 if not seed_folder(self.folder, number).trained:
                     self._train(number)
@@ -215,10 +220,18 @@ class FinalSession:
         for name in ("versions", "device"):
             if begun.get(name) != now[name]:
                 self.say(f"begun with {name} {begun.get(name)}, now {now[name]}: not bit for bit the same any more.")
+        if begun.get("sums") != now.get("sums"):
+            self.say("begun with sums of ±alpha, now ±1 is added up exactly: not bit for bit the same any more.")
+
+    @property
+    def _first(self) -> Recipe:
+        return self.settings.plan.stages[0].recipe
 
     def _start(self) -> dict[str, Any]:
         data_dir, device = self.options.data_dir, self.options.device
+        exact = replace(self.place.bench.protocol, recipe=self._first).adds_up_scaled
         return {
+            **({"sums": SUMS[0]} if exact else {}),
             "settings": hashlib.sha256((self.folder / TRAINING).read_bytes()).hexdigest()[:16],
             "data": self.place.prepared.fingerprint,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -77,14 +77,14 @@ class Protocol:
                     del said[part][name]
         if self.additions:
             said["additions"] = self.additions.described()
-        if self.sums == SUMS[0] and self._adds_up_scaled:
+        if self.sums == SUMS[0] and self.adds_up_scaled:
             said["sums"] = self.sums
         versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]
         text = json.dumps([said, versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
-    def _adds_up_scaled(self) -> bool:
+    def adds_up_scaled(self) -> bool:
         """Whether some layer with scaled weights is computed module by module in float32, where `sums` matter: grouped
         convolutions and operations of a user's own always are.
         """

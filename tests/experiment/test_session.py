@@ -19,7 +19,7 @@ import torch
 from evobnn.analysis import load_run
 from evobnn.cli import checks
 from evobnn.errors import DeviceError, ExperimentError, GenomeError, RunError, SearchError
-from evobnn.experiment import derived, session, setup
+from evobnn.experiment import derived, session, settings, setup
 from evobnn.experiment.derived import fresh_scores
 from evobnn.experiment.session import FRESH, Progress, Session
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
@@ -335,6 +335,17 @@ def test_a_run_of_scaled_sums_is_read_and_not_resumed_and_says_why(
     assert len(load_run(folder).front()) >= 1
     checks.show(folder)
     assert "it was made with sums of ±alpha" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("native", ["fp32", "bf16"])
+def test_bfloat16_by_name_is_said_to_be_slow_where_it_is(
+    native: str, tiny: Experiment, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "native_precision", lambda: native)
+    experiment = replace(tiny, recipe=replace(tiny.recipe, precision="bf16"))
+    options, heard = Options(jobs=1, generations=0), []
+    Session(create(experiment, options, tmp_path), options, say=heard.append).proceed()
+    assert any("no instructions for bfloat16" in sentence for sentence in heard) is (native == "fp32")
 
 
 @pytest.mark.parametrize("change", ["seed = 1", "horizon = 6"])

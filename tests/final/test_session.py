@@ -197,6 +197,17 @@ def test_other_versions_are_said(begun: Path) -> None:
     assert "begun with versions" in sentence and "1.0" in sentence
 
 
+def test_sums_of_before_are_said(begun: Path) -> None:
+    """As a training begun when scaled weights were added up; here they are scaled, in PyTorch's operations."""
+    proceed(begun)
+    path = begun / "starts.jsonl"
+    row = json.loads(path.read_text())
+    assert row.pop("sums") == "exact"
+    path.write_text(json.dumps(row) + "\n")
+    (sentence,) = proceed(begun)[1]
+    assert "begun with sums of ±alpha" in sentence
+
+
 def test_one_writer(begun: Path) -> None:
     with lock(begun), pytest.raises(RunError, match="another process"):
         proceed(begun)
