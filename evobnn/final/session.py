@@ -33,7 +33,7 @@ from evobnn.final.settings import TRAINING, FinalSettings, is_training, open_set
 from evobnn.final.setup import workplace
 from evobnn.fitness import SUMS
 from evobnn.snapshot import append_start, lock, new_folder, read_starts, write_bytes, write_text
-from evobnn.training import Course, Diverged, Recipe, checkpoint
+from evobnn.training import Course, Diverged, checkpoint
 from evobnn.training.matching import first_difference
 
 
@@ -125,7 +125,7 @@ class FinalSession:
         with lock(self.folder):
             self._check_start()
             append_start(self.folder, self._start())
-            slow = slow_precision(self._first.precision, self.options.device)
+            slow = slow_precision(self.settings.plan.stages[0].recipe.precision, self.options.device)
             if slow:
                 self.say(slow)
             for number in self.settings.seeds:
@@ -223,13 +223,10 @@ class FinalSession:
         if begun.get("sums") != now.get("sums"):
             self.say("begun with sums of ±alpha, now ±1 is added up exactly: not bit for bit the same any more.")
 
-    @property
-    def _first(self) -> Recipe:
-        return self.settings.plan.stages[0].recipe
-
     def _start(self) -> dict[str, Any]:
         data_dir, device = self.options.data_dir, self.options.device
-        exact = replace(self.place.bench.protocol, recipe=self._first).adds_up_scaled
+        protocol, stages = self.place.bench.protocol, self.settings.plan.stages
+        exact = any(replace(protocol, recipe=stage.recipe).adds_up_scaled for stage in stages)
         return {
             **({"sums": SUMS[0]} if exact else {}),
             "settings": hashlib.sha256((self.folder / TRAINING).read_bytes()).hexdigest()[:16],

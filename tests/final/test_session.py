@@ -198,7 +198,7 @@ def test_other_versions_are_said(begun: Path) -> None:
 
 
 def test_sums_of_before_are_said(begun: Path) -> None:
-    """As a training begun when scaled weights were added up; here they are scaled, in PyTorch's operations."""
+    """As a training with scaled weights, in PyTorch's operations, that was begun when these were added up."""
     proceed(begun)
     path = begun / "starts.jsonl"
     row = json.loads(path.read_text())
