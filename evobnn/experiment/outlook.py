@@ -39,18 +39,36 @@ class Outlook:
         self._first, self._batch, self._total = strategy.first, strategy.batch, total
         self._recipe, self._halving, self._rescore = experiment.recipe, experiment.halving, experiment.noise.rescore
         self._typical = math.nan
+        self._taken: dict[str, list[float]] = {}
+        self._fresh = 1.0
         self._spans: list[float] = []
         self._asked = self._sent = self._first
         self._generation = (math.nan, 0, self._first)  # span, batches and trainings of the last one
 
     def units(self, request: Request, epochs: int, load: float) -> float:
-        """Return the size of a training to a rung (0: to its end) whose network computes `load` in an epoch."""
+        """Return the size of a training to a rung (0: to its end) whose network computes `load` in an epoch: that of
+        the same network's whole training where there was one, else by what it computes.
+        """
+        if request.repeat and not epochs and request.individual.key in self._taken:
+            return self.whole(request.individual.key, load)
         last = epochs or self._recipe.epochs
         rungs: Sequence[int] = self._halving.rungs if self._halving.covers(request) else ()
         before = max((rung for rung in rungs if rung < last), default=0)
         branch = self._recipe.length - self._recipe.epochs
         share = (last - before + branch) / self._recipe.length
         return units_of(load, self._typical, share) * (2 if request.twin else 1)
+
+    def whole(self, key: str, load: float) -> float:
+        """Return the size of a whole training of a network: the mean of those that there were, else by its load."""
+        taken = self._taken.get(key)
+        return math.fsum(taken) / len(taken) if taken else units_of(load, self._typical)
+
+    def ended(self, request: Request, size: float, seconds: float | None, now: float) -> None:
+        """Note that a training of the batch has ended; what was done in a single go says how long the next one takes."""
+        self.pace.ended(size, seconds, now)
+        unit = self.pace.per_unit()
+        if seconds is not None and unit > 0.0 and not (self._halving.rungs and self._halving.covers(request)):
+            self._taken.setdefault(request.individual.key, []).append(seconds / unit)
 
     def begin(self, jobs: Sequence[tuple[Request, int, float]], now: float) -> list[float]:
         """Note that these are sent (request, rung, load), and return the size of each."""
@@ -80,7 +98,7 @@ class Outlook:
         Arguments:
             generation: being evaluated.
             found: evaluations of it that are done.
-            front: loads of the members of the archive's front; None before there is one.
+            front: sizes of the members of the archive's front; None before there is one.
             climbing: how many new genomes are trained to which rung; (0, 0) for none or to the end.
             room: seconds until no further generation is begun.
         """
@@ -95,9 +113,8 @@ class Outlook:
         if math.isfinite(room) and each > 0.0 and count:
             count = min(count, max(0, math.ceil((room - here) / each)))
         fresh = (members(len(front)) if front is not None else min(FRONT, self._first)) * self._rescore
-        loads = [load for load in front or () if load > 0.0]
-        size = units_of(math.fsum(loads) / len(loads), self._typical) if loads else 1.0
-        ahead = later + count * span + makespan([size] * fresh, self.pace.workers)
+        self._fresh = math.fsum(front) / len(front) if front else 1.0
+        ahead = later + count * span + makespan([self._fresh] * fresh, self.pace.workers)
         before = self._first + (generation - 1) * self._batch if generation else 0
         planned = before + self._asked + count * self._batch + fresh
         return before + found, planned, self.pace.seconds(ahead, steps + count * batches + bool(fresh))
@@ -119,7 +136,7 @@ class Outlook:
         known = (settled + asked) // max(1, self._rescore)
         guessed = members(known) - known if not settled else 0
         more = round((seen * lucky + (1.0 - seen) * guessed) * self._rescore)
-        left = self.pace.seconds(more / self.pace.workers, bool(more))
+        left = self.pace.seconds(more * self._fresh / self.pace.workers, bool(more))
         return before + settled + found, before + settled + asked + more, left
 
     def _later(self, count: int, rung: int) -> tuple[float, int]:

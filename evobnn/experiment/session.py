@@ -123,7 +123,7 @@ class Session:
         self._attempts: dict[Place, int] = {}
         self._outlook = Outlook(self.experiment, 1 if self.table else self.jobs, self.total)
         self._loads: dict[str, float] = {}
-        self._front_loads: list[float] | None = None
+        self._front: list[float] | None = None
         self._fresh: dict[int, Rescored] = {}
         self._luck = (0.0, 0)
         self._until = math.inf
@@ -329,7 +329,7 @@ class Session:
             take(index, evaluation)
             now = time.monotonic()
             took = None if outcome.value is None else now - before if self.table else evaluation.seconds
-            self._outlook.pace.ended(sizes[outcome.index], took, now)
+            self._outlook.ended(requests[index], sizes[outcome.index], took, now)
             before = now
             tell()
         return found
@@ -379,7 +379,7 @@ class Session:
         """Report progress."""
         if purpose == "search":
             room = self._until - time.monotonic()
-            done, planned, left = self._outlook.search(generation, found, self._front_loads, climbing, room)
+            done, planned, left = self._outlook.search(generation, found, self._front, climbing, room)
         else:
             done, planned, left = self._outlook.rescore(generation, self._settled, found, asked, *self._luck)
         log: Mapping[str, Any] = self.generations[-1].log if self.generations else {}
@@ -420,10 +420,10 @@ class Session:
         write_derived(self.folder, self.generations, {})
 
     def _follow_front(self) -> None:
-        """Note what the networks on the archive's front compute: they are the ones to be measured on fresh seeds."""
+        """Note how long the networks on the archive's front train: they are the ones to be measured on fresh seeds."""
         who = _individuals(self.generations)
         front = [who[number] for number in unconfirmed(self.generations, {})] if self.experiment.noise.rescore else []
-        self._front_loads = [self._load(Request(one, FRESH)) for one in front]
+        self._front = [self._outlook.whole(one.key, self._load(Request(one, FRESH))) for one in front]
 
     def _rescore(self) -> None:
         """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it.

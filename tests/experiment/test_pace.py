@@ -95,39 +95,44 @@ def simulated(
         free = [now] * workers
         ends = []
         for place in sorted(range(len(jobs)), key=lambda place: -sizes[place]):
-            share = sizes[place] / units_of(jobs[place][2], outlook._typical)
+            whole_size = units_of(jobs[place][2], outlook._typical)
+            share = 1.0 if jobs[place][0].repeat else sizes[place] / whole_size
             seconds = share * (2.0 + jobs[place][2]) * rng.uniform(0.8, 1.25) + (start if begun < workers else 0.0)
             begun += 1
             heapify(free)
             ends.append((free[0] + seconds, place, seconds))
             heapreplace(free, free[0] + seconds)
         for number, (now, place, seconds) in enumerate(sorted(ends), 1):
-            outlook.pace.ended(sizes[place], seconds, now)
+            outlook.ended(jobs[place][0], sizes[place], seconds, now)
             yield number, seconds
         now += between
 
-    def request(repeat: int = 0) -> Request:
-        return Request(Individual(0, "x", "k", "random", ()), repeat)
+    def request(key: str, repeat: int = 0) -> Request:
+        return Request(Individual(0, "x", key, "random", ()), repeat)
 
     generation, front = 0, None
+    whole: list[tuple[float, str]] = []
     while generation <= experiment.horizon and (generation == 0 or now < until):
         count = strategy.batch if generation else strategy.first
         outlook.asked(count)
-        loads = [rng.uniform(0.5, 8.0) / (1 + generation / 8) for _ in range(count)]
+        loads = [(rng.uniform(0.5, 8.0) / (1 + generation / 8), f"{generation}/{n}") for n in range(count)]
         done = 0
         for rung in (*halving.rungs[:-1], 0):
             kept = halving.kept(len(loads)) if rung else 0
-            for number, _ in trained([(request(), rung, one) for one in loads]):
+            for number, _ in trained([(request(key), rung, load) for load, key in loads]):
                 found = done + max(0, number - kept)
                 climbing = (len(loads), rung) if rung else (0, 0)
                 yield now, *outlook.search(generation, found, front, climbing, until - now)
+            whole += [] if rung else loads
             done, loads = done + len(loads) - kept, sorted(loads)[:kept]
         outlook.committed()
-        front = [rng.uniform(0.5, 6.0) for _ in range(6)]
+        best = rng.sample(whole, min(8, len(whole)))
+        front = [outlook.whole(key, load) for load, key in best[:6]]
         generation += 1
     settled = 0
     for some in (6, 2):
-        jobs = [(request(FRESH), 0, 3.0)] * (some * experiment.noise.rescore)
+        chosen = best[:6] if some == 6 else best[-2:]
+        jobs = [(request(key, FRESH + n), 0, load) for load, key in chosen for n in range(experiment.noise.rescore)]
         for number, _ in trained(jobs):
             seen = number // experiment.noise.rescore / some
             yield now, *outlook.rescore(generation, settled, number, len(jobs), seen, 2 if some == 6 else 0)
