@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import subprocess
 import sys
 import threading
 from functools import cache
@@ -21,6 +19,8 @@ class EvobnnWarning(UserWarning):
 
 def obstacle(jobs: int = 2) -> str:
     """Return why this process cannot have so many workers, as part of a sentence; an empty text where it can."""
+    import multiprocessing
+
     if multiprocessing.current_process().daemon:
         return "a daemonic process may have no children"
     return _refused(jobs, os.getpid())
@@ -29,8 +29,11 @@ def obstacle(jobs: int = 2) -> str:
 @cache
 def _refused(jobs: int, pid: int) -> str:
     """Try, once in each process, what a pool needs: a bound on processes counts threads as well, which start faster."""
+    import multiprocessing
+    import subprocess
+
     try:
-        _start_threads(THREADS * jobs + THREADS_AROUND)
+        start_threads(THREADS * jobs + THREADS_AROUND)
         subprocess.run([sys.executable, "-I", "-S", "-c", ""], stdin=subprocess.DEVNULL, capture_output=True)
     except (OSError, RuntimeError) as error:
         return f"the system does not start as many processes ({said(error)})"
@@ -42,7 +45,7 @@ def _refused(jobs: int, pid: int) -> str:
     return ""
 
 
-def _start_threads(count: int) -> None:
+def start_threads(count: int) -> None:
     """Have as many threads at once, for a moment; raise RuntimeError where there cannot be as many."""
     done, threads = threading.Event(), list[threading.Thread]()
     try:

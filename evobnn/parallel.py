@@ -18,6 +18,7 @@ Threads are refused: the guards around the global random generators (`_seeding.g
 from __future__ import annotations
 
 import importlib
+import io
 import itertools
 import os
 import signal
@@ -25,7 +26,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import resource_tracker
@@ -260,7 +261,8 @@ def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
         DeviceError: the device names a card that is not there.
     """
     card = card_of(device)
-    with warnings.catch_warnings():  # loky warns where it cannot tell physical from logical cores; it counts the latter
+    # Where it cannot tell physical from logical cores, loky counts the latter, warns and prints a traceback.
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.filterwarnings("ignore", "Could not find the number of physical cores", UserWarning)
         cores = cpu_count(only_physical_cores=True)
     need = need_of(training, images, on_card=card is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -462,3 +463,18 @@ def test_this_process_does_not_watch_itself(monkeypatch: pytest.MonkeyPatch) -> 
 def test_tasks_are_picklable_by_name() -> None:
     functions: list[Callable[..., Any]] = [square, spin, kill_once]
     assert {f.__module__ for f in functions} == {"tests.test_parallel"}
+
+
+def test_cores_that_cannot_be_counted_leave_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """loky prints one where it can start no process that tells them."""
+    context = importlib.import_module("joblib.externals.loky.backend.context")
+
+    def refused(*arguments: object, **how: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(context, "physical_cores_cache", None)
+    monkeypatch.setattr(context.subprocess, "run", refused)
+    assert parallel.room().cores >= 1
+    assert capfd.readouterr().err == ""

@@ -34,6 +34,23 @@ _POSSIBLE = re.compile(r" \(Possible options: ([^,)]+).*\)$")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
+THREADS_AROUND = 3
+"""Threads at once besides two for each core: one of each library."""
+
+
+def _hold_threads() -> None:
+    """Hold OpenBLAS and OpenMP to one thread, before they are loaded, where the system does not start as many as they
+    would: they end the process then.
+    """
+    from evobnn._processes import start_threads
+
+    try:
+        start_threads(2 * (os.cpu_count() or 1) + THREADS_AROUND)
+    except RuntimeError:
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ[name] = "1"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `evobnn` with these arguments, or with those of the process, and exit."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
@@ -42,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Return the exit code of `evobnn` with these arguments; everything expected is told in one message on stderr."""
     with guarded(), _notes():
+        _hold_threads()
         return _ended(arguments)
 
 

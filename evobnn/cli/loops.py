@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evobnn.cli.console import note
 from evobnn.cli.progress import LiveLine
-from evobnn.nn.compiling import prepare
+from evobnn.nn.compiling import missing, prepare
 from evobnn.nn.place import place
 
 
@@ -37,7 +37,9 @@ def compile_first(wanted: bool, *, on_stderr: bool = False) -> None:
     if place().said:
         note(place().said)
     if on_stderr:
-        prepare(aside)
-        return
-    with LoopsLine() as line:
-        prepare(line.report)
+        made = prepare(aside)
+    else:
+        with LoopsLine() as line:
+            made = prepare(line.report)
+    if made and missing():
+        note(f"they could not be kept in {place().folder}, so that every process compiles them anew.")

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
@@ -41,6 +41,8 @@ main()
 """What another process runs: the loops without the package they are in, whose `__init__` imports torch."""
 
 _started: subprocess.Popen[str] | None = None
+_tried: set[Path] = set()
+"""What this process has compiled, or let compile, whether it could be kept or not."""
 
 
 def _nobody(done: int, total: int, seconds: float) -> None:
@@ -75,16 +77,17 @@ def missing() -> bool:
 def begin() -> None:
     """Start compiling in another process, unless it was started or is not needed; returns at once."""
     global _started
-    if _started is None and sys.executable and missing():
+    if _started is None and sys.executable and missing() and mark() not in _tried:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-        _started = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD, str(Path(__file__).parent)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with suppress(OSError):  # no process can be started: `prepare` compiles in this one
+            _started = subprocess.Popen(
+                [sys.executable, "-P", "-c", _CHILD, str(Path(__file__).parent)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
 
 
 def prepare(report: Report = _nobody) -> bool:
@@ -93,10 +96,12 @@ def prepare(report: Report = _nobody) -> bool:
     Costs next to nothing where they were. What goes wrong is said by whoever needs them.
     """
     global _started
-    if _started is None and not missing():
+    found = mark() if _started is not None or missing() else None
+    if found is None or found in _tried:
         return False
     began = time.monotonic()
     begin()
+    _tried.add(found)
     child, _started = _started, None
     if child is None:
         return ready(report)
@@ -127,7 +132,8 @@ def ready(report: Report = _nobody) -> bool:
             for done, compile_one in enumerate(parts, 1):
                 compile_one()
                 report(done, len(parts), time.monotonic() - began)
-        found.touch()
+        if not getattr(sys.modules.get("evobnn.nn.kept"), "unkept", ()):
+            found.touch()
         _forget_old(found.parent)
     return True
 

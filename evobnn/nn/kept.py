@@ -11,6 +11,8 @@ from numba.core.caching import FunctionCache
 from evobnn.nn.place import edition, place
 
 config: Any = numba.config
+unkept: list[str] = []
+"""Loops that could not be written in this process, by name."""
 
 
 class _Cache(FunctionCache):
@@ -26,6 +28,7 @@ class _Cache(FunctionCache):
         try:
             super().save_overload(sig, data)
         except OSError:  # a full disk, a folder gone
+            unkept.append(self._name)
             return
         except Exception:  # the index cannot be read
             self.flush()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 BESIDE = Path(__file__).parent
@@ -25,6 +26,8 @@ SOURCES = (
     *("lanes/convolution", "lanes/layer", "lanes/pools"),
 )
 """Modules whose text decides what is compiled, below this folder."""
+ROOM = 16 * 2**20
+"""Bytes that compiled loops take, several times over."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,21 @@ class Place:
 
 @cache
 def place() -> Place:
-    """Return NUMBA_CACHE_DIR; else, and where it is no folder that can be written, the package's own folder, else that
-    of the user for prepared images, else one for temporary files, else none.
+    """Return NUMBA_CACHE_DIR; else, and where it is no folder that can be written or is full, the package's own folder,
+    else that of the user for prepared images, else one for temporary files, else none.
     """
     named = os.environ.get("NUMBA_CACHE_DIR", "")
-    if named and writable(Path(named)):
-        return Place(Path(named).absolute())
-    said = f"NUMBA_CACHE_DIR names {named}, which is no folder that can be written; " if named else ""
-    if writable(BESIDE / "__pycache__"):
+    said = ""
+    if named:
+        if (written := writable(Path(named))) and _room(Path(named)):
+            return Place(Path(named).absolute())
+        fault = "has no room for them" if written else "is no folder that can be written"
+        said = f"NUMBA_CACHE_DIR names {named}, which {fault}; "
+    if writable(BESIDE / "__pycache__") and _room(BESIDE / "__pycache__"):
         kept = "compiled loops are kept beside the package." if named else ""
         return Place(BESIDE / "__pycache__", said + kept)
     for root in _roots():
-        if writable(root / "loops", private=True):
+        if writable(root / "loops", private=True) and _room(root / "loops"):
             kept = f"compiled loops are kept in {root / 'loops'}." if named else ""
             return Place(root / "loops", said=said + kept)
     return Place(None, said=said + NOWHERE)
@@ -96,6 +102,16 @@ def writable(folder: Path, *, private: bool = False) -> bool:
     except OSError:
         return False
     return True
+
+
+def _room(folder: Path) -> bool:
+    """Tell whether compiled loops have room in a folder, or are all in it."""
+    try:
+        found = shutil.disk_usage(folder)
+        enough = found.free >= ROOM or not found.total  # some file systems cannot tell
+        return enough or any((folder / edition()).glob("*.all"))
+    except (OSError, PackageNotFoundError):
+        return False
 
 
 def _own(folder: Path) -> bool:

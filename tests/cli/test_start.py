@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,24 @@ def test_the_number_of_jobs_is_explained_where_it_was_chosen(
     out = evobnn("evolve", *TINY).out
     assert "work   5 jobs (loky) on cpu, fp32\njobs   5: free memory of cuda:0 feeds 5 workers of about 1024 MiB" in out
     assert "fewer than the 9 cores\n" in out
+
+
+def test_one_thread_where_the_system_does_not_start_one_for_each_core(
+    evobnn: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenBLAS and OpenMP would end the process."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "2")
+    assert evobnn("presets").code == 0
+    assert [os.environ[name] for name in names] == ["2", "2"]
+
+    def refused(count: int) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("evobnn._processes.start_threads", refused)
+    assert evobnn("presets").code == 0
+    assert [os.environ[name] for name in names] == ["1", "1"]
 
 
 def test_the_first_search_says_that_it_compiles(

@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,6 +73,33 @@ def test_what_another_process_says(mark: Path, monkeypatch: pytest.MonkeyPatch, 
     compiling.begin()  # once is enough
     assert compiling.prepare(lambda done, total, seconds: found.append((done, total)))
     assert found == told
+
+
+def test_where_no_process_can_be_started_it_is_compiled_here(mark: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object, **how: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(compiling.subprocess, "Popen", refused)
+    compiled: list[int] = []
+    monkeypatch.setattr(compiling, "_parts", lambda: iter([partial(compiled.append, 0)]))
+    compiling.begin()
+    found: TOLD = []
+    assert compiling.prepare(lambda done, total, seconds: found.append((done, total)))
+    assert compiled == [0] and mark.is_file() and found == [(0, 1), (1, 1)]
+
+
+def test_what_could_not_be_kept_is_not_said_to_be_there_and_not_tried_again(
+    mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unkept: list[str] = []
+    monkeypatch.setitem(sys.modules, "evobnn.nn.kept", SimpleNamespace(unkept=unkept))
+    monkeypatch.setattr(compiling, "_parts", lambda: iter([partial(unkept.append, "one")]))
+    assert compiling.ready()
+    assert not mark.exists() and compiling.missing()
+    monkeypatch.setattr(compiling, "_CHILD", "print('0 1'); print('1 1')")
+    assert compiling.prepare()
+    compiling.begin()
+    assert compiling._started is None and not compiling.prepare()
 
 
 def test_without_numba_there_is_nothing_to_do(mark: Path, monkeypatch: pytest.MonkeyPatch) -> None:

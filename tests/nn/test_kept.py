@@ -53,12 +53,14 @@ def test_nowhere_to_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [counts(), counts()] == [(0, 1), (0, 1)]
 
 
-def test_a_folder_that_is_gone(folder: Path) -> None:
+def test_a_folder_that_is_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: Any = kept.njit()(double)
     for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
         path.rmdir()
     folder.write_text("")
+    monkeypatch.setattr(kept, "unkept", [])
     assert made(4) == 8
+    assert len(kept.unkept) == 1 and "double" in kept.unkept[0]
 
 
 def test_the_settings_of_others_stay(folder: Path) -> None:

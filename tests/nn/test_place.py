@@ -122,3 +122,23 @@ def test_every_module_of_loops_is_a_source() -> None:
     folder = Path(module.__file__).parent
     using = [path for path in folder.rglob("*.py") if "import njit" in path.read_text() or path.stem == "kept"]
     assert sorted(str(path.relative_to(folder).with_suffix("")) for path in using) == sorted(module.SOURCES)
+
+
+class Usage:
+    total, free = 2**30, module.ROOM - 1
+
+
+def test_a_full_disk(found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one is taken, and said, unless everything is in it already."""
+    full, usage = tmp_path / "full", module.shutil.disk_usage
+    monkeypatch.setattr(
+        module.shutil, "disk_usage", lambda path: Usage if full in [path, *path.parents] else usage(path)
+    )
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(full))
+    chosen = found()
+    assert chosen.folder == tmp_path / "package" / "__pycache__"
+    assert chosen.said.startswith(f"NUMBA_CACHE_DIR names {full}, which has no room for them; ")
+    (full / edition()).mkdir()
+    assert found() == chosen
+    (full / edition() / "0123.all").touch()
+    assert found() == Place(full)
