@@ -34,8 +34,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import psutil
-from joblib import Parallel, cpu_count, delayed, parallel_config
-from joblib.externals.loky import get_reusable_executor
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import cpu_count, get_reusable_executor
 from joblib.externals.loky.process_executor import LokyRecursionError, TerminatedWorkerError
 from joblib.parallel import LokyBackend
 
@@ -261,6 +261,7 @@ def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
         DeviceError: the device names a card that is not there.
     """
     card = card_of(device)
+    # loky's own count: joblib's is 1 wherever it has no processes, which `why_alone` says and this must not hide.
     # Where it cannot tell physical from logical cores, loky counts the latter, warns and prints a traceback.
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.filterwarnings("ignore", "Could not find the number of physical cores", UserWarning)

@@ -478,3 +478,10 @@ def test_cores_that_cannot_be_counted_leave_no_traceback(
     monkeypatch.setattr(context.subprocess, "run", refused)
     assert parallel.room().cores >= 1
     assert capfd.readouterr().err == ""
+
+
+def test_cores_are_counted_where_joblib_has_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """joblib itself counts one core then, and a search would say that this is all there is."""
+    before = room().cores
+    monkeypatch.setattr("joblib.parallel.mp", None)
+    assert room().cores == before
