@@ -64,7 +64,7 @@ class Outlook:
         return math.fsum(taken) / len(taken) if taken else units_of(load, self._typical)
 
     def ended(self, request: Request, size: float, seconds: float | None, now: float) -> None:
-        """Note that a training of the batch has ended; what was done in a single go says how long the next one takes."""
+        """Note that a training of the batch has ended; one done in a single go says how long the next takes."""
         self.pace.ended(size, seconds, now)
         unit = self.pace.per_unit()
         if seconds is not None and unit > 0.0 and not (self._halving.rungs and self._halving.covers(request)):
