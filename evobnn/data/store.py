@@ -37,7 +37,7 @@ class PreparedData:
     """A prepared data set in plain values, small enough to travel to a worker.
 
     `folder` holds the files; `fingerprint` is of the training and validation arrays and class names, exactly; `shape`
-    is (channels, height, width); the counts are images.
+    is (channels, height, width); the counts are images. `class_names` are empty where no files were looked at.
     """
 
     folder: str
@@ -47,6 +47,7 @@ class PreparedData:
     classes: int
     train_count: int
     validation_count: int
+    class_names: tuple[str, ...] = ()
 
 
 def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None = None) -> PreparedData:
@@ -135,6 +136,7 @@ def _described(folder: Path) -> PreparedData:
         classes=len(opened.train.class_names),
         train_count=len(opened.train),
         validation_count=len(opened.validation),
+        class_names=opened.train.class_names,
     )
 
 

@@ -39,9 +39,8 @@ def listed(spec: DatasetSpec, data_dir: Path | None) -> PreparedData:
         for index in indices.tolist():
             path = Path(part.files.paths[index])
             digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size} {part.labels[index]}\n".encode())
-    return PreparedData(
-        "", digest.hexdigest()[:16], spec.name, part.frame.shape, len(part.class_names), len(train), len(validation)
-    )
+    names, counts = part.class_names, (len(train), len(validation))
+    return PreparedData("", digest.hexdigest()[:16], spec.name, part.frame.shape, len(names), *counts, names)
 
 
 def feed_of(
