@@ -27,7 +27,10 @@ from evobnn.data.parts import FOLD, TEST, TRAIN, VALIDATION, part_of, rank
 from evobnn.data.walk import Found, files_below, folders, is_hidden
 from evobnn.errors import DataError, message
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+SUFFIXES = (
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
+    ".webp",
+)
 _LAY = "Lay the images of each class in a folder of its name, below DIR/train and DIR/test or below DIR itself."
 _TIDY = ("__macosx", "__pycache__")
 

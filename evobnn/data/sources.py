@@ -250,8 +250,8 @@ SOURCES: dict[str, Source] = {
         ),
         Source(
             name="folder",
-            description="your own image files (JPEG, PNG, BMP, WEBP), one folder per class: train/CLASS and "
-            "test/CLASS, or CLASS alone, of which a fifth is then set apart as test part",
+            description="your own image files (JPEG, PNG, TIFF, GIF and more), one folder per class: train/CLASS "
+            "and test/CLASS, or CLASS alone, of which a fifth is then set apart as test part",
             licence="yours",
             find=_find_pictures,
             train=lambda place, spec: pictures(place, spec)[0],

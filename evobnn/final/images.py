@@ -34,7 +34,7 @@ def listed(spec: DatasetSpec, data_dir: Path | None) -> PreparedData:
     part = train_part(spec, data_dir)
     assert isinstance(part, Pictures)  # a folder's
     train, validation = cut(part.labels, spec)
-    digest = hashlib.sha256(repr((part.frame, part.class_names)).encode())
+    digest = hashlib.sha256(f"({part.frame.text}, {part.class_names!r})".encode())
     for indices in (train, validation):
         for index in indices.tolist():
             path = Path(part.files.paths[index])
