@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from evobnn.data.dataset import DatasetSpec, Images, Split, fingerprint, split
 from evobnn.data.pictures import IN_MEMORY_BYTES
-from evobnn.data.sources import SOURCES, Source, decoded_bytes, load_test, load_train, reads_of_test
+from evobnn.data.sources import SOURCES, Source, check_test, decoded_bytes, load_test, load_train, reads_of_test
 from evobnn.data.store import PreparedData, open_split, prepare
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PreparedData",
     "Source",
     "Split",
+    "check_test",
     "decoded_bytes",
     "fingerprint",
     "load_test",

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evobnn.data.dataset import Images, Pixels, Split
+from evobnn.data.notes import some
 from evobnn.errors import DataError, message
 
 _TOGETHER = 2**24
@@ -25,9 +26,14 @@ def information(parts: Split, *, copies: bool = True) -> list[str]:
         copies: look for copies of training images in the validation part too.
 
     Raises:
-        DataError: training images that are nearly all of one grey value, or nearly all the same.
+        DataError: training images that are nearly all of one grey value, all the same, or all of one class.
     """
     train = parts.train
+    missing = np.setdiff1d(np.arange(len(train.class_names)), train.labels)
+    if len(train.class_names) - len(missing) < 2:
+        only = train.class_names[int(train.labels[0])]
+        do = "Put images of at least two classes into the training part."
+        raise DataError(message("training images of several classes", f"class {only} for all {len(train):,}", do))
     blank, low, high = _blank(train.images)
     if 100 * blank >= 99 * len(train):
         wanted = "training images that show something"
@@ -36,6 +42,9 @@ def information(parts: Split, *, copies: bool = True) -> list[str]:
     if len(train) > 1 and np.array_equal(train.images[1:], np.broadcast_to(train.images[:1], train.images[1:].shape)):
         raise DataError(message("training images that differ", f"{len(train):,} times the same", _DO))
     said = range_of(low, high)
+    if len(missing):
+        names = some([train.class_names[label] for label in missing])
+        said.append(f"No training image is of class {names}: of {len(train.class_names)} outputs these learn nothing.")
     if blank:
         said.append(f"{blank:,} of {len(train):,} training images are of one grey value, or nearly.")
     if copies and (twice := _copies(train, parts.validation)):

@@ -117,6 +117,19 @@ def pictures(place: Path, spec: DatasetSpec) -> tuple[Pictures, Pictures]:
     return Pictures(train, frame, found.notes), Pictures(test, frame)
 
 
+def check_sizes(pictures: Pictures) -> None:
+    """Raise DataError for the first file whose head tells another size than that of a frame which does not resample."""
+    for path in () if pictures.frame.fitted else pictures.files.paths:
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                found = image.size
+        except Exception as error:  # as in `decode`
+            raise _damaged(path, error) from error
+        if found != (pictures.frame.width, pictures.frame.height):
+            size = f"{pictures.frame.width}x{pictures.frame.height}"
+            raise _several_sizes(f"{size} elsewhere", f"{found[0]}x{found[1]} in {path}")
+
+
 def decode(path: str, frame: Frame) -> Pixels:
     """Return one image as uint8 of shape (C, H, W).
 
