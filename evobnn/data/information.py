@@ -26,7 +26,8 @@ def information(parts: Split, *, copies: bool = True) -> list[str]:
         copies: look for copies of training images in the validation part too.
 
     Raises:
-        DataError: training images that are nearly all of one grey value, all the same, or all of one class.
+        DataError: training images that are nearly all of one grey value (half of them, where two neighbouring values
+            are all that there is), all the same, or all of one class.
     """
     train = parts.train
     missing = np.setdiff1d(np.arange(len(train.class_names)), train.labels)
@@ -35,7 +36,7 @@ def information(parts: Split, *, copies: bool = True) -> list[str]:
         do = "Put images of at least two classes into the training part."
         raise DataError(message("training images of several classes", f"class {only} for all {len(train):,}", do))
     blank, low, high = _blank(train.images)
-    if 100 * blank >= 99 * len(train):
+    if blank >= len(train) * (0.99 if high - low > 1 else 0.5):
         wanted = "training images that show something"
         got = f"{blank:,} of {len(train):,} that are of one grey value, or nearly"
         raise DataError(message(wanted, f"{got} (in all {low} to {high})", _DO))

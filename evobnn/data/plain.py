@@ -91,6 +91,8 @@ def _labels_advice(labels: npt.NDArray[Any]) -> str:
         return "Leave out the images without a label."
     if kind == "f" and np.array_equal(labels, np.round(labels)):
         return "Write y = y.astype('int64')."
+    if kind == "f" and 4 * len(np.unique(labels)) <= len(labels):
+        return f"Number the values: y = {_UNIQUE}, of both parts together."
     if kind == "f" and labels.min() >= 0 and labels.max() <= 1:
         return "These look like probabilities of one of two classes: write y = (y > 0.5).astype('int64')."
     return "Give each image one number from 0, that of its class; a quantity is not a class."

@@ -267,7 +267,7 @@ SOURCES: dict[str, Source] = {
         ),
         Source(
             name="folder",
-            description="your own image files (JPEG, PNG, TIFF, GIF and more), one folder per class: train/CLASS "
+            description="your own image files (JPEG, PNG, TIFF, GIF …), one folder per class: train/CLASS "
             "and test/CLASS, or CLASS alone, of which a fifth is then set apart as test part",
             licence="yours",
             find=_find_pictures,

@@ -40,6 +40,7 @@ def one_spot(count: int) -> np.ndarray:
         (np.full((20, 3, 8, 8), 200, np.uint8), "in all 200 to 200"),
         (np.arange(20, dtype=np.uint8).repeat(64).reshape(20, 1, 8, 8), "in all 0 to 19"),
         (one_spot(20), "in all 7 to 8"),
+        (NOISE // 255, r"3\d of 40 that are .* \(in all 0 to 1\)"),
         (np.repeat(NOISE[:1], 20, axis=0), "training images that differ, got 20 times the same"),
     ],
 )

@@ -35,6 +35,7 @@ def followed(advice: str, name: str, array: np.ndarray) -> Any:
         (np.eye(3, dtype=bool)[Y], "one column for each class"),
         (Y.astype(float), "got float64 of shape (12,)"),
         (Y[:, None].astype(np.float32), "got float32 of shape (12, 1)"),
+        (Y / 2, "Number the values"),
         (np.array(["ant", "bee", "cat"])[Y], "Number the texts"),
         (np.array([b"ant", b"bee", b"cat"])[Y], "Number the texts"),
         (Y + 1, "3 different labels from 1 to 3, none of them 0"),
