@@ -102,6 +102,18 @@ def forget(folder: str, *files: str) -> None:
     open_split.cache_clear()
 
 
+def test_data_that_were_read_rightly_keep_their_fingerprints(tmp_path: Path) -> None:
+    write_folder(tmp_path / "set")
+    write_npz(tmp_path / "own.npz")
+    prepared = [prepare(DatasetSpec(*what), tmp_path / at, tmp_path / "cache") for what, at in (
+        (("folder",), "set"), (("folder", 6), "set"), (("npz",), "own.npz"), (("npz", 6), "own.npz"),
+    )]  # fmt: skip
+    # Golden: as before files were looked at. Another fingerprint refuses every run there is.
+    assert [one.fingerprint for one in prepared] == [
+        *("1455709d257dc29f", "8788d1c97fd8a2a3", "0e5a719e9cefca8f", "107329b10b0a152f"),
+    ]
+
+
 def test_a_folder_prepared_before_is_made_again_with_the_same_fingerprint(tmp_path: Path) -> None:
     write_folder(tmp_path / "set" / "train")
     write_folder(tmp_path / "set" / "test", 2)
