@@ -90,6 +90,7 @@ def _ended(arguments: Sequence[str]) -> int:
 def _notes() -> Iterator[None]:
     """Print evobnn's own warnings as notes, each once, and none of joblib's, which say the same of processes."""
     before = warnings.showwarning
+    said: set[str] = set()  # Python forgets what it has shown wherever filters change
 
     def show(
         message: Warning | str, category: type[Warning], filename: str, lineno: int,
@@ -98,7 +99,9 @@ def _notes() -> Iterator[None]:
         from evobnn._processes import EvobnnWarning  # seldom needed, and the start is to be quick
 
         if issubclass(category, EvobnnWarning):
-            print(f"note: {message}", file=sys.stderr, flush=True)
+            if str(message) not in said:
+                print(f"note: {message}", file=sys.stderr, flush=True)
+            said.add(str(message))
         elif not str(message).endswith("joblib will operate in serial mode"):
             before(message, category, filename, lineno, file, line)
 

@@ -13,7 +13,7 @@ from evobnn.cli import fronts, named, runs
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import ProgressLine
-from evobnn.cli.words import STOPPED, counted
+from evobnn.cli.words import STOPPED, counted, first_names
 from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
 from evobnn.experiment.presets import override
@@ -120,7 +120,7 @@ def _proceed(session: Session) -> None:
 
 
 def _print_start(session: Session) -> None:
-    """Print what is about to happen, in five lines, and why there are as many jobs where nobody said how many."""
+    """Print what is about to happen, in five or six lines, and why so many jobs where nobody said how many."""
     settings, prepared, options = session.experiment, session.bench.prepared, session.options
     network, recipe, batch = settings.network, settings.recipe, settings.make_strategy().batch
     shape = "x".join(map(str, prepared.shape))
@@ -131,6 +131,8 @@ def _print_start(session: Session) -> None:
         f"data   {prepared.name}, {shape}, {prepared.classes} classes: {prepared.train_count:,} images to train, "
         f"{prepared.validation_count:,} to validate"
     )
+    if names := first_names(prepared.class_names):
+        print(f"       classes {names}")
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "

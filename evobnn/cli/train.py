@@ -17,7 +17,7 @@ from evobnn.cli.console import console, note, table
 from evobnn.cli.epochs import EpochLine
 from evobnn.cli.loops import compile_first
 from evobnn.cli.summary import sized
-from evobnn.cli.words import STOPPED, counted, duration, percent, whole
+from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, whole
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names
@@ -156,7 +156,7 @@ def _proceed(session: FinalSession) -> None:
 
 
 def _print_start(session: FinalSession) -> None:
-    """Print what is about to happen, in five lines."""
+    """Print what is about to happen, in five or six lines."""
     settings, place = session.settings, session.place
     shape, cost = "x".join(map(str, place.prepared.shape)), place.cost
     recipe = settings.plan.stages[0].recipe
@@ -168,6 +168,8 @@ def _print_start(session: FinalSession) -> None:
         f"data     {place.prepared.name}, {shape}, {place.prepared.classes} classes: {place.train_count:,} images to "
         f"train, {place.validation_count:,} to validate"
     )
+    if names := first_names(place.prepared.class_names):
+        print(f"         classes {names}")
     print(
         f"network  {counted(network.cells, what)} of width {network.width}: {whole(cost.ops)} operations, "
         f"{cost.bits:,} bits, {percent(cost.binary_share, 1)} of the MACs binary"

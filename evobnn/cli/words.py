@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from evobnn.errors import ExperimentError, message
 
@@ -47,6 +48,16 @@ def percent(share: float, digits: int = 2) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: 1 image, 2 images."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def first_names(names: Sequence[str], width: int = 80) -> str:
+    """Return as many of the classes' names as there is room for; nothing where classes are numbered only."""
+    if all(name == str(number) for number, name in enumerate(names)):
+        return ""
+    count = len(names)
+    while count > 1 and len(", ".join(names[:count])) > width:
+        count -= 1
+    return ", ".join([*names[:count], "…"] if count < len(names) else names)
 
 
 def whole(value: float) -> str:

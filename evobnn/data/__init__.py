@@ -7,6 +7,9 @@ that every worker opens without copying. Test images never enter those files, no
 search cannot see it cannot overfit. `load_test` alone reads them, and `reads_of_test` counts it. Folders of images
 (`folder`, `pictures`) are decoded once, or, where that would be too much, in every epoch (`streams`).
 
+What people have is seldom what a format says: `walk` and `parts` know folders, `heads` files, `plain` arrays, and
+`information` tells whether images show anything. What is odd is refused with what to do, or said (`notes`).
+
 A training reads from a `Feed` (`feeds`): the whole set as one uint8 tensor (`batches`) or a stream of files. Batches
 and augmentations (`augment`) are functions of tensors and a generator; these four files alone need torch. A fingerprint
 of pixels, labels and class names stands in the protocol of every evaluation, so two errors are compared only if both
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 from evobnn.data.dataset import DatasetSpec, Images, Split, fingerprint, split
 from evobnn.data.pictures import IN_MEMORY_BYTES
-from evobnn.data.sources import SOURCES, Source, decoded_bytes, load_test, load_train, reads_of_test
+from evobnn.data.sources import SOURCES, Source, check_test, decoded_bytes, load_test, load_train, reads_of_test
 from evobnn.data.store import PreparedData, open_split, prepare
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "PreparedData",
     "Source",
     "Split",
+    "check_test",
     "decoded_bytes",
     "fingerprint",
     "load_test",

@@ -27,8 +27,23 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     Raises DataError naming the file where it cannot be read, is not IDX of that kind, or is longer or shorter than its
     header says.
     """
-    magic = 0x0800 | axes
     content = _content(path)
+    shape = _shape(path, content, axes)
+    size = math.prod(shape)
+    values = content[4 + 4 * axes :]
+    if len(values) != size:
+        sizes = " x ".join(map(str, shape))
+        raise DataError(message(f"{sizes} = {size} values after the header of {path}", f"{len(values)}", _AGAIN))
+    return np.frombuffer(values, dtype=np.uint8).reshape(shape)
+
+
+def idx_shape(path: Path, axes: int) -> tuple[int, ...]:
+    """Return the shape that the header of an IDX file states, and read no further; raises DataError as `read_idx`."""
+    return _shape(path, _content(path, 4 + 4 * axes), axes)
+
+
+def _shape(path: Path, content: bytes, axes: int) -> tuple[int, ...]:
+    magic = 0x0800 | axes
     if len(content) < 4 + 4 * axes:
         wanted = f"an IDX header of {4 + 4 * axes} bytes in {path}"
         raise DataError(message(wanted, f"{len(content)} bytes in all", _AGAIN))
@@ -41,18 +56,15 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
                 "Check that images and labels are not interchanged and that this is the published file.",
             )
         )
-    size = math.prod(shape)
-    values = content[4 + 4 * axes :]
-    if len(values) != size:
-        sizes = " x ".join(map(str, shape))
-        raise DataError(message(f"{sizes} = {size} values after the header of {path}", f"{len(values)}", _AGAIN))
-    return np.frombuffer(values, dtype=np.uint8).reshape(shape)
+    return tuple(shape)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, most: int = -1) -> bytes:
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if zipped else path.open("rb") as content:
+            return content.read(most)
     except (OSError, EOFError, zlib.error) as error:
         # gzip.BadGzipFile is an OSError; a file cut short is an EOFError.
         raise DataError(message(f"a complete IDX file in {path}", f"{error}", _AGAIN)) from error

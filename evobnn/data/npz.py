@@ -8,15 +8,16 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evobnn.data.dataset import Images
+from evobnn.data.plain import check_numbered, images_shape, plain_images, plain_labels
 from evobnn.errors import DataError, message
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-_MOST_CLASSES = 10_000
 
 
 def find_npz(place: Path) -> tuple[Path, ...]:
@@ -34,65 +35,108 @@ def find_npz(place: Path) -> tuple[Path, ...]:
 
 
 def npz_train(path: Path) -> Images:
-    """Return the training images; there are as many classes as their highest label says, named by their numbers.
+    """Return the training images; there are as many classes as labels, which are numbered without a gap.
 
     Raises DataError naming the file where it is damaged, lacks one of the four arrays, or holds others than uint8
-    images of shape (N, H, W), (N, H, W, C) or (N, C, H, W) and whole labels of shape (N,) or (N, 1).
+    images of shape (N, H, W), (N, H, W, C) or (N, C, H, W) and whole labels of shape (N,) or (N, 1) from 0, of two
+    classes or more; the message says what to write.
     """
-    images, labels = _part(path, "train")
-    return Images(images, labels, tuple(str(label) for label in range(1 + int(labels.max()))))
+    with _Archive(path) as archive:
+        images = plain_images(archive.what("x_train"), archive.read("x_train"))
+        labels = plain_labels(archive.what("y_train"), archive.read("y_train"))
+    found = Images(images, labels, tuple(str(label) for label in range(1 + int(labels.max()))))
+    check_numbered(f"'y_train' in {path}", labels)
+    return found
 
 
 def npz_test(path: Path) -> Images:
     """Return the test images; DataError also where their shape or a label is none that the training part has."""
     train = npz_train(path)
-    images, labels = _part(path, "test")
-    if images.shape[1:] != train.shape:
-        wanted = f"test images of the shape of the training images, {train.shape}, in {path}"
-        raise DataError(message(wanted, str(images.shape[1:]), _again(path)))
-    _check_labels(path, "y_test", labels, len(train.class_names))
+    with _Archive(path) as archive:
+        images = plain_images(archive.what("x_test"), archive.read("x_test"))
+        _check_shape(path, images.shape[1:], train.shape)
+        labels = plain_labels(archive.what("y_test"), archive.read("y_test"), len(train.class_names))
     return Images(images, labels, train.class_names)
 
 
-def _part(path: Path, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    again = _again(path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [key for key in KEYS if key not in archive.files]
-            if missing:
-                found = f"only {', '.join(archive.files) or 'nothing'}"
-                raise DataError(message(f"the arrays {', '.join(KEYS)} in {path}", found, again))
-            images, labels = archive[f"x_{part}"], archive[f"y_{part}"]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(message(f"a complete .npz archive of plain numbers in {path}", str(error), again)) from error
-    except TypeError as error:  # np.load returns a lone .npy as an array, which is no context manager
-        raise DataError(message(f"an .npz archive in {path}", "a single array", again)) from error
-    flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if flat.ndim != 1 or flat.dtype.kind not in "iu" or not flat.size:
-        wanted = f"whole numbers of shape (N,) or (N, 1) under 'y_{part}' in {path}"
-        raise DataError(message(wanted, f"{labels.dtype} of shape {labels.shape}", again))
-    _check_labels(path, f"y_{part}", flat, _MOST_CLASSES)
-    return _images(path, f"x_{part}", images), flat.astype(np.int64)
+def npz_check_test(path: Path) -> None:
+    """Raise what `npz_test` would raise of labels, types and shapes, without reading a pixel of either part."""
+    with _Archive(path) as archive:
+        (of_train, of_test), shapes = (archive.head(key) for key in ("x_train", "x_test")), []
+        for key, (dtype, shape) in (("x_train", of_train), ("x_test", of_test)):
+            shapes.append(images_shape(dtype, shape))
+            if shapes[-1] is None:
+                plain_images(archive.what(key), archive.read(key))
+        _check_shape(path, shapes[1], shapes[0])
+        classes = check_numbered(
+            archive.what("y_train"), plain_labels(archive.what("y_train"), archive.read("y_train"))
+        )
+        labels = plain_labels(archive.what("y_test"), archive.read("y_test"), classes)
+    if len(labels) != of_test[1][0]:
+        wanted = f"one label for each of {of_test[1][0]:,} test images in {path}"
+        raise DataError(message(wanted, f"{len(labels):,}", _again(path)))
 
 
-def _images(path: Path, key: str, images: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Bring (N, H, W), (N, H, W, C) or (N, C, H, W) to the last form; an axis of at most 4 holds the channels."""
-    if images.dtype == np.uint8 and images.ndim == 3:
-        return images[:, None].astype(np.uint8)
-    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] <= 4:
-        return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.uint8)
-    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[1] <= 4:
-        return images.astype(np.uint8)
-    wanted = f"uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with at most 4 channels under '{key}' in {path}"
-    raise DataError(message(wanted, f"{images.dtype} of shape {images.shape}", _again(path)))
+class _Archive:
+    """An archive of arrays, open; whatever is wrong with it becomes a DataError that names it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> _Archive:
+        try:
+            self._zip = zipfile.ZipFile(self.path)
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            raise self._damaged(error) from error
+        names = [name.removesuffix(".npy") for name in self._zip.namelist()]
+        missing = [key for key in KEYS if key not in names]
+        if missing:
+            self._zip.close()
+            found = f"only {', '.join(names) or 'nothing'}"
+            raise DataError(message(f"the arrays {', '.join(KEYS)} in {self.path}", found, _again(self.path)))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._zip.close()
+
+    def what(self, key: str) -> str:
+        """Return what an array is called in messages."""
+        return f"'{key}' in {self.path}"
+
+    def read(self, key: str) -> npt.NDArray[Any]:
+        """Return an array."""
+        try:
+            with self._zip.open(f"{key}.npy") as file:
+                found: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+                return found
+        except ValueError as error:
+            if "Object arrays" not in str(error):
+                raise self._damaged(error) from error
+            do = f"Texts: numpy.unique(y.astype(str), return_inverse=True)[1]. {_again(self.path)}"
+            raise DataError(message(f"an array of plain numbers under {self.what(key)}", "objects", do)) from error
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise self._damaged(error) from error
+
+    def head(self, key: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """Return type and shape of an array without reading it."""
+        try:
+            with self._zip.open(f"{key}.npy") as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+                return dtype, shape
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> DataError:
+        wanted = f"a complete .npz archive of plain numbers in {self.path}"
+        return DataError(message(wanted, str(error), _again(self.path)))
 
 
-def _check_labels(path: Path, key: str, labels: npt.NDArray[np.generic], classes: int) -> None:
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        wanted = f"labels from 0 to {classes - 1} under '{key}' in {path}"
-        do = "Number the classes from 0; those of the test part are among those of the training part."
-        raise DataError(message(wanted, f"labels from {low} to {high}", do))
+def _check_shape(path: Path, found: tuple[int, ...] | None, train: tuple[int, ...] | None) -> None:
+    if found != train:
+        wanted = f"test images of the shape of the training images, {train}, in {path}"
+        raise DataError(message(wanted, str(found), _again(path)))
 
 
 def _again(path: Path) -> str:

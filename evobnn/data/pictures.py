@@ -1,8 +1,9 @@
-"""Image files as arrays: JPEG, PNG, BMP and WEBP decoded by Pillow to one mode and one size.
+"""Image files as arrays: BMP, GIF, JPEG, PNG, PPM, TIFF and WEBP decoded by Pillow to one mode and one size.
 
-Mode: grey (one channel) if every training file is grey (Pillow's 1, L, LA, I and I;16; of 16 bits the upper eight are
-kept), otherwise RGB. What is transparent is laid on black. Pixels are taken as they are stored: an orientation tag is
-not followed, of several pictures in one file the first is taken.
+Mode: grey (one channel) if every training file is grey (Pillow's 1, L, LA, I and I;16), otherwise RGB. Of 16 bits the
+upper eight of those that the training files use are kept, and what is transparent is laid on black, or white where
+black ink would be lost: `heads` looks. Pixels are taken as they are stored: an orientation tag is not followed but in
+a TIFF, of several pictures in one file the first is taken; both is said.
 Size: that of the files, which then must all have the same; or, with `dataset.size`, the shorter side is resampled to
 that many pixels and the centre kept, in one step: Pillow's bilinear filter over the largest square in the middle.
 Pillow's version is part of a prepared set's key, for another decoder may give other bytes.
@@ -10,10 +11,9 @@ Pillow's version is part of a prepared set's key, for another decoder may give o
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from PIL import Image
 
 from evobnn.data.dataset import DatasetSpec, Images, Labels, Pixels
 from evobnn.data.folder import Files, list_folder
+from evobnn.data.heads import FORMATS, look
+from evobnn.data.notes import say
 from evobnn.errors import DataError, message
 
-FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
 IN_MEMORY_BYTES = 4 * 2**30
 """A decoded set of more bytes is better streamed (`evobnn.data.streams`) than prepared."""
-_GREY = ("1", "L", "LA", "I", "I;16")
+_GREY = ("1", "L", "LA")
 _CHUNK = 256
 _NAMED = 10
 
@@ -39,12 +40,28 @@ class DamagedImageError(DataError):
 
 @dataclass(frozen=True)
 class Frame:
-    """What every decoded image is brought to: mode `L` or `RGB`, height and width in pixels; `fitted` for resampled."""
+    """What every decoded image is brought to: mode `L` or `RGB`, height and width in pixels; `fitted` for resampled.
+
+    `bits` are those that files of 16 bits use, `paper` is the grey value on which transparent ones are laid. Only where
+    they are not the usual ones are they part of a frame's text, from which fingerprints are made.
+    """
 
     mode: str
     height: int
     width: int
     fitted: bool
+    bits: int = field(default=16, repr=False)
+    paper: int = field(default=0, repr=False)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        read = [f"{name}={value}" for name, value, usual in self._read if value != usual]
+        return " ".join([repr(self), *read])
+
+    @property
+    def _read(self) -> tuple[tuple[str, int, int], ...]:
+        return ("bits", self.bits, 16), ("paper", self.paper, 0)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -54,10 +71,14 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Images of one part as files: labels and shape are known, pixels are decoded when asked for."""
+    """Images of one part as files: labels and shape are known, pixels are decoded when asked for.
+
+    `notes` are what a person should know of how they are read.
+    """
 
     files: Files
     frame: Frame
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -80,33 +101,49 @@ class Pictures:
 
     def select(self, indices: npt.NDArray[np.int64]) -> Pictures:
         """Return the pictures at `indices`, in that order."""
-        return Pictures(self.files.select(indices), self.frame)
+        return replace(self, files=self.files.select(indices))
 
 
 def pictures(place: Path, spec: DatasetSpec) -> tuple[Pictures, Pictures]:
     """Return the training and the test part below `place`, both in the frame of the training files.
 
-    Reads the heads of training files until mode and size are known, and opens no test file. Raises DataError as
-    `list_folder`, for images of several sizes without `spec.size`, and, unless `spec.skip_damaged`, for a file that is
-    no image.
+    Reads the heads of training files until mode and size are known, decodes those that `look` decodes, and opens no
+    test file. Raises DataError as `list_folder` and `look`, for images of several sizes without `spec.size`, and,
+    unless `spec.skip_damaged`, for a file that is no image.
     """
     train, test = list_folder(place)
-    frame = _frame(train.paths, spec)
-    return Pictures(train, frame), Pictures(test, frame)
+    frame, found = _frame(train.paths, spec), look(train.paths)
+    frame = replace(frame, bits=found.bits, paper=found.paper)
+    return Pictures(train, frame, found.notes), Pictures(test, frame)
+
+
+def check_sizes(pictures: Pictures) -> None:
+    """Raise DataError for the first file whose head tells another size than that of a frame which does not resample."""
+    for path in () if pictures.frame.fitted else pictures.files.paths:
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                found = image.size
+        except Exception as error:  # as in `decode`
+            raise _damaged(path, error) from error
+        if found != (pictures.frame.width, pictures.frame.height):
+            size = f"{pictures.frame.width}x{pictures.frame.height}"
+            raise _several_sizes(f"{size} elsewhere", f"{found[0]}x{found[1]} in {path}")
 
 
 def decode(path: str, frame: Frame) -> Pixels:
     """Return one image as uint8 of shape (C, H, W).
 
     Raises DamagedImageError where the file cannot be decoded to its end, DataError where it has another size than
-    `frame` and is not to be resampled; both name the file.
+    `frame` and is not to be resampled, or values that it does not allow for; both name the file.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            flat = _flat(image).convert(frame.mode)
+            flat = _flat(image, path, frame).convert(frame.mode)
         if frame.fitted:
             flat = _centre(flat, frame.height)
         pixels = np.asarray(flat)
+    except DataError:
+        raise
     except Exception as error:  # a damaged file can fail in any way
         raise _damaged(path, error) from error
     if pixels.shape[:2] != (frame.height, frame.width):
@@ -135,6 +172,8 @@ def decoded(pictures: Pictures, skip_damaged: bool = False) -> Iterator[tuple[in
 
 def in_memory(pictures: Pictures, skip_damaged: bool = False) -> Images:
     """Return all pictures decoded; those skipped are named by one warning. DataError if none is left."""
+    for note in pictures.notes:
+        say(note)
     images = np.empty((len(pictures), *pictures.frame.shape), dtype=np.uint8)
     kept: list[int] = []
     skipped: list[str] = []
@@ -153,7 +192,7 @@ def warn_of_skipped(paths: Sequence[str], of: int) -> None:
     if paths:
         more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
         text = f"{len(paths)} of {of} images cannot be decoded and are left out: {', '.join(paths[:_NAMED])}{more}."
-        warnings.warn(text, stacklevel=2)
+        say(text)
 
 
 def _frame(paths: Sequence[str], spec: DatasetSpec) -> Frame:
@@ -161,7 +200,7 @@ def _frame(paths: Sequence[str], spec: DatasetSpec) -> Frame:
     for path in paths:
         try:
             with Image.open(path, formats=FORMATS) as image:
-                mode, found = mode if image.mode in _GREY else "RGB", image.size
+                mode, found = mode if image.mode in _GREY or image.mode[0] in "IF" else "RGB", image.size
         except Exception as error:  # as in `decode`
             if spec.skip_damaged:
                 continue
@@ -177,13 +216,21 @@ def _frame(paths: Sequence[str], spec: DatasetSpec) -> Frame:
     return Frame(mode, size[1], size[0], bool(spec.size))
 
 
-def _flat(image: Image.Image) -> Image.Image:
+def _flat(image: Image.Image, path: str, frame: Frame) -> Image.Image:
     """Return the image with at most 8 bits a channel and nothing transparent."""
     if image.mode.startswith("I"):
-        return Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
+        values = np.asarray(image)
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high >= 2**frame.bits:
+            wanted = f"values from 0 to {2**frame.bits - 1:,} in {path}, as in the training images"
+            raise DataError(message(wanted, f"{low:,} to {high:,}", "Save all images with 8 bits a channel."))
+        return Image.fromarray((values >> (frame.bits - 8)).astype(np.uint8))
+    if image.mode == "F":
+        do = "Save them with 8 or 16 bits: what floating-point values mean differs from file to file."
+        raise DataError(message(f"whole numbers in {path}", "floating-point numbers", do))
     if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+        paper = Image.new("RGBA", image.size, (frame.paper, frame.paper, frame.paper, 255))
+        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
     return image
 
 

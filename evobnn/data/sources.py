@@ -22,9 +22,9 @@ from evobnn._seeding import generator
 from evobnn.data.cifar import read_batch, read_class_names, read_fine_names
 from evobnn.data.dataset import DatasetSpec, Images, cut, stratified
 from evobnn.data.folder import list_folder
-from evobnn.data.idx import read_idx
-from evobnn.data.npz import find_npz, npz_test, npz_train
-from evobnn.data.pictures import Pictures, in_memory, pictures
+from evobnn.data.idx import idx_shape, read_idx
+from evobnn.data.npz import find_npz, npz_check_test, npz_test, npz_train
+from evobnn.data.pictures import Pictures, check_sizes, in_memory, pictures
 from evobnn.errors import DataError, message
 
 _DIGITS = tuple("0123456789")
@@ -49,6 +49,7 @@ class Source:
     images they return files and labels, whose pixels are decoded when asked for. A source that comes with a package
     needs no folder and finds no files. `decoder` is the package whose version decides the pixels, if there is one.
     `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
+    `check` raises of the test part what can be known without reading a pixel.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Source:
     decoder: str = ""
     shape: tuple[int, int, int] | None = None
     classes: int = 10
+    check: Callable[[Path, DatasetSpec], None] = lambda place, spec: None
 
 
 def _found(find: Callable[[Path], tuple[Path, ...]], read: Callable[[tuple[Path, ...]], Images]) -> Read:
@@ -106,16 +108,29 @@ def _idx_file(folder: Path, stem: str) -> Path | None:
 
 def _idx_images(image_file: Path, label_file: Path, class_names: tuple[str, ...]) -> Images:
     images, labels = read_idx(image_file, 3), read_idx(label_file, 1)
-    if len(images) != len(labels) or not images.size:
+    _check_count(image_file, label_file, len(images) if images.size else 0, len(labels))
+    _check_labels(label_file, labels, len(class_names))
+    return Images(images[:, None], labels.astype(np.int64), class_names)
+
+
+def _check_count(image_file: Path, label_file: Path, images: int, labels: int) -> None:
+    if images != labels or not images:
         raise DataError(
             message(
                 f"as many labels in {label_file} as images in {image_file}, and at least one",
-                f"{len(labels)} labels and {len(images)} images",
+                f"{labels} labels and {images} images",
                 "Take both files from the same data set.",
             )
         )
-    _check_labels(label_file, labels, len(class_names))
-    return Images(images[:, None], labels.astype(np.int64), class_names)
+
+
+def _check_idx_test(files: tuple[Path, ...], classes: int, resampled: bool) -> None:
+    train, test, labels = idx_shape(files[0], 3), idx_shape(files[2], 3), read_idx(files[3], 1)
+    if test[1:] != train[1:] and not resampled:
+        wanted = f"test images of the shape of the training images, {train[1:]}, in {files[2]}"
+        raise DataError(message(wanted, str(test[1:]), "Take both files from the same data set."))
+    _check_count(files[2], files[3], test[0], len(labels))
+    _check_labels(files[3], labels, classes)
 
 
 def _find_cifar(folder: Path) -> tuple[Path, ...]:
@@ -189,6 +204,7 @@ def _idx_source(
         train=_found(find, lambda files: _idx_images(files[0], files[1], classes)),
         test=_found(find, lambda files: _idx_images(files[2], files[3], classes)),
         shape=(1, 28, 28),
+        check=lambda place, spec: _check_idx_test(find(place), len(classes), bool(spec.size)),
     )
 
 
@@ -247,15 +263,17 @@ SOURCES: dict[str, Source] = {
             find=find_npz,
             train=_found(find_npz, lambda files: npz_train(files[0])),
             test=_found(find_npz, lambda files: npz_test(files[0])),
+            check=lambda place, spec: npz_check_test(find_npz(place)[0]),
         ),
         Source(
             name="folder",
-            description="your own image files (JPEG, PNG, BMP, WEBP), one folder per class: train/CLASS and "
-            "test/CLASS, or CLASS alone, of which a fifth is then set apart as test part",
+            description="your own image files (JPEG, PNG, TIFF, GIF …), one folder per class: train/CLASS "
+            "and test/CLASS, or CLASS alone, of which a fifth is then set apart as test part",
             licence="yours",
             find=_find_pictures,
             train=lambda place, spec: pictures(place, spec)[0],
             test=lambda place, spec: pictures(place, spec)[1],
+            check=lambda place, spec: check_sizes(pictures(place, spec)[1]),
             decoder="pillow",
         ),
     )
@@ -308,6 +326,15 @@ def load_test(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
     source, place = _located(spec.name, data_dir)
     _test_parts_read.append(spec.name)
     return _images(source.test(place, spec), spec)
+
+
+def check_test(spec: DatasetSpec, data_dir: Path | None = None) -> None:
+    """Raise what `load_test` would raise of the labels and shapes of the test part, as far as no pixel is read for it.
+
+    For before a training at whose end the test part is read; a search has no use for it. It is not counted.
+    """
+    source, place = _located(spec.name, data_dir)
+    source.check(place, spec)
 
 
 def reads_of_test() -> int:

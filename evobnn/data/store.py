@@ -4,7 +4,8 @@ Each prepared set is a folder `<name>-<key>/` below the cache. The key comes fro
 files look like (path, size, time of change), so that it is known before anything is read. Four `.npy` files hold the
 training and validation images and labels; `meta.json` is written last, and names the image files that were left out.
 The folder appears by one rename: it is there whole or not at all. Anything in the cache may be deleted at any time; it
-is made again.
+is made again. So is a set that was prepared when files were read in another way (`_READING`): read in the same way, it
+has the same fingerprint.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from evobnn.data.dataset import DatasetSpec, Images, Split, cut, fingerprint, split
+from evobnn.data.information import information
+from evobnn.data.notes import say
 from evobnn.data.pictures import DamagedImageError, Pictures, decoded, warn_of_skipped
 from evobnn.data.sources import SOURCES, source_files, train_part
 from evobnn.errors import DataError, message
 
 _FORMAT = 1
+_READING = 2
+"""How files of sets of `_REREAD` are read: 2 looks at bits, transparency and labels first."""
+_REREAD = ("folder", "npz")
 _PARTS = ("train", "validation")
 
 
@@ -37,7 +43,7 @@ class PreparedData:
     """A prepared data set in plain values, small enough to travel to a worker.
 
     `folder` holds the files; `fingerprint` is of the training and validation arrays and class names, exactly; `shape`
-    is (channels, height, width); the counts are images.
+    is (channels, height, width); the counts are images. `class_names` are empty where no files were looked at.
     """
 
     folder: str
@@ -47,6 +53,7 @@ class PreparedData:
     classes: int
     train_count: int
     validation_count: int
+    class_names: tuple[str, ...] = ()
 
 
 def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None = None) -> PreparedData:
@@ -63,15 +70,16 @@ def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None 
     for root in roots:
         if (root / name / "meta.json").is_file():
             try:
-                return _described(root / name)
+                found = _described(root / name)
             except DataError:
-                break  # damaged: made again below
+                break  # damaged, or read in another way: made again below
+            return _said(found)
     part = train_part(spec, data_dir)
     parts = split(part, spec) if isinstance(part, Images) else part
     refusals = []
     for root in roots:
         try:
-            return _described(_write(root, name, spec, parts))
+            return _said(_described(_write(root, name, spec, parts)))
         except OSError as error:
             refusals.append(f"{root}: {error.strerror or error}")
     raise DataError(
@@ -119,14 +127,25 @@ def _meta(folder: Path) -> dict[str, Any]:
             message(f"the description of a prepared data set in {path}", str(error), _make_again(folder))
         ) from error
     wanted = {"format", "name", "fingerprint", "class_names", "shapes"}
-    if not isinstance(meta, dict) or set(meta) - {"skipped"} != wanted or meta["format"] != _FORMAT:
+    if not isinstance(meta, dict) or set(meta) - {"skipped", "reading", "notes"} != wanted or meta["format"] != _FORMAT:
         raise DataError(message(f"format {_FORMAT} of a prepared data set in {path}", "another", _make_again(folder)))
     return meta
 
 
+def _said(prepared: PreparedData) -> PreparedData:
+    """Say what a person should know of a prepared set; looked for now where that was not yet done when it was made."""
+    notes = _meta(Path(prepared.folder)).get("notes")
+    for note in information(open_split(prepared.folder), copies=False) if notes is None else notes:
+        say(str(note))
+    return prepared
+
+
 def _described(folder: Path) -> PreparedData:
-    opened = open_split(str(folder))
     meta = _meta(folder)
+    if meta.get("reading", 1) != _READING and meta["name"] in _REREAD:
+        wanted = f"a prepared data set in {folder} that was read as files are read now"
+        raise DataError(message(wanted, "one from before", _make_again(folder)))
+    opened = open_split(str(folder))
     return PreparedData(
         folder=str(folder),
         fingerprint=meta["fingerprint"],
@@ -135,6 +154,7 @@ def _described(folder: Path) -> PreparedData:
         classes=len(opened.train.class_names),
         train_count=len(opened.train),
         validation_count=len(opened.validation),
+        class_names=opened.train.class_names,
     )
 
 
@@ -152,7 +172,7 @@ def _write(root: Path, name: str, spec: DatasetSpec, parts: Split | Pictures) ->
                 np.save(unfinished / f"{part}-labels.npy", images.labels, allow_pickle=False)
         else:
             written, skipped = _decode(unfinished, parts, spec)
-        meta = {
+        meta: dict[str, Any] = {
             "format": _FORMAT,
             "name": spec.name,
             "fingerprint": fingerprint(written.train, written.validation),
@@ -165,6 +185,8 @@ def _write(root: Path, name: str, spec: DatasetSpec, parts: Split | Pictures) ->
         }
         if skipped:
             meta["skipped"] = skipped
+        seen = parts.notes if isinstance(parts, Pictures) else ()
+        meta |= {"reading": _READING, "notes": [*seen, *information(written)]}
         (unfinished / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         _replace(unfinished, final)
     finally:

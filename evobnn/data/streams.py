@@ -21,6 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 from evobnn._checks import check_at_least
 from evobnn.data.batches import grey_counts, placed_moments
 from evobnn.data.dataset import DatasetSpec, cut
+from evobnn.data.information import information_of_counts
+from evobnn.data.notes import say
 from evobnn.data.pictures import DamagedImageError, Frame, Pictures, decode, warn_of_skipped
 from evobnn.data.sources import train_part
 from evobnn.errors import DataError, message
@@ -156,6 +158,8 @@ def stream_folder(
         raise DataError(message("dataset.name = 'folder'", f"'{spec.name}'", "Prepare it; only folders stream."))
     if not spec.size:
         raise DataError(message("dataset.size for a stream", "0", "Give height and width in pixels."))
+    for note in part.notes:
+        say(note)
     every = np.arange(len(part), dtype=np.int64)
     train, validation = (part.select(one) for one in ((every, every[:0]) if whole else cut(part.labels, spec)))
     loading = Loading(workers, context)
@@ -164,7 +168,10 @@ def stream_folder(
         train = _readable(train, loading, spec.skip_damaged, skipped)
         validation = _readable(validation, loading, spec.skip_damaged, skipped)
         warn_of_skipped(skipped, len(skipped) + len(train) + len(validation))
-    return Streamed(train, validation, *placed_moments(_sampled_counts(train, loading, measured), device), loading)
+    counts = _sampled_counts(train, loading, measured)
+    for note in information_of_counts(counts):
+        say(note)
+    return Streamed(train, validation, *placed_moments(counts, device), loading)
 
 
 def _readable(pictures: Pictures, loading: Loading, skip_damaged: bool, skipped: list[str]) -> Pictures:

@@ -34,14 +34,13 @@ def listed(spec: DatasetSpec, data_dir: Path | None) -> PreparedData:
     part = train_part(spec, data_dir)
     assert isinstance(part, Pictures)  # a folder's
     train, validation = cut(part.labels, spec)
-    digest = hashlib.sha256(repr((part.frame, part.class_names)).encode())
+    digest = hashlib.sha256(f"({part.frame.text}, {part.class_names!r})".encode())
     for indices in (train, validation):
         for index in indices.tolist():
             path = Path(part.files.paths[index])
             digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size} {part.labels[index]}\n".encode())
-    return PreparedData(
-        "", digest.hexdigest()[:16], spec.name, part.frame.shape, len(part.class_names), len(train), len(validation)
-    )
+    names, counts = part.class_names, (len(train), len(validation))
+    return PreparedData("", digest.hexdigest()[:16], spec.name, part.frame.shape, len(names), *counts, names)
 
 
 def feed_of(

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from evobnn._seeding import child_seed
-from evobnn.data import Images, PreparedData, load_test, prepare
+from evobnn.data import Images, PreparedData, check_test, load_test, prepare
 from evobnn.data.batches import images_tensors
 from evobnn.data.feeds import Feed
 from evobnn.decode import decode
@@ -149,6 +149,7 @@ def _bench(settings: FinalSettings, options: Options) -> Bench:
     """Return the bench, its images prepared, or only listed where they are streamed."""
     experiment, spec = settings.experiment, settings.experiment.dataset
     check_device(options.device)
+    check_test(spec, options.data_dir)
     if is_streamed(spec, options.data_dir, settings.all_images):
         check_stream(spec, settings.all_images)
         return assembled(experiment, listed(spec, options.data_dir), options)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from evobnn.cli.words import counted, duration, percent, seconds, whole
+from evobnn.cli.words import counted, duration, first_names, percent, seconds, whole
 from evobnn.errors import ExperimentError
 
 
@@ -33,3 +33,18 @@ def test_numbers_for_people() -> None:
     assert [percent(p) for p in (0.0325, math.nan)] == ["3.25 %", "–"]
     assert [counted(n, "job") for n in (1, 2, 1000)] == ["1 job", "2 jobs", "1,000 jobs"]
     assert [whole(n) for n in (1234.4, math.nan)] == ["1,234", "–"]
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "wanted"),
+    [
+        (("ant", "bee"), 80, "ant, bee"),
+        (("ant", "bee", "cat"), 8, "ant, bee, …"),
+        (("a long name", "bee"), 4, "a long name, …"),
+        (("0", "1", "2"), 80, ""),
+        (("0", "2"), 80, "0, 2"),
+        ((), 80, ""),
+    ],
+)
+def test_as_many_class_names_as_there_is_room_for(names: tuple[str, ...], width: int, wanted: str) -> None:
+    assert first_names(names, width) == wanted
