@@ -1,4 +1,4 @@
-"""Files of today as the version before digests wrote them: there, what is wrong within a line is found by its own check."""
+"""Files of today as the version before digests wrote them: there only its own check finds what is wrong in a line."""
 
 from __future__ import annotations
 
