@@ -131,6 +131,42 @@ def read_rows(path: Path, form: str, version: int, do: str) -> tuple[list[Row], 
     return rows, found
 
 
+def alone(row: Mapping[str, Any], version: int) -> str:
+    """Return a row of a file of this version as a line that stands for itself: with a digest over it alone."""
+    return dump(row) if version < SEALED else seal(dump(row))
+
+
+def read_alone(path: Path, form: str, version: int, do: str, mend: str) -> tuple[Row, list[tuple[int, Row]]]:
+    """Return the first line of a file of lines that stand for themselves, and the others with their numbers.
+
+    A line may be taken out, and one that a kill tore is left out: what it told is then worked out again.
+
+    Args:
+        path: of the file.
+        form: the "format" that the first line must name.
+        version: the newest that is known.
+        do: the third part of the message about the first line.
+        mend: of that about another one.
+    """
+    first, *lines = read_bytes(path).split(b"\n")
+    with line(path, 1, do):
+        header = parse(first)
+        if header.get("format") != form:
+            raise ValueError(f"the format {header.get('format')!r} where {form} was to be")
+        found = check_version(path, header, version)
+        header = parse_sealed(first, "", found)
+    rows = []
+    for number, text in enumerate(lines, 2):
+        with line(path, number, mend):
+            if not claimed(text):
+                try:
+                    parse(text)
+                except ValueError:
+                    continue
+            rows.append((number, parse_sealed(text, "", found)))
+    return header, rows
+
+
 def check_version(path: Path, row: Mapping[str, Any], newest: int) -> int:
     """Return the row's version if it is 1 to `newest`; raise NewerError above, ValueError for no version at all."""
     version = row.get("version")

@@ -164,14 +164,13 @@ class FinalSession:
             self.say(f"seed {number} is left: {error}")
             return
         final = course.final_network().state_dict()
-        packed = save({name: value.cpu().contiguous() for name, value in final.items()}, metadata=UNSEALED)
-        write_bytes(home.path / WEIGHTS, seal_tensors(packed))
+        write_weights(home, final)
 
     def _finish(self) -> Mapping[str, Any]:
         """Test what is trained and not tested yet, and write the result."""
         for number in self.settings.seeds:
             home = seed_folder(self.folder, number)
-            tensors = _weights(home) if home.trained else {}
+            tensors = weights_of(home) if home.trained else {}
             if home.trained and home.tested() is None:
                 network = self.place.network(number)
                 _load(network, tensors, home)
@@ -254,7 +253,13 @@ class FinalSession:
         self.report(Progress(number, epoch, epochs, done, planned, line, left))
 
 
-def _weights(home: SeedFolder) -> dict[str, Tensor]:
+def write_weights(home: SeedFolder, tensors: Mapping[str, Tensor]) -> None:
+    """Write a seed's final weights, with a digest among the metadata."""
+    packed = save({name: value.cpu().contiguous() for name, value in tensors.items()}, metadata=UNSEALED)
+    write_bytes(home.path / WEIGHTS, seal_tensors(packed))
+
+
+def weights_of(home: SeedFolder) -> dict[str, Tensor]:
     """Return a seed's final weights; raise RunError where the file is not what was written."""
     path = home.path / WEIGHTS
     try:
