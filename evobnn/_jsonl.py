@@ -66,14 +66,19 @@ def parse(line: bytes) -> Row:
 
 
 def parse_sealed(text: bytes, before: str, version: int) -> Row:
-    """Return the object in a line without its digest; raise ValueError where this does not fit, or is not due.
+    """Return the object in a line as `opened` does."""
+    return opened(parse(text), text, before, version)
+
+
+def opened(row: Row, text: bytes, before: str, version: int) -> Row:
+    """Return a line's row, its digest taken out; raise ValueError where this does not fit, or is not due.
 
     Arguments:
-        text: without the newline.
+        row: what was parsed.
+        text: of the line, without the newline.
         before: the digest of the line before, empty for the first.
         version: of the format.
     """
-    row = parse(text)
     if version < SEALED:
         if "sha" in row:
             raise ValueError(f"a digest, which version {version} does not have")

@@ -167,7 +167,7 @@ def _row(path: Path, text: bytes, before: str = "") -> dict[str, Any]:
     if "version" in row:
         if _jsonl.check_version(path, row, VERSION) < _jsonl.SEALED:
             raise ValueError("a version of which there is none")
-        row = _jsonl.parse_sealed(text, before, VERSION)
+        row = _jsonl.opened(row, text, before, VERSION)
         del row["version"]
     return row
 

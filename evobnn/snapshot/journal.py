@@ -92,8 +92,9 @@ def read_journal(path: Path) -> tuple[list[JournalEntry], list[str]]:
     for number, text in enumerate([*whole, last] if last else whole, 1):
         try:
             with line(path, number, _SKIPPED if number <= len(whole) else TORN):
-                version = _jsonl.check_version(path, _jsonl.parse(text), VERSION)
-                entries.append(_entry(_jsonl.parse_sealed(text, before, version)))
+                row = _jsonl.parse(text)
+                version = _jsonl.check_version(path, row, VERSION)
+                entries.append(_entry(_jsonl.opened(row, text, before, version)))
         except DamagedError as error:
             notes.append(str(error))
         before = claimed(text) or before
