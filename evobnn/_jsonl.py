@@ -2,6 +2,9 @@
 
 Nothing here knows what the lines mean. Whatever is wrong with a line becomes a sentence with file and line; whatever is
 wrong with the disk becomes a sentence with the path, and the file that was there stays as it was.
+
+Lines of formats from version `SEALED` on end with a digest over themselves and the digest before, so a line that was
+changed, lost, added or moved is found where it stands.
 """
 
 from __future__ import annotations
@@ -15,9 +18,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from evobnn._seals import claimed, seal, verify
 from evobnn.errors import EvobnnError, RunError, message
 
 Row = dict[str, Any]
+SEALED = 2
+"""The version from which on every format has digests."""
+_BLOCK = 1 << 14
 
 
 class DamagedError(RunError):
@@ -58,6 +65,29 @@ def parse(line: bytes) -> Row:
     return row
 
 
+def parse_sealed(text: bytes, before: str, version: int) -> Row:
+    """Return the object in a line as `opened` does."""
+    return opened(parse(text), text, before, version)
+
+
+def opened(row: Row, text: bytes, before: str, version: int) -> Row:
+    """Return a line's row, its digest taken out; raise ValueError where this does not fit, or is not due.
+
+    Arguments:
+        row: what was parsed.
+        text: of the line, without the newline.
+        before: the digest of the line before, empty for the first.
+        version: of the format.
+    """
+    if version < SEALED:
+        if "sha" in row:
+            raise ValueError(f"a digest, which version {version} does not have")
+        return row
+    verify(text, before)
+    del row["sha"]
+    return row
+
+
 @contextmanager
 def line(path: Path, number: int, do: str) -> Iterator[None]:
     """Turn a ValueError and its like within the block into a DamagedError with file and line (from 1)."""
@@ -65,7 +95,7 @@ def line(path: Path, number: int, do: str) -> Iterator[None]:
         yield
     except (DamagedError, NewerError):
         raise
-    except (ValueError, TypeError, LookupError, EvobnnError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EvobnnError) as error:
         raise DamagedError(message(f"a whole line in {path}, line {number}", str(error), do)) from error
 
 
@@ -94,14 +124,52 @@ def read_rows(path: Path, form: str, version: int, do: str) -> tuple[list[Row], 
         if header.get("format") != form:
             raise ValueError(f"the format {header.get('format')!r} where {form} was to be")
         found = check_version(path, header, version)
-    rows = [header]
+        rows = [parse_sealed(lines[0], "", found)]
+    before = claimed(lines[0])
     for number, text in enumerate(lines[1:-1], 2):
         with line(path, number, do):
-            rows.append(parse(text))
+            rows.append(parse_sealed(text, before, found))
+        before = claimed(text)
     with line(path, len(lines), do):
         if lines[-1] or len(lines) == 1:
             raise ValueError("a line that is cut off")
     return rows, found
+
+
+def alone(row: Mapping[str, Any], version: int) -> str:
+    """Return a row of a file of this version as a line that stands for itself: with a digest over it alone."""
+    return dump(row) if version < SEALED else seal(dump(row))
+
+
+def read_alone(path: Path, form: str, version: int, do: str, mend: str) -> tuple[Row, list[tuple[int, Row]]]:
+    """Return the first line of a file of lines that stand for themselves, and the others with their numbers.
+
+    A line may be taken out, and one that a kill tore is left out: what it told is then worked out again.
+
+    Args:
+        path: of the file.
+        form: the "format" that the first line must name.
+        version: the newest that is known.
+        do: the third part of the message about the first line.
+        mend: of that about another one.
+    """
+    first, *lines = read_bytes(path).split(b"\n")
+    with line(path, 1, do):
+        header = parse(first)
+        if header.get("format") != form:
+            raise ValueError(f"the format {header.get('format')!r} where {form} was to be")
+        found = check_version(path, header, version)
+        header = parse_sealed(first, "", found)
+    rows = []
+    for number, text in enumerate(lines, 2):
+        with line(path, number, mend):
+            if not claimed(text):
+                try:
+                    parse(text)
+                except ValueError:
+                    continue
+            rows.append((number, parse_sealed(text, "", found)))
+    return header, rows
 
 
 def check_version(path: Path, row: Mapping[str, Any], newest: int) -> int:
@@ -159,6 +227,20 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, "".join(dump(row) for row in rows))
 
 
+def write_sealed(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a file by one JSON object and digest a line; raises RunError as `write_bytes` does."""
+    write_text(path, sealed_lines(rows))
+
+
+def sealed_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return one JSON object and digest a line, as `read_rows` takes them."""
+    lines, before = [], ""
+    for row in rows:
+        lines.append(seal(dump(row), before))
+        before = claimed(lines[-1].encode())
+    return "".join(lines)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a file by `text` in UTF-8; raises RunError as `write_bytes` does."""
     write_bytes(path, text.encode())
@@ -210,6 +292,32 @@ def append(path: Path, text: str) -> None:
             with suppress(OSError):
                 file.truncate(before)
             raise
+
+
+def append_sealed(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one line with its digest, which follows from the last one in the file; raises RunError as `append` does.
+
+    There must be one writer only.
+    """
+    append(path, seal(dump(row), _last_digest(path)))
+
+
+def _last_digest(path: Path) -> str:
+    """Return the digest of the last line of a file that has one, empty where there is none: read from the end."""
+    if not path.exists():
+        return ""
+    with writing(path), open(path, "rb") as file:
+        left, tail = file.seek(0, os.SEEK_END), b""
+        while left:
+            step = min(left, max(_BLOCK, len(tail)))
+            left -= step
+            file.seek(left)
+            tail = file.read(step) + tail
+            whole = tail.split(b"\n")[1 if left else 0 :]
+            found = next((digest for text in reversed(whole) if (digest := claimed(text))), "")
+            if found:
+                return found
+    return ""
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from evobnn.errors import ExperimentError, RunError, message
 from evobnn.records import FRESH, Evaluation, Request, Result, Status, rung_measures
 
 FORMAT = "evobnn-table"
-VERSION = 1
+VERSION = 2
 COSTS = ("ops", "bits", "parameters", "elementwise")
 """What a row may know besides the error."""
 
@@ -255,7 +255,7 @@ def write_table(path: Path, table: Table) -> None:
     rows = [_to_json(row) for row in table.rows.values()]
     common = _common(rows)
     own = [{name: value for name, value in row.items() if name not in common or value != common[name]} for row in rows]
-    _jsonl.write_lines(path, [{**header, "common": common, "rows": len(rows)}, *own])
+    _jsonl.write_sealed(path, [{**header, "common": common, "rows": len(rows)}, *own])
 
 
 def read_table(path: Path) -> Table:

@@ -21,6 +21,7 @@ from evobnn.snapshot import (
     read_generations,
     write_generation,
 )
+from tests.older import make_older, unsealed
 
 GENOME = "normal[2 = conv3(0) + max3(1)] @net = mul(sin(x), x)"
 
@@ -89,10 +90,10 @@ def test_twins_and_memory_come_back_and_a_file_without_them_names_neither(tmp_pa
 
 
 def test_the_committed_run_is_read_and_written_byte_for_byte(tmp_path: Path) -> None:
-    """Files of the version before name no twin and no memory."""
+    """Files of the version before name no twin and no memory, and have no digests."""
     paths = sorted((Path(__file__).parents[1] / "populations" / "digits").glob("generation-*.jsonl"))
     for path in paths:
-        assert write_generation(tmp_path, read_generation(path)).read_bytes() == path.read_bytes()
+        assert unsealed(write_generation(tmp_path, read_generation(path)).read_text()) == path.read_text()
     assert len(paths) == 8
 
 
@@ -159,6 +160,7 @@ def test_a_cut_at_every_byte_is_reported_with_file_and_line(tmp_path: Path) -> N
 )
 def test_a_spoilt_line_is_named(tmp_path: Path, number: int, spoil: object, text: str) -> None:
     path = write_generation(tmp_path, generation())
+    make_older(path)
     rows = [json.loads(row) for row in path.read_text().splitlines()]
     spoil(rows[number - 1])  # type: ignore[operator]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -185,8 +187,8 @@ def test_lines_that_are_no_json_objects_and_lines_too_many_are_named(tmp_path: P
 
 def test_a_newer_version_says_which_is_known_and_is_no_damage(tmp_path: Path) -> None:
     path = write_generation(tmp_path, generation())
-    path.write_text(path.read_text().replace('"version": 1', '"version": 2', 1))
-    with pytest.raises(RunError, match=r"version 1 or older.*version 2"):
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3', 1))
+    with pytest.raises(RunError, match=r"version 2 or older.*version 3"):
         read_generation(path)
     with pytest.raises(RunError, match="newer evobnn"):
         read_generations(tmp_path)
@@ -194,8 +196,10 @@ def test_a_newer_version_says_which_is_known_and_is_no_damage(tmp_path: Path) ->
 
 def test_an_older_version_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_generation(tmp_path, generation())
-    monkeypatch.setattr(generations, "VERSION", 2)
-    monkeypatch.setitem(snapshot.UPGRADES, 1, lambda rows: [{**rows[0], "log": {"upgraded": True}}, *rows[1:]])
+    monkeypatch.setattr(generations, "VERSION", 3)
+    monkeypatch.setitem(snapshot.UPGRADES, 2, lambda rows: [{**rows[0], "log": {"upgraded": True}}, *rows[1:]])
+    assert read_generation(path).log == {"upgraded": True}
+    make_older(path)
     assert read_generation(path).log == {"upgraded": True}
 
 

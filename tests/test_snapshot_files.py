@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,8 @@ from evobnn import snapshot
 from evobnn.errors import RunError
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import Generation, Journal, JournalEntry, read_journal
+from evobnn.snapshot.journal import TORN
+from tests.older import make_older
 
 ENTRY = JournalEntry(
     "k0", "p0", 0, "search", 0, 0, 1,
@@ -47,7 +51,10 @@ def test_a_tear_at_every_byte_costs_at_most_its_own_line(tmp_path: Path) -> None
     for size in range(len(one), len(data)):
         path.write_bytes(data[:size])
         whole = size == len(data) - 1  # all but the newline: the entry is there and must not be measured again
-        assert read_journal(path) == ([ENTRY, second] if whole else [ENTRY], [])
+        entries, notes = read_journal(path)
+        assert entries == ([ENTRY, second] if whole else [ENTRY])
+        lost = len(one) < size and not whole
+        assert [f"{path}, line 2" in note and TORN in note for note in notes] == ([True] if lost else [])
         journal.append(third)
         entries, notes = read_journal(path)
         assert entries == ([ENTRY, second, third] if whole else [ENTRY, third])
@@ -60,6 +67,7 @@ def test_a_tear_at_every_byte_costs_at_most_its_own_line(tmp_path: Path) -> None
 def test_damaged_lines_are_noted_and_skipped(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     Journal(path).append(ENTRY)
+    make_older(path)
     good = path.read_text()
     path.write_text(
         "junk\n" + good + good.replace('"search"', '"play"') + good.replace('"repeat"', '"again"') + "\n" + good
@@ -70,6 +78,57 @@ def test_damaged_lines_are_noted_and_skipped(tmp_path: Path) -> None:
     path.write_text(good + good.replace('"version": 1', '"version": 9'))
     with pytest.raises(RunError, match="newer"):
         read_journal(path)
+
+
+LINES = 6
+
+
+@pytest.mark.parametrize(
+    ("change", "skipped", "noted"),
+    [
+        (lambda lines: [*lines[:2], *lines[3:]], [2, 3], [3]),  # lost
+        (lambda lines: [*lines[:3], *lines[2:]], [], [4]),  # doubled
+        (lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]], [2, 3, 4], [3, 4, 5]),  # exchanged
+        (lambda lines: [*lines[:2], lines[2].replace(b"2.5", b"2.4"), *lines[3:]], [2], [3]),
+        (lambda lines: [*lines[:2], lines[2].replace(b'"version": 2', b'"version": 1'), *lines[3:]], [2], [3]),
+        (lambda lines: [*lines[:2], re.sub(rb', "sha": "\w+"', b"", lines[2]), *lines[3:]], [2, 3], [3, 4]),
+    ],
+)
+def test_a_changed_journal_is_noted_where_it_was_changed(
+    tmp_path: Path, change: Callable[[list[bytes]], list[bytes]], skipped: list[int], noted: list[int]
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    entries = [replace(ENTRY, repeat=n) for n in range(LINES)]
+    for entry in entries:
+        Journal(path).append(entry)
+    path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+    found, notes = read_journal(path)
+    assert [entry.repeat for entry in found] == [n for n in range(LINES) if n not in skipped]
+    assert [int(note.split(", line ")[1][0]) for note in notes] == noted
+    Journal(path).append(replace(ENTRY, repeat=LINES))
+    assert [entry.repeat for entry in read_journal(path)[0]][-1] == LINES
+    assert len(read_journal(path)[1]) == len(notes)
+
+
+def test_a_journal_begun_before_digests_goes_on_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    entries = [replace(ENTRY, repeat=n) for n in range(4)]
+    for entry in entries[:2]:
+        Journal(path).append(entry)
+    make_older(path)
+    for entry in entries[2:]:
+        Journal(path).append(entry)
+    assert read_journal(path) == (entries, [])
+    assert path.read_text().count('"sha"') == 2
+
+
+def test_a_digest_far_from_the_end_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    Journal(path).append(ENTRY)
+    with path.open("ab") as file:
+        file.write(b"x" * 100_000)
+    Journal(path).append(replace(ENTRY, repeat=1))
+    assert [entry.repeat for entry in read_journal(path)[0]] == [0, 1]
 
 
 def test_each_start_adds_a_line(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.records import FRESH, Evaluation, Individual, Request, Status, mean_objectives
 from evobnn.tables import Row, Table, TableEvaluator, check_protocol, read_table, write_table, wrong_images
+from tests.older import make_older
 
 ROWS = (
     Row("aa", "@net = sin(x)", Status.OK, 100.5, 64, (30, 28, 35), 7, 3.5, (1.5, 1.25, 2.0), (20, None, 22)),
@@ -145,9 +146,10 @@ def test_the_file_is_readable_and_short(tmp_path: Path):
     path = tmp_path / "table.jsonl"
     write_table(path, table())
     header, *rows = [json.loads(text) for text in path.read_text().splitlines()]
-    assert (header["format"], header["version"], header["rows"], header["images"]) == ("evobnn-table", 1, 5, 40)
+    assert (header["format"], header["version"], header["rows"], header["images"]) == ("evobnn-table", 2, 5, 40)
     # Elementwise is not known of every row, so it is not common, and 100.5 is the ops of four in five.
     assert header["common"] == {"status": "ok", "ops": 100.5, "bits": 64, "parameters": 7}
+    assert all(len(row.pop("sha")) == 12 for row in rows)
     assert rows[1] == {"key": "bb", "genome": "@net = x", "ops": 90.0, "errors": [10, 20], "elementwise": 3.5}
     assert rows[2] == {"key": "cc", "genome": "@net = max(x, zero)", "status": "invalid", "errors": [],
                        "message": "a constant sign"}  # fmt: skip
@@ -171,8 +173,10 @@ def test_scores_at_rungs_come_back_and_stand_where_there_are_some(tmp_path: Path
 
 def test_a_table_without_rungs_has_the_bytes_and_the_fingerprint_of_before_there_were_any(tmp_path: Path):
     write_table(tmp_path / "table.jsonl", table())
+    make_older(tmp_path / "table.jsonl")
     text = (tmp_path / "table.jsonl").read_bytes()
     assert hashlib.sha256(text).hexdigest()[:16] == "1a9eb05493c0acce"
+    assert read_table(tmp_path / "table.jsonl") == table()
     assert table().fingerprint == "43ef4553910f3b17"
 
 
@@ -225,6 +229,7 @@ def _edit(number: int, old: str, new: str) -> Callable[[str], str]:
 def test_damage_is_told_with_file_and_line(tmp_path: Path, spoil: Callable[[str], str], place: int, told: str):
     path = tmp_path / "table.jsonl"
     write_table(path, table())
+    make_older(path)
     path.write_text(spoil(path.read_text()))
     with pytest.raises(RunError) as caught:
         read_table(path)
@@ -245,6 +250,7 @@ def test_damage_is_told_with_file_and_line(tmp_path: Path, spoil: Callable[[str]
 def test_damaged_scores_at_rungs_are_told(tmp_path: Path, edit: Callable[[str], str], told: str):
     path = tmp_path / "table.jsonl"
     write_table(path, table(*CLIMBED, rungs=(1, 2, 4)))
+    make_older(path)
     path.write_text(edit(path.read_text()))
     with pytest.raises(RunError, match=rf"table.jsonl, line [12].*{told}"):
         read_table(path)
@@ -261,7 +267,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path):
     with pytest.raises(RunError, match="values that JSON can hold"):
         write_table(path, table(intraclass=(float("nan"),)))
     assert path.read_text() == before
-    path.write_text(before.replace('"version": 1', '"version": 2'))
+    path.write_text(before.replace('"version": 2', '"version": 3'))
     with pytest.raises(RunError, match="newer"):
         read_table(path)
 

@@ -19,7 +19,7 @@ from evobnn.errors import RunError, message
 from evobnn.snapshot import write_bytes
 
 RESULTS, REPORT = "results.jsonl", "report.json"
-FORMAT, VERSION = "evobnn-comparison", 1
+FORMAT, VERSION = "evobnn-comparison", 2
 LABELS = {
     "regret": "regret of the best (percentage points of error)",
     "error": "error of the best, as the search saw it (%)",
@@ -38,18 +38,9 @@ def read_results(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     Raises:
         RunError: no such file, or the first line is not that of a comparison.
     """
-    first, *lines = _jsonl.read_bytes(path).split(b"\n")
-    with _jsonl.line(path, 1, "Name the folder of a comparison."):
-        header = _jsonl.parse(first)
-        if header.get("format") != FORMAT:
-            raise ValueError(f"the format {header.get('format')!r} where {FORMAT} was to be")
-        _jsonl.check_version(path, header, VERSION)
+    header, rows = _jsonl.read_alone(path, FORMAT, VERSION, "Name the folder of a comparison.", _MEND)
     found = []
-    for number, text in enumerate(lines, 2):
-        try:
-            row = _jsonl.parse(text)
-        except ValueError:
-            continue
+    for number, row in rows:
         with _jsonl.line(path, number, _MEND):
             kinds: dict[str, type] = {"arm": str, "settings": str, "seed": int}
             rest = {"failed": str} if "failed" in row else {"epochs": list, "curves": dict, "final": dict,

@@ -35,11 +35,16 @@ from evobnn.snapshot import (
     read_journal,
     read_rescored,
 )
+from evobnn.snapshot.journal import TORN
 from evobnn.spaces import key
 
 Problems = Iterator[str]
 RETRIED = (Status.ERROR, Status.TIMEOUT)
 MOST = 5
+
+
+class Remark(str):
+    """What is worth telling and no problem."""
 
 
 class CannotTellError(Exception):
@@ -109,15 +114,16 @@ def show(folder: Path) -> bool:
     for question, check in CHECKS.items():
         try:
             problems = _found(check, run)
-            if problems and writing:
+            if writing and any(not isinstance(one, Remark) for one in problems):
                 run = Folder(folder)
                 problems = _found(check, run)
         except CannotTellError as error:
             untold += 1
             print(f"not checked  {question}\n             {error}", flush=True)
             continue
-        wrong += bool(problems)
-        print(f"{'PROBLEM' if problems else 'ok':<11}  {question}", flush=True)
+        is_wrong = any(not isinstance(one, Remark) for one in problems)
+        wrong += is_wrong
+        print(f"{'PROBLEM' if is_wrong else 'ok':<11}  {question}", flush=True)
         for problem in problems[:MOST]:
             print(f"             {problem}")
         if len(problems) > MOST:
@@ -236,7 +242,7 @@ def _once(run: Folder) -> Problems:
 
 def _journal(run: Folder) -> Problems:
     _, notes = read_journal(run.path / "journal.jsonl")
-    yield from notes
+    yield from (Remark(note) if note.endswith(TORN) else note for note in notes)
     told: dict[tuple[str, int], list[Evaluation]] = {}
     for _, entry in run.journal:
         told.setdefault((entry.key, entry.repeat), []).append(entry.evaluation)

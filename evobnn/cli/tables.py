@@ -40,6 +40,7 @@ def make(name: str, options: Options, out: Path | None) -> None:
                 options,
                 folder,
                 lambda done, planned, left: status.update(f"{name}: {done}/{planned} trainings, {duration(left)} left"),
+                note,
             )
     except KeyboardInterrupt as stop:
         again = f"evobnn tabulate {name}{f' --out {out}' if out else ''}"

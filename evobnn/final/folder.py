@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from evobnn import _jsonl
+from evobnn._seals import claimed, seal, verify
 from evobnn.errors import RunError, message
 from evobnn.snapshot import write_bytes, write_text
 
+VERSION = 2
+"""Of the lines of metrics and of what the test yielded; those of version 1 say neither it nor a digest."""
 METRICS, WEIGHTS, TESTED = "metrics.jsonl", "weights.safetensors", "test.json"
 RESULT, CURVE = "result.json", "curve.png"
 _LINE: dict[str, type] = {"epoch": int, "stage": int, "rate": float, "training_loss": float, "seconds": float}
@@ -75,19 +78,33 @@ class SeedFolder:
 
     def append(self, line: Line) -> None:
         """Add a line to the metrics in one write; raises RunError where the disk is full."""
-        _jsonl.append(self.path / METRICS, _jsonl.dump(line.row()))
+        _jsonl.append_sealed(self.path / METRICS, {"version": VERSION, **line.row()})
 
     def lines(self) -> list[Line]:
-        """Return the lines of the metrics up to the first that is torn; raise RunError for one that says nonsense."""
+        """Return the lines of the metrics but a torn last one; raise RunError for one that is not what was written."""
         path = self.path / METRICS
         found: list[Line] = []
-        for number, text in enumerate(_jsonl.read_bytes(path).split(b"\n")[:-1] if path.is_file() else [], 1):
-            try:
-                row = _jsonl.parse(text)
-            except ValueError:
-                break
+        before = ""
+        texts = _jsonl.read_bytes(path).split(b"\n")[:-1] if path.is_file() else []
+        for number, text in enumerate(texts, 1):
             with _jsonl.line(path, number, f"Put it back, or remove {self.path} to train this seed anew."):
-                found.append(_line(row, number))
+                try:
+                    _jsonl.parse(text)
+                except ValueError:
+                    if number == len(texts):
+                        break
+                    raise
+                found.append(_line(_row(path, text, before), number))
+            before = claimed(text)
+        return found
+
+    def lines_of(self, epochs: int) -> list[Line]:
+        """Return the lines of the first `epochs` epochs; raise RunError where fewer are there."""
+        found = self.lines()[:epochs]
+        if len(found) < epochs:
+            got = f"{len(found)} of them"
+            do = f"Put the file back, or remove {self.path} to train this seed anew."
+            raise RunError(message(f"the {epochs} epochs of the checkpoint in {self.path / METRICS}", got, do))
         return found
 
     def cut(self, epochs: int) -> list[Line]:
@@ -96,12 +113,8 @@ class SeedFolder:
         Raises:
             RunError: fewer are there.
         """
-        kept = self.lines()[:epochs]
-        if len(kept) < epochs:
-            got = f"{len(kept)} of them"
-            do = f"Put the file back, or remove {self.path} to train this seed anew."
-            raise RunError(message(f"the {epochs} epochs of the checkpoint in {self.path / METRICS}", got, do))
-        text = "".join(_jsonl.dump(line.row()) for line in kept).encode()
+        kept = self.lines_of(epochs)
+        text = _jsonl.sealed_lines({"version": VERSION, **line.row()} for line in kept).encode()
         path = self.path / METRICS
         if (path.read_bytes() if path.is_file() else b"") != text:
             write_bytes(path, text)
@@ -113,15 +126,15 @@ class SeedFolder:
         if not path.is_file():
             return None
         with _jsonl.line(path, 1, "Put the file back: test images are read once."):
-            row = _jsonl.take(_jsonl.parse(_jsonl.read_bytes(path)), error=float, correct=int, count=int)
+            row = _jsonl.take(_row(path, _jsonl.read_bytes(path)), error=float, correct=int, count=int)
             if not 0 <= row["correct"] <= row["count"] or not row["count"]:
                 raise ValueError(f"{row['correct']} correct of {row['count']}")
         return Verdict(row["correct"], row["count"])
 
     def write_tested(self, tested: Verdict) -> None:
         """Write what the test yielded."""
-        row = {"error": tested.error, "correct": tested.correct, "count": tested.count}
-        write_text(self.path / TESTED, _jsonl.dump(row))
+        row = {"version": VERSION, "error": tested.error, "correct": tested.correct, "count": tested.count}
+        write_text(self.path / TESTED, seal(_jsonl.dump(row)))
 
 
 def seed_folder(folder: Path, seed: int) -> SeedFolder:
@@ -131,16 +144,32 @@ def seed_folder(folder: Path, seed: int) -> SeedFolder:
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Replace `result.json`; numbers that JSON has no word for must be None."""
-    write_text(folder / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_text(folder / RESULT, seal(json.dumps(result, indent=1, allow_nan=False) + "\n"))
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """Return what `result.json` says, or None where there is none or none that can be read: it is derived."""
+    """Return what `result.json` says, or None where there is none, or none that is what was written: it is derived."""
     try:
-        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        text = (folder / RESULT).read_bytes()
+        found = _jsonl.parse(text)
+        if found.get("version", VERSION) < _jsonl.SEALED and "sha" not in found:
+            return found
+        verify(text)
+    except (OSError, ValueError, TypeError):
         return None
-    return found if isinstance(found, dict) else None
+    del found["sha"]
+    return found
+
+
+def _row(path: Path, text: bytes, before: str = "") -> dict[str, Any]:
+    """Return a row without version and digest; raise ValueError where these are not right."""
+    row = _jsonl.parse(text)
+    if "version" in row:
+        if _jsonl.check_version(path, row, VERSION) < _jsonl.SEALED:
+            raise ValueError("a version of which there is none")
+        row = _jsonl.opened(row, text, before, VERSION)
+        del row["version"]
+    return row
 
 
 def _line(row: dict[str, Any], number: int) -> Line:

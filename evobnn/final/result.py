@@ -12,7 +12,7 @@ from evobnn.experiment.machine import machine, python, versions
 from evobnn.final.folder import Line, Verdict
 from evobnn.final.setup import Workplace
 
-FORMAT, VERSION = "evobnn-training", 1
+FORMAT, VERSION = "evobnn-training", 2
 
 
 @dataclass(frozen=True)

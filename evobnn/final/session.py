@@ -17,17 +17,18 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import nn
+from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from evobnn._jsonl import writing
+from evobnn._seals import UNSEALED, seal_tensors, verify_tensors
 from evobnn.analysis.learning import Learning, save_learning
 from evobnn.errors import EvobnnError, RunError, SearchError, message
 from evobnn.experiment import Options
 from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.pace import Pace
 from evobnn.experiment.settings import slow_precision
-from evobnn.final.folder import CURVE, WEIGHTS, Line, SeedFolder, read_result, seed_folder, write_result
+from evobnn.final.folder import CURVE, RESULT, WEIGHTS, Line, SeedFolder, read_result, seed_folder, write_result
 from evobnn.final.result import SeedResult, result_of
 from evobnn.final.settings import TRAINING, FinalSettings, is_training, open_settings, to_text
 from evobnn.final.setup import workplace
@@ -141,7 +142,7 @@ class FinalSession:
             home.path.mkdir(exist_ok=True)
         network, feed = self.place.network(number), self.place.feed
         course = Course(network, feed, self.settings.plan, self.place.seed(number))
-        latest = checkpoint.latest(home.path)
+        latest = checkpoint.newest(home.path)
         if latest is not None:
             course.restore(checkpoint.load(latest, network))
         home.cut(course.epoch)
@@ -163,15 +164,16 @@ class FinalSession:
             self.say(f"seed {number} is left: {error}")
             return
         final = course.final_network().state_dict()
-        write_bytes(home.path / WEIGHTS, save({name: value.cpu().contiguous() for name, value in final.items()}))
+        write_weights(home, final)
 
     def _finish(self) -> Mapping[str, Any]:
         """Test what is trained and not tested yet, and write the result."""
         for number in self.settings.seeds:
             home = seed_folder(self.folder, number)
+            tensors = weights_of(home) if home.trained else {}
             if home.trained and home.tested() is None:
                 network = self.place.network(number)
-                _load(network, home)
+                _load(network, tensors, home)
                 try:
                     home.write_tested(self.place.tested(network))
                 except EvobnnError:
@@ -180,6 +182,8 @@ class FinalSession:
                     )
                     raise
         found = read_result(self.folder)
+        if found is None and (self.folder / RESULT).is_file():
+            self.say(f"{self.folder / RESULT} is not what was written; it is written anew.")
         seeds = self._seeds()
         rows = [one.row() for one in seeds]
         if found is None or found.get("seeds") != rows:  # the first to see it all says on which machine it was
@@ -195,7 +199,9 @@ class FinalSession:
 
     def _seeds(self) -> list[SeedResult]:
         homes = {number: seed_folder(self.folder, number) for number in self.settings.seeds}
-        return [SeedResult(n, home.lines(), home.tested(), self.failures.get(n, "")) for n, home in homes.items()]
+        epochs = self.settings.plan.epochs
+        lines = {n: home.lines_of(epochs) if home.trained else home.lines() for n, home in homes.items()}
+        return [SeedResult(n, lines[n], home.tested(), self.failures.get(n, "")) for n, home in homes.items()]
 
     def _draw(self) -> None:
         """Renew the picture of all curves so far."""
@@ -247,11 +253,31 @@ class FinalSession:
         self.report(Progress(number, epoch, epochs, done, planned, line, left))
 
 
-def _load(network: nn.Module, home: SeedFolder) -> None:
-    """Put a seed's final weights into the network; raise RunError where the file is not whole or of another one."""
+def write_weights(home: SeedFolder, tensors: Mapping[str, Tensor]) -> None:
+    """Write a seed's final weights, with a digest among the metadata."""
+    packed = save({name: value.cpu().contiguous() for name, value in tensors.items()}, metadata=UNSEALED)
+    write_bytes(home.path / WEIGHTS, seal_tensors(packed))
+
+
+def weights_of(home: SeedFolder) -> dict[str, Tensor]:
+    """Return a seed's final weights; raise RunError where the file is not what was written."""
     path = home.path / WEIGHTS
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        do = f"Put the file back, or remove {home.path} to train this seed anew."
-        raise RunError(message(f"the weights of this network in {path}", str(error).splitlines()[0], do)) from error
+        data = path.read_bytes()
+        verify_tensors(data)
+        return load(data)
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
+        raise _not_these(home, error) from error
+
+
+def _load(network: nn.Module, tensors: Mapping[str, Tensor], home: SeedFolder) -> None:
+    """Put a seed's final weights into the network; raise RunError where they are of another one."""
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _not_these(home, error) from error
+
+
+def _not_these(home: SeedFolder, error: Exception) -> RunError:
+    do = f"Put the file back, or remove {home.path} to train this seed anew."
+    return RunError(message(f"the weights of this network in {home.path / WEIGHTS}", str(error).splitlines()[0], do))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evobnn import _jsonl
-from evobnn._jsonl import DamagedError, Row, line, take, write_lines, writing
+from evobnn._jsonl import DamagedError, Row, line, take, write_sealed, writing
 from evobnn.errors import message
 from evobnn.records import Individual, Request, Result
 from evobnn.snapshot.folder import numbered
@@ -28,7 +28,7 @@ from evobnn.snapshot.rows import (
 
 FORMAT = "evobnn-generation"
 
-UPGRADES: dict[int, Callable[[list[Row]], list[Row]]] = {}
+UPGRADES: dict[int, Callable[[list[Row]], list[Row]]] = {1: lambda rows: rows}  # 2 has digests, of which none is left
 """By version: takes all rows of a generation file of that version, returns those of the next version."""
 
 _GENERATION = re.compile(r"generation-(\d{4,})\.jsonl")
@@ -89,7 +89,7 @@ def write_generation(folder: Path, generation: Generation) -> Path:
     survivors = [{"survivor": _survivor_row(survivor)} for survivor in generation.survivors]
     results = [{"result": _result_row(result)} for result in generation.results]
     path = generation_path(folder, generation.number)
-    write_lines(path, [header, *survivors, *results])
+    write_sealed(path, [header, *survivors, *results])
     return path
 
 

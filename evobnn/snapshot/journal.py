@@ -1,4 +1,7 @@
-"""The journal, one line for each finished evaluation, and the starts, one for each process. Both only grow."""
+"""The journal, one line for each finished evaluation, and the starts, one for each process. Both only grow.
+
+Nothing that counts depends on the starts: they have no digests, and their own version.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from typing import Any
 
 from evobnn import _jsonl
 from evobnn._jsonl import DamagedError, Row, line, take
+from evobnn._seals import claimed
 from evobnn.errors import RunError, message
 from evobnn.records import Evaluation
 from evobnn.snapshot.rows import OUTCOME, VERSION, evaluation_row, to_evaluation, without
 
 PURPOSES = ("search", "rescore", "fidelity", "table")
+TORN = "A kill in the middle of writing left this last line; what it told is measured again."
+_SKIPPED = "It was skipped, and what it told is measured again; a kill in the middle of writing leaves such a line."
+_STARTS = 1
 _ENTRY: dict[str, type] = {"key": str, "protocol": str, "repeat": int, "purpose": str, "individual": int,
                            "generation": int, "attempt": int, "finished": str, "evaluation": dict}  # fmt: skip
 
@@ -64,13 +71,14 @@ class Journal:
         """
         row: Row = {"version": VERSION}
         row |= {name: getattr(entry, name) for name in _ENTRY if name != "evaluation"}
-        _jsonl.append(self.path, _jsonl.dump({**row, "evaluation": evaluation_row(entry.evaluation, whole=True)}))
+        _jsonl.append_sealed(self.path, {**row, "evaluation": evaluation_row(entry.evaluation, whole=True)})
 
 
 def read_journal(path: Path) -> tuple[list[JournalEntry], list[str]]:
     """Return the entries of a journal and a note, with file and line, for each line that was skipped.
 
-    A torn last line is what a kill leaves and passes without a note; a missing file is an empty journal.
+    A line is skipped where it, or the line before it, is not what was written: what it told is measured again. A
+    missing file is an empty journal.
 
     Raises:
         RunError: the file cannot be opened, or a line was written by a newer version.
@@ -80,19 +88,22 @@ def read_journal(path: Path) -> tuple[list[JournalEntry], list[str]]:
     entries: list[JournalEntry] = []
     notes: list[str] = []
     *whole, last = _jsonl.read_bytes(path).split(b"\n")
+    before = ""
     for number, text in enumerate([*whole, last] if last else whole, 1):
         try:
-            with line(path, number, "It was skipped; a kill in the middle of writing leaves such a line."):
-                entries.append(_entry(_jsonl.parse(text), path))
+            with line(path, number, _SKIPPED if number <= len(whole) else TORN):
+                row = _jsonl.parse(text)
+                version = _jsonl.check_version(path, row, VERSION)
+                entries.append(_entry(_jsonl.opened(row, text, before, version)))
         except DamagedError as error:
-            if number <= len(whole):
-                notes.append(str(error))
+            notes.append(str(error))
+        before = claimed(text) or before
     return entries, notes
 
 
 def append_start(folder: Path, entry: Mapping[str, Any]) -> None:
     """Add a line to `starts.jsonl`: how this process was started."""
-    _jsonl.append(folder / "starts.jsonl", _jsonl.dump({"version": VERSION, **entry}))
+    _jsonl.append(folder / "starts.jsonl", _jsonl.dump({"version": _STARTS, **entry}))
 
 
 def read_starts(folder: Path) -> list[Row]:
@@ -105,8 +116,7 @@ def read_starts(folder: Path) -> list[Row]:
     return found
 
 
-def _entry(row: Row, path: Path) -> JournalEntry:
-    _jsonl.check_version(path, row, VERSION)
+def _entry(row: Row) -> JournalEntry:
     take(row, version=int, **_ENTRY)
     take(without(row["evaluation"], "inherited_from"), **OUTCOME, seconds=float, traceback=str)
     fields = {name: row[name] for name in _ENTRY if name != "evaluation"}

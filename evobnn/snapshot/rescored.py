@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evobnn import _jsonl
-from evobnn._jsonl import line, take, write_lines
+from evobnn._jsonl import line, take, write_sealed
 from evobnn.snapshot.folder import numbered
 from evobnn.snapshot.rows import VERSION, a_list, a_number, from_json, to_json, whole_numbers
 
@@ -59,7 +59,7 @@ def write_rescored(folder: Path, generation: int, rows: Iterable[Rescored]) -> P
         for row in rows
     ]
     path = rescored_path(folder, generation)
-    write_lines(
+    write_sealed(
         path,
         [{"format": RESCORED_FORMAT, "version": VERSION, "generation": generation, "rows": len(lines)}, *lines],
     )

@@ -8,8 +8,8 @@ from typing import Any
 from evobnn._jsonl import Row
 from evobnn.records import Evaluation, Individual, Status
 
-VERSION = 1
-"""Of all files of a run folder."""
+VERSION = 2
+"""Of all files of a run folder but `starts.jsonl`. Files of version 1 have no digests; a run with such goes on in 2."""
 
 INDIVIDUAL: dict[str, type] = {"id": int, "genome": str, "key": str, "born": int, "origin": str, "parents": list}
 OUTCOME: dict[str, type] = {"status": str, "objectives": dict, "message": str, "measures": dict, "behaviour": str}

@@ -37,7 +37,7 @@ from evobnn.studies.compare import plain
 from evobnn.studies.regimes import LEAST, Plan, Question, Task, job, numbers, plan, tasks
 
 RESULTS, REPORT, TAUS, ERRORS = "results.jsonl", "report.json", "taus.png", "errors.png"
-FORMAT, VERSION = "evobnn-fidelity", 1
+FORMAT, VERSION = "evobnn-fidelity", 2
 
 _MEND = "Take the line out; its training is then done again."
 
@@ -74,11 +74,12 @@ def measure(
         with _jsonl.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
     with nullcontext() if folder is None else lock(folder):
-        known = {} if folder is None else _known(question, whole, folder)
+        version, known = (VERSION, {}) if folder is None else _known(question, whole, folder)
         for task, ended in _train(question, whole, known, options, told):
             known[task] = ended
             if folder is not None:
-                _jsonl.append(folder / RESULTS, _jsonl.dump(_row(task, str(whole.genomes[task.key]), ended)))
+                row = _row(task, str(whole.genomes[task.key]), ended)
+                _jsonl.append(folder / RESULTS, _jsonl.alone(row, version))
         found = _sampled(question, whole, known)
         report = judge(found, question.own, _said(question, whole, options), question.experiment.seed)
         if folder is not None:
@@ -153,16 +154,17 @@ def _header(question: Question, whole: Plan) -> dict[str, Any]:
     return {**top, "experiment": to_text(settings), "evobnn": __version__}
 
 
-def _known(question: Question, whole: Plan, folder: Path) -> dict[Task, Ended]:
-    """Return what the folder holds already; make its first line where there is none.
+def _known(question: Question, whole: Plan, folder: Path) -> tuple[int, dict[Task, Ended]]:
+    """Return the version in which the folder is gone on with, and what it holds already; make its first line where
+    there is none.
 
     Raises:
         RunError: it holds trainings of other settings, data or versions of what computes, or no trainings at all.
     """
     path, header = folder / RESULTS, _header(question, whole)
     if not path.is_file():
-        _jsonl.write_lines(path, [header])
-        return {}
+        _jsonl.write_text(path, _jsonl.alone(header, VERSION))
+        return VERSION, {}
     before, found = read_results(path)
     changed = ""
     if before.get("protocol") != header["protocol"]:
@@ -172,7 +174,7 @@ def _known(question: Question, whole: Plan, folder: Path) -> dict[Task, Ended]:
     if changed:
         do = "Name another folder with --out, or ask the same again."
         raise RunError(message(f"the trainings of this protocol in {folder}", f"some with {changed}", do))
-    return found
+    return before["version"], found
 
 
 def read_results(path: Path) -> tuple[dict[str, Any], dict[Task, Ended]]:
@@ -181,18 +183,10 @@ def read_results(path: Path) -> tuple[dict[str, Any], dict[Task, Ended]]:
     Raises:
         RunError: no such file, the first line is not that of such a study, or a line is not what is written here.
     """
-    first, *lines = _jsonl.read_bytes(path).split(b"\n")
-    with _jsonl.line(path, 1, "Name the folder of such a study, or a new one."):
-        header = _jsonl.parse(first)
-        if header.get("format") != FORMAT:
-            raise ValueError(f"the format {header.get('format')!r} where {FORMAT} was to be")
-        _jsonl.check_version(path, header, VERSION)
+    do = "Name the folder of such a study, or a new one."
+    header, rows = _jsonl.read_alone(path, FORMAT, VERSION, do, _MEND)
     found: dict[Task, Ended] = {}
-    for number, text in enumerate(lines, 2):
-        try:
-            row = _jsonl.parse(text)
-        except ValueError:
-            continue
+    for number, row in rows:
         with _jsonl.line(path, number, _MEND):
             ended = {"failed": str} if "failed" in row else {"error": float}
             kinds: dict[str, type] = {"genome": str, "key": str, "epochs": int, "width": int, "repeat": int}

@@ -135,13 +135,13 @@ def compare(
     with _jsonl.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
-        done = _known(question, folder)
+        version, done = _known(question, folder)
         missing = [(arm, seed) for arm in question.arms for seed in question.all_seeds if (arm.name, seed) not in done]
         planned = len(question.arms) * question.seeds
         told("starting", planned - len(missing), planned)
         searches = _on_table if question.experiment.table else _in_folders
         for arm, seed, found in searches(question, missing, folder, options, told):
-            _jsonl.append(folder / RESULTS, _jsonl.dump(_row(arm, seed, found)))
+            _jsonl.append(folder / RESULTS, _jsonl.alone(_row(arm, seed, found), version))
             done[arm.name, seed] = found
             told(arm.name, sum((a.name, s) in done for a in question.arms for s in question.all_seeds), planned)
         return _written(question, done, folder)
@@ -194,8 +194,9 @@ def _in_folders(
 # --- The folder -----------------------------------------------------------------------------------------------------
 
 
-def _known(question: Question, folder: Path) -> Done:
-    """Return what the folder holds already; make its first line where there is none.
+def _known(question: Question, folder: Path) -> tuple[int, Done]:
+    """Return the version in which the folder is gone on with, and what it holds already; make its first line where
+    there is none.
 
     Raises:
         RunError: it holds another question's results, or an arm of the same name with other settings.
@@ -203,8 +204,8 @@ def _known(question: Question, folder: Path) -> Done:
     path = folder / RESULTS
     header = {"format": FORMAT, "version": VERSION, "question": question.fingerprint(), **question.said()}
     if not path.is_file():
-        _jsonl.write_lines(path, [header])
-        return {}
+        _jsonl.write_text(path, _jsonl.alone(header, VERSION))
+        return VERSION, {}
     before, rows = read_results(path)
     if before.get("question") != header["question"]:
         changed = [name for name in question.said() if before.get(name) != header[name]]
@@ -217,7 +218,7 @@ def _known(question: Question, folder: Path) -> Done:
             got = f"the arm {row['arm']} with other settings"
             raise RunError(message(f"the results of these arms in {folder}", got, "Name the arm differently."))
         done[row["arm"], row["seed"]] = _from_row(row)
-    return done
+    return before["version"], done
 
 
 def _row(arm: Arm, seed: int, found: Trace | str) -> dict[str, Any]:
@@ -264,7 +265,7 @@ def _in_order(question: Question, folder: Path) -> None:
     header, rows = read_results(folder / RESULTS)
     places = {arm.name: number for number, arm in enumerate(question.arms)}
     rows.sort(key=lambda row: (places.get(row["arm"], len(places)), row["arm"], row["seed"]))
-    _jsonl.write_lines(folder / RESULTS, [header, *rows])
+    _jsonl.write_text(folder / RESULTS, "".join(_jsonl.alone(row, header["version"]) for row in (header, *rows)))
 
 
 def plain(value: Any) -> Any:

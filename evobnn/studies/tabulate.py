@@ -121,6 +121,7 @@ def tabulate(
     options: Options,
     folder: Path,
     report: Callable[[int, int, float], None] = lambda done, planned, seconds_left: None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> Table:
     """Train what is missing, until all is done or the budget is used, and return the table as it is then.
 
@@ -130,6 +131,7 @@ def tabulate(
             what others are in the middle of is given up.
         folder: of the table; holds `table.jsonl` and the journal. A table without its journal is gone on from as well.
         report: called with (trainings done, planned in this stage, seconds left) after each.
+        say: called with a sentence on every line of the journal that is not what was written.
 
     Raises:
         ExperimentError: the folder holds trainings of another protocol, or a baseline is not in the space.
@@ -147,7 +149,7 @@ def tabulate(
         return options.budget is not None and time.monotonic() - started >= options.budget
 
     with lock(folder), Workers(jobs_for(whole.bench, options), options.backend) as workers:
-        known = _known(folder, protocol, rungs)
+        known = _known(folder, protocol, rungs, say)
         journal = Journal(folder / JOURNAL)
         pace = Pace(workers.jobs)
         train = partial(run_climb, rungs=rungs) if rungs else run_job
@@ -173,12 +175,16 @@ def tabulate(
     return table
 
 
-def _known(folder: Path, protocol: Protocol, rungs: Sequence[int]) -> dict[tuple[str, int], Evaluation]:
+def _known(
+    folder: Path, protocol: Protocol, rungs: Sequence[int], say: Callable[[str], None]
+) -> dict[tuple[str, int], Evaluation]:
     """Return what is trained already: by the journal, and by a table that came without one.
 
     What was lost with its worker tells nothing of the genome and is tried again; so is what was not scored at a rung.
     """
-    entries, _ = read_journal(folder / JOURNAL)
+    entries, notes = read_journal(folder / JOURNAL)
+    for sentence in notes:
+        say(sentence)
     table = read_table(folder / TABLE) if (folder / TABLE).is_file() else None
     _check_protocol(folder, protocol, [*(entry.protocol for entry in entries), *([table.protocol] if table else [])])
     told = {} if table is None else _told(table)

@@ -2,14 +2,15 @@
 
     epoch-0007/weights.safetensors     parameters and buffers of the network as it trains
     epoch-0007/optimiser.safetensors   everything else that is a tensor: moments, averages, teacher, generators
-    epoch-0007/state.json              plan, seed, stage, epochs, records, and the sizes of the two
+    epoch-0007/state.json              plan, seed, stage, epochs, records, the digests of the two, and its own
 
 The files are written and synced under a hidden name and the folder is renamed, which commits it; only then are older
-ones removed. Reading executes nothing.
+ones removed. Reading executes nothing. A checkpoint of version 1 has the sizes of the two in place of digests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,12 +25,24 @@ from safetensors.torch import load as unpacked
 from safetensors.torch import save as packed
 from torch import Tensor, nn
 
-from evobnn._jsonl import DamagedError, NewerError, check_version, read_bytes, take, write_bytes, writing
-from evobnn.errors import message
+from evobnn._jsonl import (
+    SEALED,
+    DamagedError,
+    NewerError,
+    check_version,
+    parse,
+    parse_sealed,
+    read_bytes,
+    take,
+    write_bytes,
+    writing,
+)
+from evobnn._seals import seal
+from evobnn.errors import RunError, message
 from evobnn.training.course import State
 from evobnn.training.matching import check_tensors
 
-FORMAT, VERSION = "evobnn-checkpoint", 1
+FORMAT, VERSION = "evobnn-checkpoint", 2
 WEIGHTS, OPTIMISER, FACTS = "weights.safetensors", "optimiser.safetensors", "state.json"
 
 _NAME = re.compile(r"epoch-(\d{4,})")
@@ -82,9 +95,12 @@ def latest(folder: Path) -> Path | None:
 
     One that was being replaced when the kill came counts as well.
     """
-    candidates = [(number, True, path) for number, path in _found(folder, _NAME)]
-    candidates += [(number, False, path) for number, path in _found(folder, _ASIDE)]
-    return next((path for *_, path in sorted(candidates, reverse=True) if _is_whole(path)), None)
+    return next((path for path in _candidates(folder) if _is_whole(path)), None)
+
+
+def newest(folder: Path) -> Path | None:
+    """Return the newest checkpoint below `folder`, or None: one that is not whole was damaged, for kills leave none."""
+    return next(iter(_candidates(folder)), None)
 
 
 def load(folder: Path, network: nn.Module) -> State:
@@ -101,6 +117,13 @@ def load(folder: Path, network: nn.Module) -> State:
     return State({**tensors, **_tensors(folder / OPTIMISER)}, facts)
 
 
+def _candidates(folder: Path) -> list[Path]:
+    """Return all checkpoints below `folder`, the newest first."""
+    found = [(number, True, path) for number, path in _found(folder, _NAME)]
+    found += [(number, False, path) for number, path in _found(folder, _ASIDE)]
+    return [path for *_, path in sorted(found, reverse=True)]
+
+
 def _write(state: State, folder: Path) -> None:
     parts: dict[str, dict[str, Tensor]] = {WEIGHTS: {}, OPTIMISER: {}}
     for name, tensor in state.tensors.items():
@@ -109,41 +132,57 @@ def _write(state: State, folder: Path) -> None:
             parts[WEIGHTS][name.removeprefix(_NETWORK)] = kept
         else:
             parts[OPTIMISER][name] = kept
-    sizes = {}
+    digests = {}
     for name, tensors in parts.items():
         data = packed(tensors)
-        sizes[name] = len(data)
+        digests[name] = hashlib.sha256(data).hexdigest()
         write_bytes(folder / name, data)
-    facts = {"format": FORMAT, "version": VERSION, "sizes": sizes, **state.facts}
-    write_bytes(folder / FACTS, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
+    facts = {"format": FORMAT, "version": VERSION, "sha256": digests, **state.facts}
+    write_bytes(folder / FACTS, seal(json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
     _sync(folder)
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    """Return the facts of a checkpoint; raise DamagedError where they, or the sizes of its files, are not right."""
+    """Return the facts of a checkpoint; raise DamagedError where they, or its files, are not what was written."""
     path = folder / FACTS
     if not path.is_file():
         raise DamagedError(message(f"a whole checkpoint in {folder}", f"none of its {FACTS}", _DO))
     data = read_bytes(path)
     try:
-        facts: dict[str, Any] = json.loads(data)
-        if facts.pop("format") != FORMAT:
+        facts = parse(data)
+        if facts["format"] != FORMAT:
             raise ValueError("another format")
-        check_version(path, facts, VERSION)
-        del facts["version"]
-        for name, size in facts.pop("sizes").items():
-            if (there := (folder / name).stat().st_size) != size:
-                raise ValueError(f"{there} bytes in {name} in place of {size}")
+        version = check_version(path, facts, VERSION)
+        facts = parse_sealed(data, "", version)
+        del facts["format"], facts["version"]
+        if version < SEALED:
+            _check_sizes(folder, facts.pop("sizes"))
+        else:
+            _check_digests(folder, facts.pop("sha256"))
         return take(facts, plan=dict, seed=int, stage=int, stage_epoch=int, epoch=int, records=list)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except NewerError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RunError) as error:
         raise DamagedError(message(f"a whole checkpoint in {folder}", str(error), _DO)) from error
+
+
+def _check_digests(folder: Path, digests: dict[str, str]) -> None:
+    for name in (WEIGHTS, OPTIMISER):
+        if hashlib.sha256(read_bytes(folder / name)).hexdigest() != digests[name]:
+            raise ValueError(f"another {name} than was written")
+
+
+def _check_sizes(folder: Path, sizes: dict[str, int]) -> None:
+    for name, size in sizes.items():
+        if (there := (folder / name).stat().st_size) != size:
+            raise ValueError(f"{there} bytes in {name} in place of {size}")
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     data = read_bytes(path)
     try:
         return unpacked(data)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise DamagedError(message(f"tensors in {path}", str(error), _DO)) from error
 
 

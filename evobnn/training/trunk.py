@@ -76,7 +76,7 @@ def load_trunk(path: Path, training: str) -> Trunk | None:
         if facts.pop("digest") != _digest(facts, data) or (facts["format"], facts["training"]) != (FORMAT, training):
             return None
         return Trunk(unpacked(data), tuple(Epoch(*point) for point in facts["curve"]))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, SafetensorError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, SafetensorError):
         return None
 
 

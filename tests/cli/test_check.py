@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ import pytest
 from evobnn.cli import checks
 from evobnn.errors import RunError
 from evobnn.snapshot import is_being_written, lock
+from evobnn.snapshot.journal import TORN
 from tests.cli.conftest import Call
+from tests.older import make_older
 
 Row = dict[str, Any]
 
 
 def change(path: Path, line: int, how: Callable[[Row], object]) -> None:
-    """Change the row in a line (from 1) of a file of JSON lines."""
+    """Change the row in a line (from 1) of a file of JSON lines as it was before digests, or that never has them."""
+    if '"sha"' in path.read_text():
+        make_older(path)
     lines = path.read_text().splitlines()
     row = json.loads(lines[line - 1])
     how(row)
@@ -68,8 +73,27 @@ def test_what_was_changed_is_found_at_its_place(evobnn: Call, a_run: Path, what:
     assert "Traceback" not in done.out + done.err
 
 
+@pytest.mark.parametrize("name", ["generation-0000.jsonl", "rescored-0001.jsonl", "journal.jsonl"])
+def test_a_changed_digit_is_found_by_the_digest_of_its_line(evobnn: Call, a_run: Path, name: str) -> None:
+    lines = (a_run / name).read_text().splitlines(keepends=True)
+    lines[1] = re.sub(r'(?<="key": ")\w', lambda found: "1" if found[0] == "0" else "0", lines[1], count=1)
+    (a_run / name).write_text("".join(lines))
+    done = evobnn("check", a_run)
+    assert done.code == 1
+    assert f"{name}, line 2, got a digest that does not fit" in done.out, done.out
+
+
+def test_a_torn_last_line_is_told_and_is_no_problem(evobnn: Call, a_run: Path) -> None:
+    with (a_run / "journal.jsonl").open("a") as file:
+        file.write('{"version": 2, "key": "to')
+    done = evobnn("check", a_run)
+    assert done.code == 0 and "nothing wrong found" in done.out
+    assert "journal.jsonl, line " in done.out and TORN in done.out
+
+
 def test_an_evaluation_that_was_completed_twice(evobnn: Call, a_run: Path) -> None:
     journal = a_run / "journal.jsonl"
+    make_older(journal)
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join([*lines, lines[0]]))
     done = evobnn("check", a_run)
@@ -79,6 +103,7 @@ def test_an_evaluation_that_was_completed_twice(evobnn: Call, a_run: Path) -> No
 
 def test_a_retried_failure_is_not_twice(evobnn: Call, a_run: Path) -> None:
     journal = a_run / "journal.jsonl"
+    make_older(journal)
     lines = journal.read_text().splitlines()
     failed = json.loads(lines[0])
     failed["evaluation"] |= {"status": "error", "objectives": {}, "message": "lost"}

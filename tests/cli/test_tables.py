@@ -249,5 +249,5 @@ def test_a_damaged_table_and_one_of_a_newer_evobnn(tabled: Call) -> None:
     text = path.read_text()
     path.write_text(text[:-4])
     check_refused(tabled("table", "hand"), f"{path}, line 9", "cut off")
-    path.write_text(text.replace('"version": 1', '"version": 2', 1))
+    path.write_text(text.replace('"version": 2', '"version": 3', 1))
     check_refused(tabled("evolve", "--table", "hand"), "newer evobnn")

@@ -34,6 +34,7 @@ from evobnn.snapshot import (
 )
 from evobnn.training import Heritage, Trunk, load_trunk, save_trunk
 from tests.experiment.conftest import toy
+from tests.older import make_older
 
 Decisive = Callable[[Path], dict[str, bytes]]
 Proceed = Callable[..., list[str]]
@@ -326,6 +327,7 @@ def test_check_finds_nothing_wrong_and_names_a_parent_that_is_none(
     shutil.copytree(trained, folder)
     number, heir = next((n, r) for n, r in results_of(folder) if r.evaluation.inherited_from is not None)
     path = folder / f"generation-{number:04d}.jsonl"
+    make_older(path)
     path.write_text(
         path.read_text().replace(f'"inherited_from": {heir.evaluation.inherited_from}', '"inherited_from": 99')
     )

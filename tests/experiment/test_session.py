@@ -27,6 +27,7 @@ from evobnn.experiment.setup import Options, create, make_bench
 from evobnn.fitness import Protocol
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import Journal, lock, read_generations, read_journal, read_rescored
+from tests.older import make_older
 
 Proceed = Callable[..., list[str]]
 Decisive = Callable[[Path], dict[str, bytes]]
@@ -239,7 +240,8 @@ def test_a_torn_journal_line_costs_its_evaluation_and_nothing_else(
     lines = path.read_bytes().splitlines(keepends=True)[:12]
     path.write_bytes(b"".join(lines[:11]) + lines[11][:100])
     quick.jobs.clear()
-    assert proceed(folder, generations=2) == []
+    (torn,) = proceed(folder, generations=2)
+    assert "journal.jsonl, line 12" in torn and "measured again" in torn
     searched = [json.loads(line)["repeat"] < FRESH for line in path.read_bytes().split(b"\n") if line.endswith(b"}")]
     assert searched.count(True) == 12
     assert path.read_bytes().count(lines[11][:100]) >= 1  # still there, alone on its line
@@ -250,7 +252,7 @@ def test_a_torn_journal_line_costs_its_evaluation_and_nothing_else(
 
 
 @pytest.mark.parametrize("number", [0, 4, 6])
-@pytest.mark.parametrize("damage", ["cut", "spoilt", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "spoilt", "digit", "missing"])
 def test_after_damage_it_goes_on_from_the_last_good_generation_and_deletes_nothing(
     reference: Path, quick: Any, proceed: Proceed, decisive: Decisive, number: int, damage: str
 ) -> None:
@@ -258,6 +260,8 @@ def test_after_damage_it_goes_on_from_the_last_good_generation_and_deletes_nothi
     path = reference / f"generation-{number:04d}.jsonl"
     if damage == "missing":
         path.rename(reference.parent / "elsewhere")
+    elif damage == "digit":
+        path.write_text(re.sub(r'"error": 0.\d', '"error": 0.9', path.read_text(), count=1))
     else:
         path.write_bytes(path.read_bytes()[:300] if damage == "cut" else b"\0" + path.read_bytes()[1:])
     there = {p.name: p.read_bytes() for p in reference.glob("generation-*")}
@@ -269,6 +273,24 @@ def test_after_damage_it_goes_on_from_the_last_good_generation_and_deletes_nothi
     aside = {p.name.rpartition(".aside-")[0]: p.read_bytes() for p in reference.glob("generation-*.aside-1")}
     assert aside == {name: data for name, data in there.items() if name >= path.name}
     assert all(name in said for name in aside)
+
+
+def test_a_run_of_before_digests_goes_on_to_the_same_end(
+    folder: Path, reference: Path, quick: Any, proceed: Proceed, decisive: Decisive
+) -> None:
+    """What is there stays as it is, what comes has digests."""
+    proceed(folder, generations=2)
+    older = [*folder.glob("generation-*.jsonl"), *folder.glob("rescored-*.jsonl"), folder / "journal.jsonl"]
+    for path in older:
+        make_older(path)
+    before = {path: path.read_bytes() for path in older}
+    jobs = len(quick.jobs)
+    assert proceed(folder) == []
+    assert len(quick.jobs) > jobs
+    assert len(older) == 5 and all(path.read_bytes().startswith(data) for path, data in before.items())
+    assert repr(read_generations(folder)) == repr(read_generations(reference))
+    here, there = decisive(folder), decisive(reference)
+    assert [name for name in here if here[name] != there[name]] == [f"generation-000{n}.jsonl" for n in range(3)]
 
 
 def test_after_damage_a_run_that_stops_earlier_shows_the_scores_of_its_own_front(
@@ -525,7 +547,7 @@ def test_an_exhausted_space_ends_the_run_in_order(
 def test_a_journal_of_a_later_format_is_not_ignored(folder: Path, proceed: Proceed) -> None:
     proceed(folder, generations=0)
     path = folder / "journal.jsonl"
-    path.write_text(re.sub(r'^\{"version": 1', '{"version": 2', path.read_text(), flags=re.M))
+    path.write_text(re.sub(r'^\{"version": 2', '{"version": 3', path.read_text(), flags=re.M))
     with pytest.raises(RunError, match="newer"):
         proceed(folder)
 

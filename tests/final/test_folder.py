@@ -30,7 +30,8 @@ def test_lines_come_back(home: SeedFolder) -> None:
         home.append(line(epoch))
     assert home.lines() == [line(1), line(2), line(3)]
     first = json.loads((home.path / METRICS).read_text().splitlines()[0])
-    assert first == {"epoch": 1, "stage": 0, "rate": 0.25, "training_loss": 1.5, "validation_loss": 0.75,
+    assert len(first.pop("sha")) == 12
+    assert first == {"version": 2, "epoch": 1, "stage": 0, "rate": 0.25, "training_loss": 1.5, "validation_loss": 0.75,
                      "validation_error": 0.125, "seconds": 2.0}  # fmt: skip
 
 
@@ -72,12 +73,36 @@ def test_a_line_that_says_nonsense_is_named(home: SeedFolder) -> None:
             home.lines()
 
 
+def test_a_changed_digit_and_lines_of_before_digests(home: SeedFolder) -> None:
+    for epoch in (1, 2, 3):
+        home.append(line(epoch))
+    path = home.path / METRICS
+    whole = path.read_text()
+    changes = (('"rate": 0.25', '"rate": 0.26'), ('"version": 2, ', ""), ('"version": 2', '"version": 1'))
+    for old, new in changes:
+        path.write_text(whole.replace(old, new, 1))
+        with pytest.raises(RunError, match=r"metrics\.jsonl, line 1"):
+            home.lines()
+    lines = whole.splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[2]]))
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):
+        home.lines()
+    path.write_text("".join(json.dumps(line(epoch).row()) + "\n" for epoch in (1, 2, 3)))
+    assert home.lines() == home.cut(3) == [line(1), line(2), line(3)]
+    assert path.read_text() == whole  # who goes on has digests from then on
+
+
 def test_what_the_test_yielded_comes_back(home: SeedFolder) -> None:
     assert home.tested() is None
     home.write_tested(Verdict(359, 360))
     assert home.tested() == Verdict(359, 360)
-    assert json.loads((home.path / TESTED).read_text()) == {"error": 1 - 359 / 360, "correct": 359, "count": 360}
-    for text in ("{", '{"error": 0.1, "correct": 11, "count": 10}', '{"error": 0.1}', ""):
+    row = json.loads((home.path / TESTED).read_text())
+    assert len(row.pop("sha")) == 12
+    assert row == {"version": 2, "error": 1 - 359 / 360, "correct": 359, "count": 360}
+    (home.path / TESTED).write_text('{"error": 0.1, "correct": 9, "count": 10}\n')  # before digests
+    assert home.tested() == Verdict(9, 10)
+    changed = (json.dumps({**row, "sha": "0" * 12}), json.dumps(row), json.dumps({**row, "version": 1}))
+    for text in (*changed, "{", '{"error": 0.1, "correct": 11, "count": 10}', '{"error": 0.1}', ""):
         (home.path / TESTED).write_text(text)
         with pytest.raises(RunError, match=r"test\.json"):
             home.tested()
@@ -87,6 +112,7 @@ def test_the_result_is_derived(tmp_path: Path) -> None:
     assert read_result(tmp_path) is None
     write_result(tmp_path, {"n": 3, "sd": None})
     assert read_result(tmp_path) == {"n": 3, "sd": None}
-    for text in ("[1]", "{"):
+    written = (tmp_path / "result.json").read_text()
+    for text in (written.replace("3", "4"), '{"version": 2, "n": 3}', "[1]", "{"):
         (tmp_path / "result.json").write_text(text)
         assert read_result(tmp_path) is None

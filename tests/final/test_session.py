@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from evobnn._jsonl import DamagedError
 from evobnn.data import reads_of_test as reads
 from evobnn.errors import DataError, RunError, SearchError
 from evobnn.experiment import Options
@@ -23,6 +24,7 @@ from evobnn.final.folder import seed_folder
 from evobnn.final.settings import to_text
 from evobnn.snapshot import lock, read_starts
 from tests.final.conftest import Stop, proceed
+from tests.older import unsealed
 
 
 def test_a_training_leaves_what_it_should(settings: FinalSettings, tmp_path: Path) -> None:
@@ -33,7 +35,9 @@ def test_a_training_leaves_what_it_should(settings: FinalSettings, tmp_path: Pat
     result, said = proceed(folder)
     assert said == []
     assert reads() == before + 2  # one for each seed, and not one before the end
-    assert result == json.loads((folder / "result.json").read_text())
+    written = json.loads((folder / "result.json").read_text())
+    assert len(written.pop("sha")) == 12
+    assert result == written
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "training.toml", "seed-0", "seed-1", "starts.jsonl", "result.json", "curve.png",
     }  # fmt: skip
@@ -233,6 +237,69 @@ def test_weights_that_are_damaged_or_of_another_network(begun: Path) -> None:
         proceed(begun)
     path.write_bytes(b"half")
     with pytest.raises(RunError, match="the weights of this network in"):
+        proceed(begun)
+
+
+def test_a_changed_byte_of_the_weights_is_found(begun: Path) -> None:
+    proceed(begun)
+    path = begun / "seed-0" / "weights.safetensors"
+    whole = path.read_bytes()
+    assert load_file(path)
+    for place in (5, 40, 60, 200, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(RunError, match="the weights of this network in"):
+            proceed(begun)
+    save_file(load_file_of(whole, path), path)  # as the version before digests wrote it
+    assert proceed(begun)[1] == []
+
+
+def load_file_of(data: bytes, path: Path) -> dict[str, torch.Tensor]:
+    path.write_bytes(data)
+    return load_file(path)
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimiser.safetensors", "state.json"])
+def test_a_damaged_checkpoint_is_refused_and_nothing_is_lost(begun: Path, stop_after: Stop, file: str) -> None:
+    stop_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        proceed(begun)
+    home = begun / "seed-0"
+    path = home / "epoch-0003" / file
+    data = path.read_bytes()
+    path.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:])
+    before = (home / "metrics.jsonl").read_bytes()
+    with pytest.raises(DamagedError, match=r"a whole checkpoint in .*epoch-0003.*Remove that folder"):
+        proceed(begun)
+    assert (home / "metrics.jsonl").read_bytes() == before and path.is_file()
+
+
+def test_a_training_from_before_digests_goes_on_to_the_same_end(
+    begun: Path, settings: FinalSettings, stop_after: Stop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stop_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        proceed(begun)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "save_learning", lambda *given: None)
+    home = begun / "seed-0"
+    metrics, state = home / "metrics.jsonl", home / "epoch-0003" / "state.json"
+    metrics.write_text(unsealed(metrics.read_text()).replace('"version": 1, ', ""))
+    facts = json.loads(state.read_text())
+    sizes = {name: (state.parent / name).stat().st_size for name in facts.pop("sha256")}
+    del facts["sha"]
+    state.write_text(json.dumps({**facts, "version": 1, "sizes": sizes}, indent=1))
+    proceed(begun)
+    whole = create(replace(settings, seeds=(0,)), Options(jobs=1), tmp_path)
+    proceed(whole)
+    assert same_end(begun, whole)
+
+
+def test_a_line_missing_from_a_finished_training_is_told(begun: Path) -> None:
+    proceed(begun)
+    path = begun / "seed-0" / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(RunError, match=r"the 6 epochs .*metrics\.jsonl, got 5 of them"):
         proceed(begun)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -24,6 +25,7 @@ from evobnn.studies.agreement import Agreement, Regime
 from evobnn.studies.brief import measure, read_results
 from evobnn.studies.regimes import Question, ask
 from tests.miniature import SPEC
+from tests.older import make_older, unsealed
 
 HERE = Options(jobs=1)
 EXPERIMENT = SPEC.experiment()  # one epoch, width 4; 13 feasible networks
@@ -246,6 +248,20 @@ def test_a_torn_line_is_skipped_and_trained_again(planted: Planted, tmp_path: Pa
     assert len(planted.jobs) == 1
 
 
+def test_a_changed_digit_is_refused_and_a_study_of_before_digests_goes_on_without(
+    planted: Planted, tmp_path: Path
+) -> None:
+    path = tmp_path / "results.jsonl"
+    found = measure(asked(), HERE, tmp_path)
+    whole = path.read_text()
+    path.write_text(re.sub(r'"repeat": 0', '"repeat": 7', whole, count=1))
+    with pytest.raises(RunError, match=r"results\.jsonl, line \d+, got a digest that does not fit"):
+        measure(asked(), HERE, tmp_path)
+    path.write_text(unsealed("".join(whole.splitlines(keepends=True)[:-1])))
+    assert measure(asked(), HERE, tmp_path) == found
+    assert '"sha"' not in path.read_text() and len(read_results(path)[1]) == 8 * EACH
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -276,11 +292,12 @@ def test_what_does_not_decide_a_training_is_no_other_protocol(planted: Planted, 
 def test_other_versions_and_other_files_are_refused(planted: Planted, tmp_path: Path) -> None:
     measure(asked(), HERE, tmp_path)
     path = tmp_path / "results.jsonl"
+    make_older(path)
     header, *rows = path.read_text().splitlines()
     top = json.loads(header)
     for first, words in (
         ({**top, "protocol": "0" * 16}, "some with other data, settings or versions of evobnn or torch"),
-        ({**top, "version": 2}, "newer evobnn"),
+        ({**top, "version": 3}, "newer evobnn"),
         ({**top, "format": "evobnn-comparison"}, "results.jsonl, line 1"),
     ):
         path.write_text("\n".join([json.dumps(first), *rows, ""]))

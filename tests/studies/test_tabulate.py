@@ -204,8 +204,9 @@ def test_a_kill_at_any_moment_costs_nothing_but_what_was_in_the_air(
         assert not (folder / "table.jsonl").exists()
         with (folder / "journal.jsonl").open("ab") as journal:
             journal.write(b'{"version": 1, "key": "to')  # what a kill while writing leaves
-    used = toys()
-    assert told(made(folder)) == told(whole)
+    used, said = toys(), list[str]()
+    assert told(tabulate(SPEC, Options(jobs=1), folder, say=said.append)) == told(whole)
+    assert said and all("journal.jsonl, line" in note and "measured again" in note for note in said)
     trained += used.trained()
     assert set(trained.values()) == {1}
     assert len(trained) == ALL

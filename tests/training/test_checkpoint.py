@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from evobnn._jsonl import DamagedError, NewerError
+from evobnn._seals import seal
 from evobnn.errors import RunError
 from evobnn.training import Course, State, checkpoint
 from tests.training.toys import FULL, digest, images, network
@@ -151,17 +152,35 @@ def test_what_is_damaged_or_newer_is_said_so(tmp_path: Path, states: list[State]
     folder = checkpoint.save(states[1], tmp_path / "epoch-0001")
     path = folder / "state.json"
     facts = json.loads(path.read_text())
-    path.write_text(json.dumps({**facts, "version": 2}))
+    path.write_text(json.dumps({**facts, "version": 3}))
     assert checkpoint.latest(tmp_path) == folder  # not passed over: training anew would replace it
-    with pytest.raises(NewerError, match="version 2"):
+    with pytest.raises(NewerError, match="version 3"):
         checkpoint.load(folder, network())
-    path.write_text(json.dumps({**facts, "stage": "0"}))
+    del facts["sha"]
+    path.write_text(seal(json.dumps({**facts, "stage": "0"}) + "\n"))
     with pytest.raises(DamagedError, match="'stage' that is no int"):
         checkpoint.load(folder, network())
-    path.write_text(json.dumps(facts))
-    (folder / "weights.safetensors").write_bytes(b"\xff" * facts["sizes"]["weights.safetensors"])
+    files = ("weights.safetensors", "optimiser.safetensors")
+    del facts["sha256"]
+    sizes = {name: (folder / name).stat().st_size for name in files}
+    path.write_text(json.dumps({**facts, "version": 1, "sizes": sizes}))
+    assert checkpoint.load(folder, network()).facts == states[1].facts  # as the version before digests wrote it
+    (folder / "weights.safetensors").write_bytes(b"\xff" * sizes["weights.safetensors"])
     with pytest.raises(DamagedError, match=r"tensors in .*weights\.safetensors"):
         checkpoint.load(folder, network())
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimiser.safetensors", "state.json"])
+def test_a_changed_byte_is_found_wherever_it_is(tmp_path: Path, states: list[State], file: str) -> None:
+    path = checkpoint.save(states[1], tmp_path / "epoch-0001") / file
+    whole, looped = path.read_bytes(), 0
+    for place in range(0, len(whole), max(1, len(whole) // 40)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DamagedError, match="Remove that folder"):
+            checkpoint.load(path.parent, network())
+        assert checkpoint.latest(tmp_path) is None and checkpoint.newest(tmp_path) == path.parent
+        looped += 1
+    assert looped >= 40
 
 
 def test_loading_executes_nothing(tmp_path: Path, states: list[State]) -> None:
