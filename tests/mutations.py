@@ -24,9 +24,13 @@ from typing import Any
 from evobnn import _jsonl
 from evobnn.analysis import curves
 from evobnn.errors import EvobnnError
+from evobnn.experiment.recipes import plan_from_table
+from evobnn.experiment.settings import from_table
 from evobnn.experiment.setup import open_experiment
+from evobnn.final import FinalSettings
 from evobnn.final.folder import Line, Verdict, read_result, seed_folder, write_result
 from evobnn.final.session import weights_of, write_weights
+from evobnn.final.settings import TRAINING, open_settings, to_text
 from evobnn.snapshot import (
     Journal,
     JournalEntry,
@@ -43,6 +47,9 @@ from evobnn.studies import brief
 from evobnn.tables import read_table, write_table
 from evobnn.training import Course, checkpoint
 from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
+from tests.conftest import TINY
+from tests.final.conftest import GENOME as CELLS
+from tests.final.conftest import STAGES
 from tests.miniature import ERRORS, by_hand
 from tests.test_snapshot import GENOME, generation
 from tests.test_snapshot_files import ENTRY
@@ -130,6 +137,20 @@ def _read_experiment(path: Path) -> str:
 def _table(folder: Path) -> Path:
     write_table(folder / "table.jsonl", by_hand(ERRORS))
     return folder / "table.jsonl"
+
+
+def _settings(folder: Path) -> Path:
+    plan = plan_from_table(STAGES, "tiny", "tests")
+    path = folder / TRAINING
+    path.write_text(to_text(FinalSettings(CELLS, from_table(TINY, "tests"), plan, (0, 1))))
+    return path
+
+
+def _read_settings(path: Path) -> str:
+    whole = repr(open_settings(path.parent))
+    if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(_settings(path.parent).read_bytes()).digest():
+        raise OtherError  # the first start says with which bytes it was made
+    return whole
 
 
 def _metrics(folder: Path) -> Path:
@@ -242,6 +263,7 @@ KINDS: dict[str, Kind] = {
     "run, training: starts": Kind(_starts, _read_starts),
     "run: inherited weights, trunk": Kind(_trunk, _read_trunk),
     "table: table": Kind(_table, lambda path: repr(read_table(path))),
+    "training: training.toml": Kind(_settings, _read_settings),
     "training: metrics": Kind(_metrics, lambda path: repr(seed_folder(path.parents[1], 0).lines_of(LINES))),
     "training: test": Kind(_tested, lambda path: repr(seed_folder(path.parents[1], 0).tested())),
     "training: result": Kind(_result, _read_result),

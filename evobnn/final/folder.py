@@ -80,6 +80,12 @@ class SeedFolder:
         """Add a line to the metrics in one write; raises RunError where the disk is full."""
         _jsonl.append_sealed(self.path / METRICS, {"version": VERSION, **line.row()})
 
+    @property
+    def torn(self) -> bool:
+        """Whether the last line of the metrics is not whole, as a kill in the middle of writing leaves it."""
+        path = self.path / METRICS
+        return path.is_file() and _jsonl.read_bytes(path)[-1:] not in (b"", b"\n")
+
     def lines(self) -> list[Line]:
         """Return the lines of the metrics but a torn last one; raise RunError for one that is not what was written."""
         path = self.path / METRICS

@@ -28,7 +28,17 @@ from evobnn.experiment import Options
 from evobnn.experiment.machine import machine, python, versions
 from evobnn.experiment.pace import Pace
 from evobnn.experiment.settings import slow_precision
-from evobnn.final.folder import CURVE, RESULT, WEIGHTS, Line, SeedFolder, read_result, seed_folder, write_result
+from evobnn.final.folder import (
+    CURVE,
+    METRICS,
+    RESULT,
+    WEIGHTS,
+    Line,
+    SeedFolder,
+    read_result,
+    seed_folder,
+    write_result,
+)
 from evobnn.final.result import SeedResult, result_of
 from evobnn.final.settings import TRAINING, FinalSettings, is_training, open_settings, to_text
 from evobnn.final.setup import workplace
@@ -145,6 +155,8 @@ class FinalSession:
         latest = checkpoint.newest(home.path)
         if latest is not None:
             course.restore(checkpoint.load(latest, network))
+        if home.torn:
+            self.say(f"The last line of {home.path / METRICS} was torn by a kill; its epoch is trained again.")
         home.cut(course.epoch)
         self._tell(number, course.epoch, None)
         try:

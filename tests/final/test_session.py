@@ -294,6 +294,20 @@ def test_a_training_from_before_digests_goes_on_to_the_same_end(
     assert same_end(begun, whole)
 
 
+def test_a_torn_last_line_is_told(begun: Path, stop_after: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        proceed(begun)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "save_learning", lambda *given: None)
+    path = begun / "seed-0" / "metrics.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])  # of the epoch that has no checkpoint
+    (sentence,) = proceed(begun)[1]
+    assert "metrics.jsonl was torn by a kill" in sentence
+    assert len(seed_folder(begun, 0).lines()) == 6
+    assert proceed(begun)[1] == []
+
+
 def test_a_line_missing_from_a_finished_training_is_told(begun: Path) -> None:
     proceed(begun)
     path = begun / "seed-0" / "metrics.jsonl"
