@@ -41,7 +41,7 @@ def folders(root: str | os.PathLike[str]) -> tuple[str, ...]:
     if not os.path.isdir(root):
         return ()
     with os.scandir(root) as entries:
-        return tuple(sorted(e.name for e in entries if not is_hidden(e.name, True) and e.is_dir()))
+        return tuple(sorted(e.name for e in entries if not is_hidden(e.name, True) and _is_folder(e)))
 
 
 def files_below(
@@ -99,6 +99,15 @@ def _entries(folder: str) -> Iterator[tuple[str, str, bool, bool]]:
     """Yield name, path, whether it is a link and whether a folder, of all that is not hidden."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            is_folder = entry.is_dir()
+            is_folder = _is_folder(entry)
             if not is_hidden(entry.name, is_folder):
                 yield entry.name, os.path.join(folder, entry.name), entry.is_symlink(), is_folder
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        if entry.is_symlink():
+            return False  # a link to itself
+        raise

@@ -202,11 +202,15 @@ def test_recipes_that_are_not_there(evobnn: Call) -> None:
 
 
 def test_a_damaged_test_part_fails_at_the_end_alone(training: Call) -> None:
-    """The arrays of the test part are damaged: preparing and training never look at them."""
+    """The pixels of the test part are damaged: preparing and training never look at them."""
     rng = np.random.default_rng(3)
     images, labels = rng.integers(0, 256, (200, 8, 8), dtype=np.uint8), np.arange(200) % 10
     Path("data").mkdir()
-    np.savez("data/mine.npz", x_train=images, y_train=labels, x_test=images[:20].astype(float), y_test=labels[:20])
+    test = np.full((100, 8, 8), 0xC3, dtype=np.uint8)
+    np.savez("data/mine.npz", x_train=images, y_train=labels, x_test=test, y_test=labels[:100])
+    content = Path("data/mine.npz").read_bytes()
+    assert content.count(test.tobytes()) == 1
+    Path("data/mine.npz").write_bytes(content.replace(test.tobytes(), b"\xc4" * test.size))
     count = reads()
     arguments = (GENOME, "--channels", 2, "--threads", 1, "--epochs", 1, "--dataset", "npz", "--data-dir", "data")
     done = training("train", *arguments)

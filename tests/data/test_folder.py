@@ -177,6 +177,7 @@ def test_a_whole_set_of_links_is_read(tmp_path: Path) -> None:
         ("train/a/sub", "train/b/deep", "in one class of one part"),
         ("test/b", "train/b", "what is tested on is not to be learnt from"),
         ("test/a/x.png", "train/a/1.png", "what is tested on"),
+        ("train/a/x.png", "train/a/x.png", "an image behind the link .*x.png, got nothing there"),
         ("train/a/x.png", "nowhere.png", "an image behind the link .*x.png, got nothing there"),
     ],
 )
@@ -254,6 +255,14 @@ def test_the_same_folders_in_all_classes_are_said(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{name}/{inner}/{n}.png" for name in ("A", "B") for inner in ("cat", "dog") for n in range(4)))
     with pytest.warns(EvobnnWarning, match="hold the same folders cat, dog; the classes are A, B"):
         assert list_folder(tmp_path)[0].class_names == ("A", "B")
+
+
+def test_links_to_themselves_are_no_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png")
+    for name in ("train/me", "train/a/me"):
+        (tmp_path / name).symlink_to("me")
+    with pytest.warns(EvobnnWarning, match="for their ending: 1 with no ending"):
+        assert [one.paths[0].endswith("a/1.png") for one in list_folder(tmp_path)] == [True, True]
 
 
 def test_what_is_left_out_for_its_ending_is_counted(tmp_path: Path) -> None:
