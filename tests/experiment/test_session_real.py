@@ -24,6 +24,7 @@ from evobnn.fitness import Job
 from evobnn.parallel import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status
 from evobnn.snapshot import read_generations, read_journal
+from tests.conftest import end_workers
 from tests.experiment.conftest import toy
 
 Decisive = Callable[[Path], dict[str, bytes]]
@@ -142,6 +143,7 @@ def test_a_worker_killed_in_the_middle_costs_only_its_evaluation(
         monkeypatch.setenv(VICTIM, str(seed))
         monkeypatch.setenv(PARENT, str(os.getpid()))
         monkeypatch.setattr(session, "run_job", deadly)
+        end_workers()  # they would not know the variables
         proceed(folder, jobs=2, generations=0)
     else:
         real = Workers.run

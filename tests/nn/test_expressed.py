@@ -30,6 +30,7 @@ from evobnn.nn.layers import batch_norm
 from evobnn.nn.ops import binary_layer
 from evobnn.nn.programs import CODES
 from evobnn.nn.separable import normed_layer
+from tests.nn.conftest import rounding
 
 CHANNELS = 6
 X: Tree = ("x",)
@@ -48,6 +49,7 @@ def of(name: str) -> Tree:
 def check_close(tree: Tree, x: Tensor, *, norm: nn.BatchNorm2d | None = None, tolerance: float = 2e-5) -> None:
     """Compare value and gradients of the fast path with those of modules in double precision."""
     torch.manual_seed(4)
+    tolerance *= rounding()
     fast = TreeActivation(tree, CHANNELS)
     with torch.no_grad():
         for parameter in fast.parameters():

@@ -19,6 +19,7 @@ from evobnn.nn.network import Head, Network, stem
 from evobnn.nn.ops import OPS, preprocess
 from evobnn.nn.separable import normed_layer
 from evobnn.training.average import Average
+from tests.nn.conftest import rounding
 
 STYLE = ConvStyle("minus_one", scale="mean")
 MIX: Tree = ("mix", ("sin", ("x",)), ("scale", ("x",)))
@@ -90,7 +91,7 @@ def agree(net: Network, x: Tensor) -> Body:
     assert slow.keys() == quick.keys()
     for name, one in slow.items():
         far = float(one.abs().max()) + 1e-3
-        torch.testing.assert_close(quick[name], one, rtol=1e-4, atol=1e-4 * far, msg=name)
+        torch.testing.assert_close(quick[name], one, rtol=1e-4, atol=1e-4 * far * rounding(), msg=name)
     return body
 
 
