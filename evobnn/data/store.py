@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -53,7 +53,7 @@ class PreparedData:
     classes: int
     train_count: int
     validation_count: int
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = field(default=(), compare=False)  # they are in the fingerprint
 
 
 def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None = None) -> PreparedData:
