@@ -72,8 +72,7 @@ def range_of(low: int, high: int) -> list[str]:
 def _blank(images: Pixels) -> tuple[int, int, int]:
     """Return how many images are blank, and the least and the largest grey value of all.
 
-    Blank is one grey value, or two neighbouring ones of which one is found in 1 of 100 values or fewer; an image of one
-    value in all cannot be told from it.
+    Blank is one grey value, or two neighbouring ones of which one is found in 1 of 100 values or fewer.
     """
     flat = images.reshape(len(images), -1)
     blank, low, high = 0, 255, 0
@@ -82,7 +81,7 @@ def _blank(images: Pixels) -> tuple[int, int, int]:
         chunk = flat[start : start + each]
         least, most = chunk.min(axis=1), chunk.max(axis=1)
         low, high = min(low, int(least.min())), max(high, int(most.max()))
-        near = np.flatnonzero(most - least <= 1) if flat.shape[1] > 1 else np.arange(0)
+        near = np.flatnonzero(most - least <= 1)
         upper = (chunk[near] > least[near, None]).mean(axis=1)
         blank += int((np.minimum(upper, 1 - upper) <= 0.01).sum())
     return blank, low, high

@@ -105,8 +105,7 @@ def cell_space(
         forms: what the names of forms mean.
 
     Raises:
-        ExperimentError: a template without cells, a choice that leaves nothing to choose from, or images too small for
-            any operation.
+        ExperimentError: a template without cells, or a choice that leaves nothing to choose from.
     """
     if template.macro == "resnet":
         raise ExperimentError(
@@ -124,13 +123,6 @@ def cell_space(
                 message(f"an operation that fits the {side}x{side} maps of {kind} cells", got, "Offer a smaller one.")
             )
     fixed = frozen or Genome()
-    _check_room(
-        [name for kind in kinds if kind not in fixed.cell_by_kind for name in offered[kind]],
-        smallest,
-        size,
-        names,
-        operations,
-    )
     if not fixed.expressions:
         fixed = Genome.of(fixed.cell_by_kind, {"net": X})
     return Space(
@@ -149,21 +141,6 @@ def cell_space(
         maps=template.maps(size),
         candidates=names,
     )
-
-
-def _check_room(
-    left: Collection[str],
-    smallest: Mapping[str, int],
-    size: int,
-    names: tuple[str, ...],
-    operations: Mapping[str, OpSpec],
-) -> None:
-    """Raise where cells are searched and of their operations only such as yield nothing are left, for want of room."""
-    if left and all(operations[name].nothing for name in left) and not all(operations[name].nothing for name in names):
-        maps = " and ".join(f"{side}x{side} in {kind} cells" for kind, side in smallest.items())
-        wanted = f"images with room for an operation: half of a window must lie inside the smallest maps ({maps})"
-        do = "Enlarge them with dataset.size = 8 or more, or take fewer network.reductions."
-        raise ExperimentError(message(wanted, f"images whose shorter side has {size} pixel{'s' * (size > 1)}", do))
 
 
 def offered_at(names: tuple[str, ...], operations: Mapping[str, OpSpec], size: int) -> tuple[str, ...]:

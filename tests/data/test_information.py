@@ -58,10 +58,6 @@ def test_images_that_show_something_pass(train: np.ndarray) -> None:
 LOST = "if the images have more, it was lost before."
 
 
-def test_images_of_one_pixel_are_not_called_blank() -> None:
-    assert information(parts(NOISE[:, :, :1, :1]), copies=False) == []
-
-
 def test_blank_images_a_small_range_and_copies_are_said() -> None:
     few = NOISE // 16
     few[3] = 0

@@ -124,6 +124,7 @@ def test_operations_that_fit_no_map_are_refused_in_words():
         bnas(DIGITS, 8, choice=Choice(offered=("dil5",)))
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("make", [bnas, joint])
 def test_images_too_small_for_any_operation_are_refused_in_words(make):
     small = Template(cells=2, reductions=1, width=4)
@@ -135,6 +136,8 @@ def test_images_too_small_for_any_operation_are_refused_in_words(make):
     assert make(small, 8, choice=Choice(offered=("zero",))).offered["normal"] == ("zero",)
 
 
+=======
+>>>>>>> parent of 812f54e (Say that images are too small for any operation, instead of calling the space exhausted)
 def test_gamma_divides_the_probability_of_zeroise_and_leaves_the_rest_equal():
     space = bnas(LARGE, 64, choice=Choice(gamma=3.0))
     rng, counts = generator(1), dict.fromkeys(BNAS_OPERATIONS, 0)
