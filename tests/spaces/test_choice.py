@@ -124,20 +124,6 @@ def test_operations_that_fit_no_map_are_refused_in_words():
         bnas(DIGITS, 8, choice=Choice(offered=("dil5",)))
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("make", [bnas, joint])
-def test_images_too_small_for_any_operation_are_refused_in_words(make):
-    small = Template(cells=2, reductions=1, width=4)
-    for size, said in ((1, "1 pixel[.]"), (2, "2 pixels[.]")):
-        with pytest.raises(ExperimentError, match=rf"1x1 in reduction cells.*{said} Enlarge them with") as caught:
-            make(small, size)
-        assert "dataset.size = 8 or more, or take fewer network.reductions" in str(caught.value)
-    assert make(small, 3).offered["normal"] == ("zero", "max3", "avg3", "conv3")
-    assert make(small, 8, choice=Choice(offered=("zero",))).offered["normal"] == ("zero",)
-
-
-=======
->>>>>>> parent of 812f54e (Say that images are too small for any operation, instead of calling the space exhausted)
 def test_gamma_divides_the_probability_of_zeroise_and_leaves_the_rest_equal():
     space = bnas(LARGE, 64, choice=Choice(gamma=3.0))
     rng, counts = generator(1), dict.fromkeys(BNAS_OPERATIONS, 0)
