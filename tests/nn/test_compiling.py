@@ -141,7 +141,8 @@ GENOME = (
 TRAIN = """
 import json, sys
 from evobnn.experiment import Options, preset_table
-from evobnn.experiment.settings import from_table, override
+from evobnn.experiment.presets import override
+from evobnn.experiment.settings import from_table
 from evobnn.experiment.setup import make_bench
 from evobnn.fitness import Job, run_job
 from evobnn.nn import compiling
