@@ -345,12 +345,15 @@ def table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="Its name below populations/tables/, or a path.")],
     best: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 15,
     baseline: Annotated[
-        str, typer.Option(metavar="GENOME", help="With whom each is compared; the sine of BiPer by default.")
-    ] = "@net = sin(x)",
+        str | None, typer.Option(metavar="GENOME", help="With whom each is compared. (default: the sine of BiPer)")
+    ] = None,
     other: Annotated[str | None, typer.Option("--with", metavar="TABLE", help="Also rank correlation with it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
 ) -> None:
-    """Show the best of a table, which of them cannot be told apart from a baseline, and from each other."""
+    """Show the best of a table, which of them cannot be told apart from a baseline, and from each other.
+
+    Nothing is compared where no rows were trained more often than the others.
+    """
     from evobnn.cli import tables
 
     tables.show(name, best, baseline, other, as_json=as_json)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from evobnn._checks import check_name
 from evobnn.cli.console import console, note, table
 from evobnn.cli.loops import compile_first
-from evobnn.cli.words import STOPPED, duration, percent
+from evobnn.cli.words import STOPPED, duration, percent, whole
 from evobnn.experiment import Options
 from evobnn.experiment.setup import wants_loops
 from evobnn.experiment.tabled import ROOT, load_table
 from evobnn.genome import parse_genome
 from evobnn.spaces import simplify
-from evobnn.studies.ranking import Ranking, agreement, ranking
+from evobnn.studies.ranking import Agreement, Order, Ranking, agreement, has_contenders, order, ranking
 from evobnn.studies.tablespecs import TABLE, TABLES
 from evobnn.studies.tabulate import tabulate
 from evobnn.tables import Table
+
+SINE = "@net = sin(x)"
+"""BiPer's; with it the contenders of a table are compared where nobody says with what."""
 
 
 def make(name: str, options: Options, out: Path | None) -> None:
@@ -56,24 +60,63 @@ def make(name: str, options: Options, out: Path | None) -> None:
         print(f"ICC       {value:.2f} ({low:.2f} to {high:.2f})")
 
 
-def show(name: str, count: int, baseline: str, other: str | None, *, as_json: bool) -> None:
-    """Print the best of a table, which of them the baseline cannot be told from, and the agreement with another."""
+def show(name: str, count: int, baseline: str | None, other: str | None, *, as_json: bool) -> None:
+    """Print the best of a table, which of them the baseline cannot be told from, and the agreement with another.
+
+    Where no rows were trained more often than the others nothing is compared, and they stand by their means.
+    """
     found = load_table(name)
-    ranked = ranking(found, baseline)
+    compared = baseline is not None or has_contenders(found)
+    ranked = ranking(found, baseline or SINE) if compared else None
+    ordered = None if compared else order(found)
     agreed = agreement(found, load_table(other)) if other else None
     if as_json:
-        whole = asdict(ranked)
-        best = {"contenders": len(ranked.contenders), "best": whole["contenders"][:count]}
-        print(json.dumps({**whole, **best, "agreement": asdict(agreed) if agreed else None}, indent=1))
+        print(json.dumps({**_plain(ranked, ordered, count), "agreement": asdict(agreed) if agreed else None}, indent=1))
         return
-    _print(found, ranked, count)
-    if agreed is not None:
-        tau, half = agreed.kendall, agreed.better_half
-        print(
-            f"with {other}: {agreed.n:,} genomes in both, Spearman {agreed.spearman:.2f}, "
-            f"Kendall tau {tau.estimate:.2f} ({tau.low:.2f} to {tau.high:.2f}); "
-            f"within the better half {half.estimate:.2f} ({half.low:.2f} to {half.high:.2f})"
+    if ranked is not None:
+        _print(found, ranked, count)
+    if ordered is not None:
+        _print_order(found, ordered, count)
+    if other is not None and agreed is not None:
+        _print_agreement(other, agreed)
+
+
+def _plain(ranked: Ranking | None, ordered: Order | None, count: int) -> dict[str, Any]:
+    """Return what is printed as plain values, of the rows the first `count`."""
+    if ranked is not None:
+        said = asdict(ranked)
+        return {**said, "contenders": len(ranked.contenders), "best": said["contenders"][:count]}
+    assert ordered is not None
+    said = asdict(ordered)
+    return {**said, "placed": len(ordered.placed), "best": said["placed"][:count]}
+
+
+def _print_agreement(other: str, agreed: Agreement) -> None:
+    tau, half = agreed.kendall, agreed.better_half
+    print(
+        f"with {other}: {agreed.n:,} genomes in both, Spearman {agreed.spearman:.2f}, "
+        f"Kendall tau {tau.estimate:.2f} ({tau.low:.2f} to {tau.high:.2f}); "
+        f"within the better half {half.estimate:.2f} ({half.low:.2f} to {half.high:.2f})"
+    )
+
+
+def _print_order(found: Table, ordered: Order, count: int) -> None:
+    shown = table("", "genome", "error", "sd", "n", "ops", left=2, first=(1, 2, 5, 4, 3, 0))
+    for place, one in enumerate(ordered.placed[:count], 1):
+        deviation = "–" if one.deviation is None else percent(one.deviation)
+        shown.add_row(
+            str(place), _function(one.row.genome), percent(one.mean), deviation, str(one.n), whole(one.row.ops)
         )
+    out = console()
+    shown.show(out, "--json")
+    out.print(
+        f"{ordered.table}: {ordered.rows:,} rows, {ordered.invalid:,} never trained, {ordered.failed:,} failed. "
+        "None was trained more often than the others, so nothing is compared; the least of many means flatters itself.",
+        soft_wrap=True,
+    )
+    if found.intraclass:
+        value, low, high = found.intraclass
+        out.print(f"ICC of one training: {value:.2f} ({low:.2f} to {high:.2f})")
 
 
 def _print(found: Table, ranked: Ranking, count: int) -> None:

@@ -2,7 +2,8 @@
 agrees.
 
 The contenders are the rows with more trainings than the others; they were chosen by the first trainings, so only the
-later ones, which had no part in the choice, are looked at here.
+later ones, which had no part in the choice, are looked at here. A table without contenders is ordered by all of its
+trainings, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -69,6 +70,65 @@ class Ranking:
     better: int
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A row, the mean of its error over all `n` trainings and their standard deviation, None for a single one."""
+
+    row: Row
+    mean: float
+    deviation: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """The trained rows of a table, the least mean error first; the least of many means flatters itself.
+
+    Attributes:
+        table: its name.
+        rows: all rows, `invalid` and otherwise failed ones among them by number.
+        invalid, failed: how many rows were never trained, or failed in training.
+        placed: see `Placed`.
+    """
+
+    table: str
+    rows: int
+    invalid: int
+    failed: int
+    placed: tuple[Placed, ...]
+
+
+def order(table: Table) -> Order:
+    """Return the trained rows of a table by the mean over all of their trainings."""
+    placed = []
+    for row in table.rows.values():
+        if row.errors:
+            values = np.array(row.errors, float)
+            deviation = float(values.std(ddof=1)) / table.images if len(values) > 1 else None
+            placed.append(Placed(row, float(values.mean()) / table.images, deviation, len(values)))
+    return Order(
+        table.name, len(table.rows), *_untrained(table), tuple(sorted(placed, key=lambda one: (one.mean, one.row.key)))
+    )
+
+
+def has_contenders(table: Table) -> bool:
+    """Tell whether some rows have more trainings than the others, so that `ranking` can compare them."""
+    return bool(_contenders(table)[1])
+
+
+def _contenders(table: Table) -> tuple[int, list[Row]]:
+    """Return how many trainings every row has, and the rows with at least two more."""
+    trained = [row for row in table.rows.values() if row.errors]
+    first = min((len(row.errors) for row in trained), default=0)
+    return first, [row for row in trained if len(row.errors) >= first + 2]
+
+
+def _untrained(table: Table) -> tuple[int, int]:
+    """Return how many rows were never trained, and how many failed in training."""
+    statuses = [str(row.status) for row in table.rows.values()]
+    return statuses.count("invalid"), sum(status not in ("ok", "invalid") for status in statuses)
+
+
 def ranking(table: Table, baseline: str) -> Ranking:
     """Return the contenders of a table and how they compare with a baseline.
 
@@ -80,13 +140,11 @@ def ranking(table: Table, baseline: str) -> Ranking:
         ExperimentError: the table has no contenders, or the baseline is not among its rows.
     """
     space = space_of(table)
-    trained = [row for row in table.rows.values() if row.errors]
-    first = min((len(row.errors) for row in trained), default=0)
-    contenders = [row for row in trained if len(row.errors) >= first + 2]
+    first, contenders = _contenders(table)
     if not contenders:
         raise ExperimentError(
             message("rows with more trainings than the others", f"{first} of every row in {table.name}",
-                    "Go on with 'evobnn tabulate', or take a table that trains its best more often.")
+                    "Leave --baseline out, or take a table that trains its best more often.")
         )  # fmt: skip
     name = key(space, space.parse(baseline))
     plain = table.rows.get(name)
@@ -117,12 +175,10 @@ def ranking(table: Table, baseline: str) -> Ranking:
         )
         for name, values in scores.items()
     ]
-    statuses = [str(row.status) for row in table.rows.values()]
     return Ranking(
         table.name,
         len(table.rows),
-        statuses.count("invalid"),
-        sum(status not in ("ok", "invalid") for status in statuses),
+        *_untrained(table),
         first,
         tuple(sorted(ranked, key=lambda one: (one.mean, one.row.key))),
         plain,

@@ -16,7 +16,7 @@ from evobnn.studies import tabulate as module
 from evobnn.studies.tablespecs import TABLES
 from evobnn.tables import read_table, write_table
 from tests.cli.conftest import Call, Called
-from tests.miniature import ERRORS, FUNCTIONS, SINE, SPEC, SUM, by_hand, failing, ranked_as
+from tests.miniature import ERRORS, FLAT, FUNCTIONS, SINE, SPEC, SUM, by_hand, failing, ranked_as
 
 TINY = ("--jobs", "1")
 
@@ -156,6 +156,45 @@ def test_the_agreement_with_another_table(tabled: Call, monkeypatch: pytest.Monk
     assert "); within the better half 0.67 (" in last
 
 
+ORDER = """\
+    genome             error       sd   n   ops
+───────────────────────────────────────────────
+1   x                 4.00 %   2.00 %   3   100
+2   add(x, x)         8.00 %   2.00 %   3   100
+3   add(sin(x), x)   12.00 %   2.00 %   3   100
+"""
+
+
+def test_a_table_without_contenders_is_ordered_by_its_means(tabled: Call) -> None:
+    done = tabled("table", "other", "--best", 3, "--with", "one")
+    assert done.code == 0, done.err
+    assert done.out.startswith(ORDER), done.out
+    assert "other: 8 rows, 0 never trained, 0 failed. None was trained more often than the others" in done.out
+    assert done.out.splitlines()[-1].startswith("with one: 8 genomes in both")
+    found = json.loads(tabled("table", "other", "--best", 1, "--json").out)
+    assert (found["placed"], found["rows"], len(found["best"])) == (8, 8, 1)
+    best = found["best"][0]
+    assert (best["row"]["genome"], best["n"]) == (FUNCTIONS[1], 3)
+    assert (best["mean"], best["deviation"]) == (pytest.approx(0.04), pytest.approx(0.02))
+    write_table(Path("single.jsonl"), by_hand({SINE: (7,), SUM: (3,), FLAT: ()}, "single"))
+    single = tabled("table", "single.jsonl")
+    assert [line.split()[-4:] for line in single.out.splitlines()[2:4]] == [
+        ["%", "–", "1", "100"], ["%", "–", "1", "100"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_that_comes_with_evobnn_is_shown_by_its_name(
+    evobnn: Call, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 10)
+    Path("populations").mkdir()
+    Path("populations/tables").symlink_to(Path(__file__).parents[2] / "populations/tables")
+    done = evobnn("table", name, "--best", 2)
+    assert (done.code, done.err) == (0, ""), done.err
+    assert f"\n{name}: " in done.out
+
+
 # --- Searching ------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +253,7 @@ def test_an_experiment_of_ones_own_on_a_table(tabled: Call) -> None:
         (("tabulate", "gaaf1-mnist14"), ("mnist", "--data-dir")),
         (("table",), ("TABLE",)),
         (("table", "hnd"), ("a table (hand, mini, one, other)", "'hnd'", "Did you mean 'hand'?")),
-        (("table", "one"), ("more trainings than the others", "3 of every row in one")),
+        (("table", "one", "--baseline", SINE), ("more trainings than", "3 of every row in one", "Leave --baseline")),
         (("table", "hand", "--baseline", "@net = sn(x)"), ("'sn'", "Did you mean 'sin'?")),
         (("table", "hand", "--baseline", "@net = cos(x)"), ("a baseline with 5 or more trainings", "cos(x) with 0")),
         (("table", "hand", "--baseline", "@net = add(x, x)"), ("a baseline with 5 or more", "add(x, x) with 3")),
