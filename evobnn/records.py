@@ -13,6 +13,8 @@ RUNG = "rung"
 """Measure that says after how many epochs a training was stopped; none has it that was not to be stopped."""
 FRESH = 1000
 """Number of the first repeat that is kept for fresh scores; the search's repeats stay far below."""
+CALLED = {"other": "elementwise"}
+"""What people know a measure as; files keep the name that they began with."""
 
 
 class Status(StrEnum):
@@ -69,6 +71,11 @@ class Evaluation:
     def rung(self) -> int:
         """Epochs after which the training was to be stopped, 0 for one of full length."""
         return int(self.measures.get(RUNG, 0))
+
+    @property
+    def known_measures(self) -> dict[str, float]:
+        """The measures by the names that people know, those of objectives and tables."""
+        return {CALLED.get(name, name): value for name, value in self.measures.items()}
 
     def at_rung(self, names: Iterable[str]) -> dict[str, float]:
         """Return the objectives of these names as they were at the rung."""

@@ -125,7 +125,8 @@ def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     Columns: id, genome, key, born (generation), origin, parents (tuple of ids), status (`ok`, or how its first failed
     evaluation ended; empty if nothing was measured), n (evaluations), one for each objective (mean over the n; NaN
     unless all ended `ok`), one for each measure (mean over the evaluations that have it; a measure called like a
-    column before it is left out), behaviour, on_front, survivor (of the newest generation).
+    column before it is left out; named as in `Evaluation.known_measures`), behaviour, on_front, survivor (of the
+    newest generation).
     """
     names = objective_names(generations)
     members = archive(generations)
@@ -133,17 +134,18 @@ def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     surviving = {s.individual.id for s in generations[-1].survivors} if generations else set()
     fixed = ["id", "genome", "key", "born", "origin", "parents", "status", "n", *names]
     last = ["behaviour", "on_front", "survivor"]
-    seen = {measure: None for m in members.values() for e in m.evaluations for measure in e.measures}
+    seen = {measure: None for m in members.values() for e in m.evaluations for measure in e.known_measures}
     measures = [name for name in seen if name not in {*fixed, *last}]
     rows = []
     for number, member in members.items():
         who, evaluations = member.individual, member.evaluations
+        known = [e.known_measures for e in evaluations]
         failed = next((e.status for e in evaluations if e.status is not Status.OK), Status.OK)
         row: dict[str, Any] = {"id": number, "genome": who.genome, "key": who.key, "born": who.born}
         row |= {"origin": who.origin, "parents": who.parents}
         row |= {"status": str(failed) if evaluations else "", "n": len(evaluations)}
         row |= {name: member.objectives[name] if member.objectives else math.nan for name in names}
-        row |= {name: _mean([e.measures[name] for e in evaluations if name in e.measures]) for name in measures}
+        row |= {name: _mean([one[name] for one in known if name in one]) for name in measures}
         row |= {"behaviour": next((e.behaviour for e in evaluations if e.behaviour), "")}
         rows.append({**row, "on_front": number in front, "survivor": number in surviving})
     return pd.DataFrame(rows, columns=[*fixed, *measures, *last])
@@ -158,14 +160,15 @@ def evaluations_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     names = objective_names(generations)
     fixed = ["generation", "id", "key", "repeat", "status", *names, "message", "behaviour"]
     results = [(g.number, r) for g in generations for r in g.results]
-    measures = [m for m in {m: None for _, r in results for m in r.evaluation.measures} if m not in fixed]
+    measures = [m for m in {m: None for _, r in results for m in r.evaluation.known_measures} if m not in fixed]
     rows = []
     for number, result in results:
         who, evaluation = result.request.individual, result.evaluation
         row: dict[str, Any] = {"generation": number, "id": who.id, "key": who.key, "repeat": result.request.repeat}
         row |= {"status": str(evaluation.status), "message": evaluation.message, "behaviour": evaluation.behaviour}
         row |= {name: evaluation.objectives.get(name, math.nan) for name in names}
-        rows.append(row | {name: evaluation.measures.get(name, math.nan) for name in measures})
+        known = evaluation.known_measures
+        rows.append(row | {name: known.get(name, math.nan) for name in measures})
     return pd.DataFrame(rows, columns=[*fixed, *measures])
 
 
@@ -179,8 +182,9 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
     then the id.
 
     Columns: id, genome, one for each objective (mean over the search's n repeats), n, then from `rescored` (by id)
-    `<objective>_rescored` and `<objective>_rescored_sd` (mean and standard deviation over fresh repeats), n_rescored
-    (fresh repeats that ended `ok`) and still_nondominated: whether no other member dominates it by the fresh means.
+    `<objective>_rescored` and `<objective>_rescored_sd` (mean and standard deviation over fresh repeats, NaN of a
+    single one), n_rescored (fresh repeats that ended `ok`) and still_nondominated: whether no other member dominates it
+    by the fresh means.
     Where there are no fresh scores these are NaN, 0 and <NA>; a member that failed on one is not non-dominated.
     """
     names = objective_names(generations)
@@ -201,12 +205,19 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
         row |= member.objectives or {}
         for name in names:
             row[f"{name}_rescored"] = score.objectives.get(name, math.nan) if score else math.nan
-            row[f"{name}_rescored_sd"] = score.deviation.get(name, math.nan) if score else math.nan
+            several = score is not None and len(score.values.get(name, ())) > 1
+            row[f"{name}_rescored_sd"] = score.deviation.get(name, math.nan) if score and several else math.nan
         row["n_rescored"] = min((len(score.values.get(name, ())) for name in names), default=0) if score else 0
         row["still_nondominated"] = still.get(number, False) if score else pd.NA
         rows.append(row)
     frame = pd.DataFrame(rows, columns=[*columns, "n_rescored", "still_nondominated"])
     return frame.astype({"still_nondominated": "boolean"})
+
+
+def with_zeros(front: pd.DataFrame) -> pd.DataFrame:
+    """Return a front as older versions wrote it: a single fresh score had the standard deviation 0."""
+    single = front["n_rescored"] == 1
+    return front.assign(**{n: front[n].mask(single, 0.0) for n in front if str(n).endswith("_rescored_sd")})
 
 
 def front_csv(frame: pd.DataFrame) -> str:

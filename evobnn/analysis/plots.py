@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -24,6 +25,8 @@ from evobnn.snapshot import write_bytes
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8A8A8A", "#222222"
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#7A6A00", "#3B9BD9", "#6A3D9A", "#5A5A5A")
+SHARES = ("error",)
+"""Objectives in [0, 1] that pictures show in percent, as tables do."""
 MARKERS = "osD^vPX*"
 DASHES = ("-", "--", "-.", ":")
 OPERATION_COLOURS = {
@@ -71,12 +74,12 @@ def plot_front(
     log = len(front) > 0 and bool((cost > 0).all())
     if log:
         ax.set_xscale("log")
-        _plain_log_ticks(ax)
+        _plain_log_ticks(ax, horizontal)
     elif not len(front):
         ax.text(0.5, 0.5, "no front yet", transform=ax.transAxes, ha="center", color=GREY, fontsize=12)
     _crop_above(ax, front, archive, vertical)
-    ax.set_xlabel(f"{horizontal} (log scale)" if log else horizontal)
-    ax.set_ylabel(vertical)
+    _name_axis(ax.xaxis, horizontal, "log scale" if log else "")
+    _name_axis(ax.yaxis, vertical)
     ax.grid(True, which="both", color="#E3E3E3", lw=0.7)
     ax.set_axisbelow(True)
     ax.legend(fontsize=9, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
@@ -104,17 +107,26 @@ def _draw_rescored(ax: Axes, front: pd.DataFrame, vertical: str, horizontal: str
     scored = front.dropna(subset=[column])
     n = scored["n_rescored"]
     counts = f"{n.min()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
+    what = "1 training" if n.max() == 1 else f"mean of {counts} ± sd"
     still = scored["still_nondominated"].fillna(False).astype(bool)
     for mask, face, text in ((still, ORANGE, ""), (~still, "white", ", dominated")):
         part = scored[mask]
         if len(part):
             ax.errorbar(
                 part[horizontal], part[column], yerr=part[f"{column}_sd"].fillna(0.0), fmt="s", color=ORANGE, mfc=face,
-                ms=5, mew=1.3, lw=1.3, capsize=3, zorder=4, label=f"re-scored{text}: mean of {counts} ± sd",
+                ms=5, mew=1.3, lw=1.3, capsize=3, zorder=4, label=f"re-scored{text}: {what}",
             )  # fmt: skip
 
 
-def _plain_log_ticks(ax: Axes) -> None:
+def _name_axis(axis: Axis, name: str, scale: str = "") -> None:
+    """Label the axis of an objective; errors are shares and shown in percent."""
+    more = ", ".join([*(["%"] if name in SHARES else []), *([scale] if scale else [])])
+    axis.set_label_text(f"{name} ({more})" if more else name)
+    if name in SHARES and not scale:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
+
+
+def _plain_log_ticks(ax: Axes, name: str) -> None:
     """Label a log axis with few round numbers, such as 200k, also where it spans less than a decade."""
     low, high = ax.get_xlim()
     if high > 4 * low and ax.dataLim.x0 == ax.dataLim.x1:  # one point only
@@ -123,10 +135,12 @@ def _plain_log_ticks(ax: Axes) -> None:
     span = np.log10(high / low)
     steps = (1, 1.5, 2, 3, 5, 7) if span < 0.8 else (1, 2, 5) if span < 2.5 else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
-    if len(ticks) < 2:
-        return
-    ax.set_xticks(ticks)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    if len(ticks) > 2:
+        ax.set_xticks(ticks)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    factor = 100.0 if name in SHARES else 1.0
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(factor * value)))
     ax.xaxis.set_minor_locator(NullLocator())
 
 

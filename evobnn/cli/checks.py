@@ -16,6 +16,7 @@ from pathlib import Path
 
 from evobnn import _jsonl
 from evobnn.analysis import front_csv, front_frame
+from evobnn.analysis.frames import with_zeros
 from evobnn.cli.runs import last_start
 from evobnn.cli.subject import paper_bench
 from evobnn.cli.words import counted
@@ -275,7 +276,8 @@ def _fresh(run: Folder) -> Problems:
 def _derived(run: Folder) -> Problems:
     log = "".join(_jsonl.dump(dict(generation.log)) for generation in run.generations)
     fresh = fresh_scores(run.path)
-    fronts = [front_csv(front_frame(run.generations, scores)) for scores in (fresh, {})]
+    frames = [front_frame(run.generations, scores) for scores in (fresh, {})]
+    fronts = [front_csv(frame) for frame in (*frames, with_zeros(frames[0]))]
     for name, wanted in (("log.jsonl", [log]), ("front.csv", fronts)):
         path = run.path / name
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None

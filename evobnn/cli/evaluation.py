@@ -85,8 +85,8 @@ def recorded(subject: Subject, repeat: int, protocol: Protocol) -> Evaluation | 
 def _print(fresh: Evaluation, known: Evaluation | None) -> None:
     print(f"\n{'':14}{'fresh':>18}{'recorded':>18}")
     print(f"{'status':14}{fresh.status!s:>18}{str(known.status) if known else '–':>18}{_verdict(fresh, known)}")
-    old: Mapping[str, float] = {**known.objectives, **known.measures} if known else {}
-    new: Mapping[str, float] = {**fresh.objectives, **fresh.measures}
+    old: Mapping[str, float] = {**known.objectives, **known.known_measures} if known else {}
+    new: Mapping[str, float] = {**fresh.objectives, **fresh.known_measures}
     for name in dict.fromkeys([*new, *old]):
         line = f"{name:14}{_number(new.get(name)):>18}{_number(old.get(name)):>18}"
         if name in new and name in old:

@@ -11,10 +11,13 @@ from typing import Any
 
 from evobnn.analysis import Run, front_csv, load_run
 from evobnn.cli.console import console, note, table
-from evobnn.cli.words import counted, percent, whole
+from evobnn.cli.words import counted, percent, quantity, spread, whole
 from evobnn.snapshot import is_being_written
 
-COSTS = ("ops", "bits", "binary_share")
+COSTS = ("ops", "bits", "parameters", "elementwise")
+"""What is counted, not measured: alike on every seed."""
+ALWAYS = ("ops", "bits")
+"""Those that are shown also where the search did not seek them."""
 
 
 def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> None:
@@ -36,7 +39,7 @@ def objects(run: Run) -> list[dict[str, Any]]:
     """Return the front as plain values: id, genome, objectives (means over the search's n) and rescored.
 
     `rescored` is null, or the mean of each objective over n fresh seeds (null where one of them failed) and its
-    standard deviation in `sd`.
+    standard deviation in `sd` (null for n = 1).
     """
     found = []
     for row in _rows(run):
@@ -71,41 +74,51 @@ def _print_table(run: Run) -> None:
     who: dict[int, Mapping[Any, Any]] = {row["id"]: row for row in run.individuals().to_dict("records")}
     rows = _rows(run)
     measured = [name for name in run.objectives if name not in COSTS]
+    costs = [name for name in COSTS if name in run.objectives or name in ALWAYS]
     columns = ["id"]
     for name in measured:
         columns += [f"{name}, fresh", "n", f"{name}, search", "n"]
-    shown = table(*columns, "ops", "bits", "binary", "holds", left=0, first=_importance(len(measured)))
-    for row in rows:
+    shares = [who[row["id"]].get("binary_share", math.nan) for row in rows]
+    binary = ["binary"] if any(map(math.isfinite, shares)) else []
+    order = _importance(len(measured), [name in run.objectives for name in costs], len(binary))
+    shown = table(*columns, *costs, *binary, "holds", left=0, first=order)
+    for row, share in zip(rows, shares, strict=True):
         cells = [str(row["id"])]
         for name in measured:
-            fresh, deviation = row[f"{name}_rescored"], row[f"{name}_rescored_sd"]
-            again = int(row["n_rescored"])
-            cells += [_with_deviation(name, fresh, deviation if again > 1 else math.nan), str(again or "–")]
-            cells += [_value(name, row[name]), str(row["n"])]
-        costs: dict[Any, Any] = {**who[row["id"]], **{name: row[name] for name in run.objectives}}
-        cells += [whole(costs.get("ops", math.nan)), whole(costs.get("bits", math.nan))]
-        cells += [percent(costs.get("binary_share", math.nan), 0), _held(row)]
-        shown.add_row(*cells)
+            fresh, again = row[f"{name}_rescored"], int(row["n_rescored"])
+            cells += [spread(name, fresh, row[f"{name}_rescored_sd"], again), str(again or "–")]
+            cells += [quantity(name, row[name]), str(row["n"])]
+        known: dict[Any, Any] = {**who[row["id"]], **{name: row[name] for name in run.objectives}}
+        cells += [whole(known.get(name, math.nan)) for name in costs]
+        cells += [percent(share, 0)] if binary else []
+        shown.add_row(*cells, _held(row))
     out = console()
     out.print(f"Front of {run.path} after generation {run.generations[-1].number}: {_evaluated(run)}", soft_wrap=True)
     shown.show(out, "--csv or --json")
     out.print(_legend(run, rows), soft_wrap=True)
 
 
-def _importance(measured: int) -> list[int]:
-    """Return the numbers of the columns, what decides first: fresh scores, costs, whether it holds, the rest."""
-    ops = 1 + 4 * measured
-    fresh, again, search, _ = (range(1 + place, ops, 4) for place in range(4))
-    return [0, *fresh, ops, ops + 3, ops + 1, *search, ops + 2, *again]
+def _importance(measured: int, sought: Sequence[bool], binary: int) -> list[int]:
+    """Return the numbers of the columns, what decides first: fresh scores, costs that are sought, whether it holds,
+    other costs, the rest.
+    """
+    first = 1 + 4 * measured
+    fresh, again, search, _ = (range(1 + place, first, 4) for place in range(4))
+    costs = [first + place for place, objective in enumerate(sought) if objective]
+    others = [first + place for place, objective in enumerate(sought) if not objective]
+    last = first + len(sought)
+    return [0, *fresh, *costs, last + binary, *others, *search, *range(last, last + binary), *again]
 
 
 def _legend(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
     if not any(row["n_rescored"] for row in rows):
         return "fresh: not measured yet; the search's own numbers flatter what it selected."
     still = sum(row["still_nondominated"] is True for row in rows)
+    several = any(row["n_rescored"] > 1 for row in rows)
+    fresh = "mean ± sd over n seeds that" if several else "1 training, on a seed that"
     return (
-        "fresh: mean ± sd over n seeds that the search never saw; its own numbers flatter what it selected.\n"
-        f"holds: not dominated by the fresh means either ({still} of {len(rows)})."
+        f"fresh: {fresh} the search never saw; its own numbers flatter what it selected.\n"
+        f"holds: not dominated by the fresh scores either ({still} of {len(rows)})."
     )
 
 
@@ -120,17 +133,3 @@ def _held(row: Mapping[str, Any]) -> str:
     if row["still_nondominated"] is True:
         return "yes"
     return "no" if row["n_rescored"] else "–"
-
-
-def _value(name: str, value: float) -> str:
-    return percent(value) if name == "error" else whole(value)
-
-
-def _with_deviation(name: str, mean: float, deviation: float) -> str:
-    if math.isnan(mean):
-        return "–"
-    if math.isnan(deviation):
-        return _value(name, mean)
-    if name == "error":
-        return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
-    return f"{whole(mean)} ± {whole(deviation)}"

@@ -15,7 +15,7 @@ import torch
 from evobnn.analysis.drawing import draw_cell, draw_curve, draw_signs, side_by_side
 from evobnn.cli.console import console, table
 from evobnn.cli.subject import Subject
-from evobnn.cli.words import percent, whole
+from evobnn.cli.words import percent, quantity, spread, trainings, whole
 from evobnn.errors import GenomeError
 from evobnn.fitness import Bench
 from evobnn.genome import Expression, Genome, groups
@@ -149,19 +149,19 @@ def _record(portrait: Portrait) -> Iterator[str]:
     parents = f" of {' and '.join(map(str, individual.parents))}" if individual.parents else ""
     yield f"born in generation {individual.born} by {individual.origin}{parents}"
     for number, evaluation in enumerate(member.evaluations):
-        found = ", ".join(f"{name} {_value(name, value)}" for name, value in evaluation.objectives.items())
+        found = ", ".join(f"{name} {quantity(name, value)}" for name, value in evaluation.objectives.items())
         yield f"  evaluation {number}: {evaluation.status}{', ' if found else ''}{found} {evaluation.message}".rstrip()
     if member.objectives and len(member.evaluations) > 1:
-        found = ", ".join(f"{name} {_value(name, value)}" for name, value in member.objectives.items())
+        found = ", ".join(f"{name} {quantity(name, value)}" for name, value in member.objectives.items())
         yield f"  mean of {len(member.evaluations)}:   {found}"
     run = portrait.subject.run
     fresh = run.rescored.get(individual.id) if run else None
     if fresh is not None:
         found = ", ".join(
-            f"{name} {_value(name, mean)} ± {_value(name, fresh.deviation[name])}"
+            f"{name} {spread(name, mean, fresh.deviation[name], len(fresh.repeats))}"
             for name, mean in fresh.objectives.items()
         )
-        yield f"  fresh, n = {len(fresh.repeats)}: {found or 'one of them failed'}"
+        yield f"  fresh, {trainings(len(fresh.repeats))}: {found or 'one of them failed'}"
 
 
 def _facts(portrait: Portrait) -> Iterator[str]:
@@ -230,7 +230,7 @@ def _expression(portrait: Portrait, site: str, tree: Expression) -> Iterator[str
 
 
 def _print_layers(cost: NetworkCost) -> None:
-    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "other", "bits", "parameters", left=2,
+    shown = table("layer", "kind", "output", "binary MACs", "real MACs", "element-\nwise", "bits", "parameters", left=2,
                   first=(0, 3, 4, 6, 7, 1, 2))  # fmt: skip
     for layer in cost.layers:
         bits = layer.binary_weights + 32 * layer.real_numbers
@@ -248,14 +248,10 @@ def _sums(portrait: Portrait) -> Iterator[str]:
         skips = "without the real-valued convolutions around reduction cells"
         yield f"            {whole(cost.ops_without_skips)} {skips} ({cost.skip_macs:,} MACs)"
     yield f"binary      {percent(cost.binary_share, 1)} of the MACs"
-    yield f"other       {cost.other:,} elementwise operations, which ops leaves out"
+    yield f"elementwise {cost.other:,} operations, which ops leaves out"
     yield f"bits        {cost.bits:,} kept for inference ({cost.bits / 8192:.1f} KiB)"
     more = f"; {portrait.published_parameters:,} as the published code allocates them"
     yield f"parameters  {cost.parameters:,}{more if portrait.published_parameters != cost.parameters else ''}"
-
-
-def _value(name: str, value: float) -> str:
-    return percent(value) if name == "error" else whole(value)
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------

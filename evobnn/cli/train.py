@@ -17,7 +17,7 @@ from evobnn.cli.console import console, note, table
 from evobnn.cli.epochs import EpochLine
 from evobnn.cli.loops import compile_first
 from evobnn.cli.summary import sized
-from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, whole
+from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, trainings, whole
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names
@@ -195,6 +195,6 @@ def _print_result(result: Mapping[str, Any], whole: str) -> None:
     out = console()
     shown.show(out, whole)
     error = result["test_error"]
-    spread = "" if error["sd"] is None else f" ± {100 * error['sd']:.2f}"
-    of = f"{result['data']['test']:,} test images, n = {result['n']}"
-    out.print(f"test accuracy {100 * (1.0 - error['mean']):.2f}{spread} % on {of}.", soft_wrap=True)
+    sd = "" if error["sd"] is None else f" ± {100 * error['sd']:.2f}"
+    of = f"{result['data']['test']:,} test images, {trainings(result['n'])}"
+    out.print(f"test accuracy {100 * (1.0 - error['mean']):.2f}{sd} % on {of}.", soft_wrap=True)

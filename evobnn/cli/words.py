@@ -45,6 +45,25 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %" if math.isfinite(share) else "–"
 
 
+def quantity(name: str, value: float) -> str:
+    """Return the value of an objective: an error in percent, anything else as a count."""
+    return percent(value) if name == "error" else whole(value)
+
+
+def spread(name: str, mean: float, deviation: float | None, n: int) -> str:
+    """Return mean ± standard deviation of n values of an objective; the one value alone where n is 1."""
+    if n < 2 or deviation is None or not (math.isfinite(mean) and math.isfinite(deviation)):
+        return quantity(name, mean)
+    if name == "error":
+        return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
+    return f"{whole(mean)} ± {whole(deviation)}"
+
+
+def trainings(n: int) -> str:
+    """Return of how many trainings a number tells: 1 training, n = 5."""
+    return counted(n, "training") if n == 1 else f"n = {n:,}"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: 1 image, 2 images."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -105,7 +105,8 @@ def _row(arm: ArmReport, measure: str) -> tuple[str, ...]:
     """Return the cells of an arm; those of the comparison are empty for the reference."""
     spread, versus, show = arm.spreads[measure], arm.versus.get(measure), _number(measure)
     dash = "–" if spread.lower >= 0.0 else " to "
-    cells = (arm.name, f"{show(spread.median)} ({show(spread.lower)}{dash}{show(spread.upper)})")
+    quartiles = f" ({show(spread.lower)}{dash}{show(spread.upper)})" if spread.n > 1 else ""
+    cells = (arm.name, f"{show(spread.median)}{quartiles}")
     if versus is None:
         return (*cells, "", "", "")
     chance = f"{versus.better.estimate:.2f} ({versus.better.low:.2f}–{versus.better.high:.2f})"

@@ -81,6 +81,29 @@ def test_individuals() -> None:
     assert frame["parents"][4] == (3, 1, 99)
 
 
+def test_measures_have_the_names_that_people_know() -> None:
+    """Files call elementwise operations `other`, for good; objectives and tables do not."""
+    outcome = Evaluation(Status.OK, {"error": 0.5}, measures={"other": 7.0, "loss": 1.0})
+    one = Generation(0, {"objectives": ["error"]}, {}, {}, (), (Result(Request(who(0)), outcome),))
+    for frame in (frames.individuals_frame([one]), frames.evaluations_frame([one])):
+        assert frame["elementwise"].tolist() == [7.0] and "other" not in frame
+    sought = replace(outcome, objectives={"error": 0.5, "elementwise": 7.0})
+    two = replace(one, header={"objectives": ["error", "elementwise"]}, results=(Result(Request(who(0)), sought),))
+    for frame in (frames.individuals_frame([two]), frames.evaluations_frame([two])):
+        assert list(frame).count("elementwise") == 1 and "other" not in frame
+
+
+def test_a_single_fresh_score_has_no_deviation() -> None:
+    scores = {0: fresh(0, (0.3,), 100.0), 3: fresh(3, (0.2, 0.4), 100.0)}
+    frame = frames.front_frame(GENERATIONS, scores).set_index("id")
+    assert math.isnan(frame["error_rescored_sd"][0]) and frame["error_rescored_sd"][3] == 0.05
+    before = frames.with_zeros(frame)
+    assert (before["error_rescored_sd"][0], before["error_rescored_sd"][3]) == (0.0, 0.05)
+    assert math.isnan(before["error_rescored_sd"][1]) and before.drop(columns=["error_rescored_sd"]).equals(
+        frame.assign(ops_rescored_sd=before["ops_rescored_sd"]).drop(columns=["error_rescored_sd"])
+    )
+
+
 def test_evaluations_and_log() -> None:
     frame = frames.evaluations_frame(GENERATIONS)
     assert frame[["generation", "id", "repeat"]].to_numpy().tolist() == [

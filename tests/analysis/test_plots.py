@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.text import Text
 from PIL import Image
 
@@ -79,6 +80,40 @@ def test_a_front_with_fresh_scores() -> None:
     assert any(text.get_text() == "1 more above" for text in ax.texts)
     assert looks_drawn(ax)
     assert texts_apart(ax) > 10
+
+
+def ticks(axis: Axis) -> list[str]:
+    """Return the labels inside the axis as they are drawn."""
+    axis.figure.draw_without_rendering()
+    low, high = sorted(axis.get_view_interval())
+    return [tick.label1.get_text() for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+
+
+def test_errors_are_in_percent_on_either_axis() -> None:
+    upright = plots.plot_front(FRONT, ARCHIVE)
+    assert upright.get_ylabel() == "error (%)"
+    shown = [float(text) for text in ticks(upright.yaxis)]
+    low, high = upright.get_ylim()
+    assert len(shown) > 2 and all(100 * low <= value <= 100 * high for value in shown)
+    assert max(shown) > 1
+    lying = plots.plot_front(FRONT, None, ("ops", "error"))
+    assert (lying.get_xlabel(), lying.get_ylabel()) == ("error (%, log scale)", "ops")
+    low, high = lying.get_xlim()
+    assert all(100 * low <= float(text) <= 100 * high for text in ticks(lying.xaxis))
+    flat = plots.plot_front(FRONT.assign(ops=[0.0, 1.0, 2.0]), None, ("ops", "error"))
+    assert flat.get_xlabel().startswith("error (%")
+
+
+def test_costs_close_together_have_plain_ticks() -> None:
+    ax = plots.plot_front(FRONT.assign(ops=[4100.0, 5200.0, 6500.0]))
+    assert len(ticks(ax.xaxis)) > 1 and all(text.endswith("k") for text in ticks(ax.xaxis)), ticks(ax.xaxis)
+    assert texts_apart(ax) > 10
+
+
+def test_one_fresh_training_has_no_deviation() -> None:
+    single = FRONT.assign(error_rescored_sd=math.nan, n_rescored=[1] * len(FRONT))
+    labels = plots.plot_front(single).get_legend_handles_labels()[1]
+    assert labels[1:] == ["re-scored: 1 training", "re-scored, dominated: 1 training"]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 3])

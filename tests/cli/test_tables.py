@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -216,6 +217,33 @@ def test_a_search_on_a_table_from_its_name_to_its_check(tabled: Call, monkeypatc
     assert "PROBLEM" not in checked.out and "not checked" not in checked.out
     assert tabled("show", "mini-1:0").code == 0
     check_refused(tabled("evaluate", "mini-1:0"), "trains its networks", "looks up in mini")
+
+
+def test_the_front_of_a_search_names_its_costs_once_and_one_training_as_one(tabled: Call) -> None:
+    done = tabled("evolve", "--table", "mini", "--seed", 3, "--generations", 1, *TINY)
+    assert done.code == 0, done.err
+    shown = done.out[done.out.index("Front of ") :].splitlines()
+    assert re.split(r"  +", shown[1]) == [
+        "id", "error, fresh", "n", "error, search", "n", "ops", "bits", "elementwise", "holds"
+    ]  # fmt: skip
+    assert "±" not in done.out and "fresh: 1 training, on a seed that the search never saw" in done.out
+    assert json.loads(tabled("front", "mini-1", "--json").out)[0]["rescored"]["sd"]["error"] is None
+    number = shown[3].split()[0]
+    assert re.search(
+        r"^  fresh, 1 training: error \d+\.\d\d %, elementwise [\d,]+$", tabled("show", f"mini-1:{number}").out, re.M
+    )
+    path = Path("populations/mini-1/front.csv")
+    lines = path.read_text().splitlines()
+    assert lines[1].endswith((",,1,True", ",,1,False"))
+    place = lines[0].split(",").index("error_rescored_sd")
+    older = [row.split(",") for row in lines]  # what evobnn wrote before
+    for row in older[1:]:
+        at = len(row) - (len(older[0]) - place)
+        row[at] = row[at + 2] = "0.0"
+    path.write_text("".join(f"{','.join(row)}\n" for row in older))
+    assert tabled("check", "mini-1").code == 0
+    path.write_text(path.read_text().replace("0.0,1,", "0.1,1,", 1))
+    assert tabled("check", "mini-1").code == 1
 
 
 def test_a_search_on_a_table_takes_another_strategy_and_checks(tabled: Call) -> None:

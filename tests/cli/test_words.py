@@ -6,7 +6,17 @@ import math
 
 import pytest
 
-from evobnn.cli.words import counted, duration, first_names, percent, seconds, whole
+from evobnn.cli.words import (
+    counted,
+    duration,
+    first_names,
+    percent,
+    quantity,
+    seconds,
+    spread,
+    trainings,
+    whole,
+)
 from evobnn.errors import ExperimentError
 
 
@@ -33,6 +43,16 @@ def test_numbers_for_people() -> None:
     assert [percent(p) for p in (0.0325, math.nan)] == ["3.25 %", "–"]
     assert [counted(n, "job") for n in (1, 2, 1000)] == ["1 job", "2 jobs", "1,000 jobs"]
     assert [whole(n) for n in (1234.4, math.nan)] == ["1,234", "–"]
+
+
+def test_one_training_has_no_deviation() -> None:
+    assert spread("error", 0.1, 0.02, 5) == "10.00 ± 2.00 %"
+    assert spread("ops", 1234.0, 5.0, 2) == "1,234 ± 5"
+    for deviation in (0.0, 0.02, math.nan, None):
+        assert spread("error", 0.1, deviation, 1) == quantity("error", 0.1) == "10.00 %"
+    assert spread("error", 0.1, math.nan, 5) == "10.00 %"
+    assert spread("error", math.nan, math.nan, 0) == "–"
+    assert [trainings(n) for n in (1, 2, 1000)] == ["1 training", "n = 2", "n = 1,000"]
 
 
 @pytest.mark.parametrize(
