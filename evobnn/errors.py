@@ -48,11 +48,45 @@ def message(expected: str, got: str, do: str) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`, or None where nothing is near."""
-    names = sorted(known)
-    lowered = {n.lower(): n for n in reversed(names)}
-    found = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.5)
+    """Return the known name most like `name`, or None where nothing is near.
+
+    Near is what a slip of the keys makes: at most one letter in three is another, missing, too many or swapped with
+    its neighbour; or what begins alike, as a name cut short does.
+    """
+    lowered = {known_name.lower(): known_name for known_name in reversed(sorted(known))}
+    given = name.lower()
+    near = [
+        other for other in lowered if _begins_alike(given, other) or _slips(given, other) <= _longer(given, other) // 3
+    ]
+    found = difflib.get_close_matches(given, near, n=1, cutoff=0.0)
     return lowered[found[0]] if found else None
+
+
+def _longer(a: str, b: str) -> int:
+    return max(len(a), len(b))
+
+
+def _begins_alike(a: str, b: str) -> bool:
+    """Tell whether both begin with the same three letters or more, which are all of `a` or half of the longer name."""
+    alike = next((at for at, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b)))
+    return alike >= 3 and (alike == len(a) or 2 * alike >= _longer(a, b))
+
+
+def _slips(a: str, b: str) -> int:
+    """Return the least number of letters to change, leave out, add or swap with a neighbour (optimal string alignment)
+    that makes `a` into `b`.
+    """
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        row = [i]
+        for j, other in enumerate(b, 1):
+            best = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and (letter, a[i - 2]) == (b[j - 2], other):
+                best = min(best, before[j - 2] + 1)
+            row.append(best)
+        before, last = last, row
+    return last[-1]
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:

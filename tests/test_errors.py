@@ -32,10 +32,44 @@ def test_messages_have_three_parts():
         ("clipped", "clipped_identity"),
         ("qqq", None),
         ("", None),
+        ("cli", "clipped_identity"),
+        ("cl", None),
+        ("identity", None),
     ],
 )
 def test_closest(name, near):
     assert closest(name, KNOWN) == near
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [
+        ("constraints", "strategy", None),
+        ("widht", "width", "width"),
+        ("widht", "size", None),
+        ("epoch", "epochs", "epochs"),
+        ("batch_size", "batch", "batch"),
+        ("optimizer", "optimiser", "optimiser"),
+        ("conv", "conv3", "conv3"),
+        ("population", "mutation", None),
+        ("sn", "sin", "sin"),
+        ("a", "b", None),
+        ("sinus", "sine", "sine"),
+        ("learningrate", "learning_rate", "learning_rate"),
+        ("ops", "x", None),
+    ],
+)
+def test_only_what_is_near_is_suggested(name, known, near):
+    assert closest(name, [known]) == near
+
+
+def test_slips_against_words_that_are_one_slip_away():
+    word = "recipe"
+    for at in range(len(word)):
+        for slip in (word[:at] + word[at + 1 :], f"{word[:at]}q{word[at:]}", f"{word[:at]}q{word[at + 1 :]}",
+                     word[:at] + word[at : at + 2][::-1] + word[at + 2 :]):  # fmt: skip
+            assert errors._slips(slip, word) == errors._slips(word, slip) == (slip != word), slip
+    assert errors._slips("", "abc") == 3 and errors._slips("abc", "cba") == 2
 
 
 def test_closest_keeps_the_case_of_what_is_known_and_prefers_the_first_in_order():

@@ -22,11 +22,11 @@ import typer
 from evobnn.cli.app import app
 from evobnn.cli.streams import OUTPUT, guarded
 from evobnn.cli.words import STOPPED
-from evobnn.errors import EvobnnError, message
+from evobnn.errors import EvobnnError, closest, message
 
 WIDTH = 100
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-_POSSIBLE = re.compile(r" \(Possible options: ([^,)]+).*\)$")
+_POSSIBLE = re.compile(r" \(Possible options: .*\)$")
 
 
 # A thread of torch that waits for the others gives its core back soon: on a machine that does other work too, trainings
@@ -126,5 +126,6 @@ def _usage(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "evobnn"
     sentence = str(error.format_message()).strip()  # type: ignore[attr-defined]
-    sentence = _POSSIBLE.sub(r". Did you mean '\1'?", sentence)
+    near = closest(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ())
+    sentence = _POSSIBLE.sub(f". Did you mean '{near}'?" if near else "", sentence)
     return f"{sentence}{'' if sentence[-1:] in '.?!' else '.'} See '{command} --help'."

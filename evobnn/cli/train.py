@@ -21,6 +21,7 @@ from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, t
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names
+from evobnn.experiment.homes import homes
 from evobnn.experiment.machine import cores
 from evobnn.experiment.presets import BRIEF, override
 from evobnn.experiment.recipes import load_plan
@@ -120,9 +121,13 @@ def _preset(asked: Asked) -> str:
 def _parted(assignments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the assignments to the recipe and the others; raise ExperimentError for those that decide nothing here."""
     for text in assignments:
-        section = text.partition("=")[0].partition(".")[0].strip()
+        path = text.partition("=")[0].strip()
+        section = path.partition(".")[0]
         if section not in SECTIONS:
-            near = closest(section, SECTIONS)
+            there = [
+                one for one in homes(Experiment).get(path.rpartition(".")[2], ()) if one.partition(".")[0] in SECTIONS
+            ]
+            near = closest(section, SECTIONS) or (there[0] if len(there) == 1 else None)
             do = f"Did you mean '{near}'?" if near else f"A training has the sections {', '.join(SECTIONS)}."
             raise ExperimentError(message("--set SECTION.KEY=VALUE of a training", f"'{text}'", do))
     of_recipe = [text for text in assignments if text.strip().startswith("recipe")]

@@ -18,8 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.data.sources import SOURCES
-from evobnn.errors import ExperimentError, message, unknown_name
+from evobnn.errors import ExperimentError, message
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
+from evobnn.experiment.homes import homes, unknown_setting
 from evobnn.experiment.presets import parsed, read_toml
 from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
@@ -348,7 +349,7 @@ def _refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:
     fields = {one.name: one for one in dataclasses.fields(kind)}
     for name, value in table.items():
         if name not in fields:
-            raise ExperimentError(unknown_name("setting", f"{path}{name}", [f"{path}{known}" for known in fields]))
+            raise ExperimentError(unknown_setting(path, name, value, list(fields), homes(Experiment)))
         default = fields[name].default
         if dataclasses.is_dataclass(default) and isinstance(value, Mapping):
             _refuse_unknown(value, type(default), f"{path}{name}.")

@@ -1,0 +1,45 @@
+"""Where settings live, and what a setting that was looked for elsewhere is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evobnn.errors import ExperimentError
+from evobnn.experiment.homes import homes
+from evobnn.experiment.settings import Experiment, from_table
+
+
+def test_every_setting_has_its_home() -> None:
+    at = homes(Experiment)
+    assert at["epochs"] == ("recipe.epochs",) and at["seed"] == ("seed",)
+    assert at["population"] == ("strategy.population",)
+    assert set(at["weights"]) == {"recipe.weights", "inherit.weights"}
+    assert all(path.rpartition(".")[2] == name for name, paths in at.items() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("table", "got", "hint"),
+    [
+        ({"epochs": 3}, "epochs", "Did you mean 'recipe.epochs'?"),
+        ({"epoch": 3}, "epoch", "Did you mean 'recipe.epochs'?"),
+        ({"population": 3}, "population", "Did you mean 'strategy.population'?"),
+        ({"weights": "real"}, "weights", "Did you mean 'recipe.weights' or 'inherit.weights'?"),
+        ({"constraints": {"max_macs": 3}}, "constraints.max_macs", "Did you mean 'max_macs'?"),
+        ({"constraints": 3}, "constraints", "Choose one of these."),
+        ({"constraints": {"foo": 3}}, "constraints", "Choose one of these."),
+        ({"noise": {"epochs": 3}}, "noise.epochs", "Did you mean 'recipe.epochs'?"),
+        ({"noise": {"repeat": 3}}, "noise.repeat", "Did you mean 'noise.repeats'?"),
+        ({"strategy": {"width": 3}}, "strategy.width", "Did you mean 'network.width'?"),
+        ({"strategy": {"forgets": True}}, "strategy.forgets", "It is a setting of 'gaaf'; choose that with"),
+        ({"pressures": {"diversity": {"epochs": 3}}}, "pressures.diversity.epochs", "Did you mean 'recipe.epochs'?"),
+        ({"stratgy": {"name": "gaaf"}}, "stratgy", "Did you mean 'strategy'?"),
+        ({"foo": 3}, "foo", "Choose one of these."),
+    ],
+)
+def test_a_setting_in_another_place_is_pointed_at_where_it_lives(table: dict[str, Any], got: str, hint: str) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        from_table(table, "here")
+    assert str(caught.value).startswith(f"Expected the name of a known setting, got '{got}'. {hint}")
+    assert " Known: " in str(caught.value)
