@@ -217,7 +217,7 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
 def with_zeros(front: pd.DataFrame) -> pd.DataFrame:
     """Return a front as older versions wrote it: a single fresh score had the standard deviation 0."""
     single = front["n_rescored"] == 1
-    return front.assign(**{n: front[n].mask(single, 0.0) for n in front if str(n).endswith("_rescored_sd")})
+    return front.assign(**{str(n): front[n].mask(single, 0.0) for n in front if str(n).endswith("_rescored_sd")})
 
 
 def front_csv(frame: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from evobnn.experiment import Experiment, Options, Session, create, preset_names
 from evobnn.experiment.presets import override
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
 from evobnn.experiment.settings import from_table, to_text
-from evobnn.experiment.setup import make_bench, wants_loops
+from evobnn.experiment.setup import search_bench, wants_loops
 from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.snapshot import read_generations
 
@@ -73,7 +73,7 @@ def _unfinished(folder: Path) -> int | None:
 
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
-    bench, count = make_bench(experiment, options), experiment.make_strategy().first
+    bench, count = search_bench(experiment, options), experiment.make_strategy().first
     genomes = starters(bench.space, sources, count, experiment.seed, note, bench.infeasible)
     return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))
 

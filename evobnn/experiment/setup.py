@@ -14,6 +14,7 @@ from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search
 from evobnn.evolution.fidelity import check_halving
 from evobnn.experiment.settings import Experiment, load, to_text
+from evobnn.experiment.sides import check_sides
 from evobnn.experiment.tabled import check_noise, infeasible_in, load_table, table_bench
 from evobnn.fitness import Additions, Bench, Protocol, check_device, check_jobs_fit
 from evobnn.nn import compiling
@@ -83,6 +84,17 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
     return bench
 
 
+def search_bench(experiment: Experiment, options: Options) -> Bench:
+    """Return the bench of a search that begins, see `make_bench`; its images must leave it operations to choose from.
+
+    Raises:
+        EvobnnError: as `make_bench`, or images too small for any operation.
+    """
+    bench = make_bench(experiment, options)
+    check_sides(bench.space, experiment.network, bench.prepared.shape)
+    return bench
+
+
 def assembled(experiment: Experiment, prepared: PreparedData, options: Options) -> Bench:
     """Return the bench of an experiment on these images: protocol and space; `make_bench` also checks that recipe and
     images go together.
@@ -130,11 +142,11 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     """Make the folder of a new run and write its experiment; everything that can be wrong is found before.
 
     Raises:
-        EvobnnError: as `make_bench`, or a folder that exists or cannot be written.
+        EvobnnError: as `search_bench`, or a folder that exists or cannot be written.
     """
     if wants_loops(experiment, options):
         compiling.begin()  # while data are prepared
-    bench = make_bench(experiment, options)
+    bench = search_bench(experiment, options)
     for text in experiment.start.genomes:
         bench.space.check(bench.space.parse(text))
     strategy = experiment.make_strategy()

@@ -23,7 +23,7 @@ from evobnn.analysis.curves import FORMAT, REPORT, RESULTS, VERSION, as_bands, r
 from evobnn.errors import EvobnnError, ExperimentError, RunError, SearchError, message
 from evobnn.experiment import Progress
 from evobnn.experiment.settings import Experiment, to_text
-from evobnn.experiment.setup import Options, make_bench, make_search
+from evobnn.experiment.setup import Options, make_search, search_bench
 from evobnn.experiment.tabled import load_table
 from evobnn.parallel import Workers, default_jobs
 from evobnn.snapshot import lock
@@ -98,7 +98,7 @@ def check(question: Question, options: Options) -> None:
         EvobnnError: what is wrong, with the name of the arm.
     """
     base = question.experiment
-    whole = make_bench(base, options).space
+    whole = search_bench(base, options).space
     if "error" not in base.objectives:
         raise ExperimentError(message("error among the objectives", str(list(base.objectives)), "Add it."))
     if not base.table and base.noise.rescore < 1:
@@ -110,7 +110,7 @@ def check(question: Question, options: Options) -> None:
             first = arm.phases[0]
             genome = whole.sample(generator(base.seed, "compare", "check")) if first.given == "cells" else None
             searched = frozen(experiment, whole, first.given, genome)
-            make_search(searched, make_bench(searched, options))
+            make_search(searched, search_bench(searched, options))
             share = round(question.budget * arm.share * first.share)
             fitted(searched, share, question.unit, shrink=len(arm.phases) > 1)
         except EvobnnError as error:

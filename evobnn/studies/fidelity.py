@@ -20,7 +20,7 @@ from evobnn.errors import SearchError, message
 from evobnn.evolution.search import RANDOM_TRIES
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options, make_bench
+from evobnn.experiment.setup import Options, make_bench, search_bench
 from evobnn.fitness import Bench, Job, run_job
 from evobnn.genome import Genome
 from evobnn.parallel import Workers
@@ -152,7 +152,7 @@ Draw = Callable[[Generator], Genome]
 
 def _samples(experiment: Experiment, options: Options) -> list[tuple[str, Bench, Draw]]:
     """Return the name, the bench and the way to draw a genome for each row."""
-    whole = make_bench(experiment, options)
+    whole = search_bench(experiment, options)
     if not whole.space.free_kinds:
         return [("random genomes", whole, whole.space.sample)]
     plain = make_bench(_frozen(experiment, " ".join(f"@{site} = x" for site in whole.space.sites)), options)

@@ -9,7 +9,7 @@ from evobnn._checks import check_at_least
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError, message
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options, make_bench
+from evobnn.experiment.setup import Options, make_bench, search_bench
 from evobnn.fitness import Bench, Job
 from evobnn.genome import Genome
 from evobnn.records import FRESH
@@ -134,7 +134,7 @@ def plan(question: Question, options: Options) -> Plan:
         EvobnnError: a setting or a width that the template or the space refuses, or fewer genomes than asked for.
     """
     experiment, own = question.settings, question.experiment.network.width
-    benches = {own: make_bench(experiment, options)}
+    benches = {own: search_bench(experiment, options)}
     space = benches[own].space
     drawn = distinct(benches[own], space.sample, generator(experiment.seed, "fidelity", "brief"), question.genomes)
     for width in dict.fromkeys(brief.width for brief in question.briefs if brief.width != own):

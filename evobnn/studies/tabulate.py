@@ -29,7 +29,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.experiment.pace import Pace
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment, to_text
-from evobnn.experiment.setup import Options, make_bench
+from evobnn.experiment.setup import Options, search_bench
 from evobnn.fitness import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.genome import Genome
 from evobnn.parallel import LOST, Workers
@@ -78,7 +78,7 @@ def plan(spec: TableSpec, experiment: Experiment, options: Options) -> Plan:
         GenomeError: a space that is too large, or a baseline that cannot be read.
         ExperimentError: a baseline that is not in the space.
     """
-    bench = make_bench(experiment, options)
+    bench = search_bench(experiment, options)
     genomes = dict(every(bench.space))
     refused = {name: reason for name, genome in genomes.items() if (reason := bench.infeasible(genome))}
     if spec.topologies:

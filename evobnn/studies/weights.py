@@ -15,7 +15,7 @@ from evobnn._seeding import generator
 from evobnn.errors import ExperimentError, SearchError, message
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options, make_bench
+from evobnn.experiment.setup import Options, search_bench
 from evobnn.fitness import Job, run_job
 from evobnn.parallel import Workers
 from evobnn.records import Status
@@ -78,7 +78,7 @@ def compare_weights(
     check_at_least("genomes", genomes, 4)
     check_at_least("seeds", seeds, 2)
     check_at_least("epochs", epochs, experiment.recipe.epochs + 1)
-    bench = make_bench(experiment, options)
+    bench = search_bench(experiment, options)
     drawn = distinct(bench, bench.space.sample, generator(experiment.seed, "weights"), genomes)
     brief = experiment.recipe
     recipes = [

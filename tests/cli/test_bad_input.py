@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 
 from evobnn.cli.entry import run
@@ -219,3 +220,13 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evobnn.cli.runs.find", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         run(["front", "x"])
+
+
+def test_images_too_small_to_search_on(evobnn: Call) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 255, (60, 1, 28), dtype=np.uint8), np.arange(60) % 3
+    np.savez("row.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    done = evobnn("evolve", "npz", "--data-dir", "row.npz", "--jobs", 1)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Expected images of at least 3x3 pixels") and "got 1x28." in done.err
+    assert not Path("populations").exists()
