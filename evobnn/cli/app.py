@@ -342,7 +342,7 @@ def tabulate(
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="Its name below populations/tables/, or a path.")],
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="Its name, see 'evobnn tabulate', or a path.")],
     best: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 15,
     baseline: Annotated[
         str | None, typer.Option(metavar="GENOME", help="With whom each is compared. (default: the sine of BiPer)")

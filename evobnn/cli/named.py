@@ -17,7 +17,8 @@ from evobnn.experiment.presets import (
     recipe_summary,
     recipe_text,
 )
-from evobnn.studies.tablespecs import TABLE, TABLES
+from evobnn.experiment.shipped import table_file
+from evobnn.studies.tablespecs import TABLES
 
 
 def list_presets() -> None:
@@ -51,7 +52,7 @@ def list_tables() -> None:
 
     shown = table("table", "here", "what", left=3, first=(0, 2), prose=2)
     for name, spec in TABLES.items():
-        shown.add_row(name, "yes" if (runs.ROOT / "tables" / name / TABLE).is_file() else "no", spec.summary)
+        shown.add_row(name, "yes" if table_file(name) else "no", spec.summary)
     shown.show(console())
 
 

@@ -15,7 +15,8 @@ from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, duration, percent, whole
 from evobnn.experiment import Options
 from evobnn.experiment.setup import wants_loops
-from evobnn.experiment.tabled import ROOT, load_table
+from evobnn.experiment.shipped import ROOT
+from evobnn.experiment.tabled import load_table
 from evobnn.genome import parse_genome
 from evobnn.spaces import simplify
 from evobnn.studies.ranking import Agreement, Order, Ranking, agreement, has_contenders, order, ranking

@@ -14,28 +14,28 @@ from evobnn.data import PreparedData
 from evobnn.errors import ExperimentError, closest, message
 from evobnn.evolution.fidelity import WITHOUT
 from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
+from evobnn.experiment.shipped import FILE, ROOT, table_file, table_names
 from evobnn.fitness import SUMS, Bench, Protocol
 from evobnn.genome import Genome
 from evobnn.records import Status
 from evobnn.spaces import Space, key
 from evobnn.tables import Table, TableEvaluator, read_table
 
-ROOT = Path("populations/tables")
-FILE = "table.jsonl"
 HELD_OUT = 1
 """Columns of every row that a search is never shown: fresh scores come from them."""
 
 
 def find_table(name: str) -> Path:
-    """Return the file of a table: a path to it or to its folder, or a name below `populations/tables/`.
+    """Return the file of a table: a path to it or to its folder, or the name of one below `populations/tables/` or of
+    one that came with evobnn.
 
     Raises:
         ExperimentError: there is none.
     """
-    for path in (Path(name), Path(name) / FILE, ROOT / name / FILE):
-        if path.is_file():
+    for path in (Path(name), Path(name) / FILE, table_file(name)):
+        if path is not None and path.is_file():
             return path
-    known = sorted(path.parent.name for path in ROOT.glob(f"*/{FILE}"))
+    known = table_names()
     near = closest(name, known)
     do = f"Did you mean '{near}'?" if near else "Name one, or make it with 'evobnn tabulate'."
     raise ExperimentError(message(f"a table ({', '.join(known) or f'none in {ROOT}'})", f"'{name}'", do))
