@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from evobnn import __version__
+from evobnn.cli.examples import example
 
 app = typer.Typer(
     name="evobnn",
@@ -71,7 +72,7 @@ def root(
         print(context.get_help())
 
 
-@app.command()
+@app.command(epilog=example("evolve"))
 def evolve(
     what: Annotated[
         str | None,
@@ -118,7 +119,7 @@ def evolve(
     search.evolve(experiment, options, out, seed_from or [])
 
 
-@app.command()
+@app.command(epilog=example("resume"))
 def resume(
     run: RunArgument,
     generations: Generations = None,
@@ -146,7 +147,7 @@ def resume(
     search.resume(folder, options)
 
 
-@app.command()
+@app.command(epilog=example("front"))
 def front(
     run: RunArgument,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, floats in full.")] = False,
@@ -161,7 +162,7 @@ def front(
     fronts.show(folder, as_csv=as_csv, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=example("show"))
 def show(
     what: Subject,
     preset: Preset = "digits",
@@ -175,7 +176,7 @@ def show(
     portrait.show(subject.find(what, preset, data_dir), as_json=as_json, picture=picture)
 
 
-@app.command()
+@app.command(epilog=example("summary"))
 def summary(
     what: Subject,
     preset: Preset = "digits",
@@ -195,7 +196,7 @@ def summary(
     summary.show(found, cells=cells, channels=channels, depth=depth, published=published, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=example("evaluate"))
 def evaluate(
     what: Subject,
     preset: Preset = "digits",
@@ -209,7 +210,7 @@ def evaluate(
     evaluation.show(subject.find(what, preset, data_dir), repeat, device)
 
 
-@app.command()
+@app.command(epilog=example("train"))
 def train(
     what: Annotated[
         str,
@@ -271,7 +272,7 @@ def train(
     train.train(what, asked, device, data_dir)
 
 
-@app.command()
+@app.command(epilog=example("check"))
 def check(run: RunArgument) -> None:
     """Verify everything in a run folder that can be verified; exit code 1 where something is wrong.
 
@@ -286,7 +287,7 @@ def check(run: RunArgument) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=example("presets"))
 def presets(
     name: Annotated[str | None, typer.Argument(help="Print all settings of this one as TOML.")] = None,
 ) -> None:
@@ -299,7 +300,7 @@ def presets(
         named.show_preset(name)
 
 
-@app.command()
+@app.command(epilog=example("recipes"))
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print the file of this one.")] = None,
 ) -> None:
@@ -312,7 +313,7 @@ def recipes(
         named.show_recipe(name)
 
 
-@app.command()
+@app.command(epilog=example("tabulate"))
 def tabulate(
     name: Annotated[
         str | None,
@@ -340,7 +341,7 @@ def tabulate(
     tables.make(name, options, out)
 
 
-@app.command()
+@app.command(epilog=example("table"))
 def table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="Its name, see 'evobnn tabulate', or a path.")],
     best: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 15,
@@ -359,7 +360,7 @@ def table(
     tables.show(name, best, baseline, other, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=example("compare"))
 def compare(
     what: Annotated[
         str | None,
@@ -431,7 +432,7 @@ def compare(
     compare.show(asked, options, out)
 
 
-@app.command()
+@app.command(epilog=example("fidelity"))
 def fidelity(
     what: Annotated[
         str | None,
@@ -489,7 +490,7 @@ def fidelity(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(epilog=example("doctor"))
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
 ) -> None:
