@@ -21,7 +21,7 @@ def test_every_command_has_one_example() -> None:
     for name, line in EXAMPLES.items():
         assert shlex.split(line)[:2] == ["evobnn", name]
         assert GROUP.commands[name].epilog == f"Example: {line}"
-            assert len(f"Example: {line}") < 79  # one line of the page
+        assert len(f"Example: {line}") < 79  # one line of the page
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
