@@ -162,14 +162,31 @@ def read_alone(path: Path, form: str, version: int, do: str, mend: str) -> tuple
         header = parse_sealed(first, "", found)
     rows = []
     for number, text in enumerate(lines, 2):
-        with line(path, number, mend):
-            if not claimed(text):
-                try:
-                    parse(text)
-                except ValueError:
-                    continue
-            rows.append((number, parse_sealed(text, "", found)))
+        if not _torn(text):
+            with line(path, number, mend):
+                rows.append((number, parse_sealed(text, "", found)))
     return header, rows
+
+
+def torn_lines(path: Path) -> list[str]:
+    """Return a sentence with file and line for each line that `read_alone` leaves out; none where there is no file."""
+    texts = read_bytes(path).split(b"\n") if path.is_file() else []
+    do = "A kill in the middle of writing left it; what it told is worked out again."
+    return [
+        message(f"a whole line in {path}, line {number}", "one that is torn", do)
+        for number, text in enumerate(texts[1:], 2)
+        if text and _torn(text)
+    ]
+
+
+def _torn(text: bytes) -> bool:
+    if claimed(text):
+        return False
+    try:
+        parse(text)
+    except ValueError:
+        return True
+    return False
 
 
 def check_version(path: Path, row: Mapping[str, Any], newest: int) -> int:

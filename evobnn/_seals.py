@@ -56,13 +56,18 @@ def seal_tensors(packed: bytes) -> bytes:
     return packed[:place] + hashlib.sha256(packed).hexdigest().encode() + packed[place + 64 :]
 
 
-def verify_tensors(data: bytes) -> None:
-    """Raise ValueError where a file of tensors does not fit its digest. One without metadata is from before digests."""
+def verify_tensors(data: bytes, *, due: bool = False) -> None:
+    """Raise ValueError where a file of tensors does not fit its digest, or has none and one is `due`.
+
+    One without metadata is from before digests, unless what stands beside it says otherwise.
+    """
     place = _place(data)
     if place is None:
         length = int.from_bytes(data[:8], "little")
         if b"__metadata__" in data[8 : 8 + length]:
             raise ValueError("metadata without a digest")
+        if due:
+            raise ValueError("no digest, where one was written")
         return
     blank = data[:place] + _NONE + data[place + 64 :]
     if hashlib.sha256(blank).hexdigest().encode() != data[place : place + 64]:

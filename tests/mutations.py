@@ -183,6 +183,7 @@ def _read_result(path: Path) -> str:
 def _weights(folder: Path) -> Path:
     home = seed_folder(folder, 0)
     home.path.mkdir()
+    home.append(Line(1, 0, 0.25, 1.5, 0.75, 0.125, 2.0))  # it says that digests are due
     write_weights(home, network().state_dict())
     return home.path / "weights.safetensors"
 

@@ -273,14 +273,27 @@ def train(
 
 
 @app.command(epilog=example("check"))
-def check(run: RunArgument) -> None:
-    """Verify everything in a run folder that can be verified; exit code 1 where something is wrong.
+def check(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN | TRAINING | TABLE | STUDY",
+            help="Folder of one, or its name below populations/; a table's name is enough.",
+        ),
+    ],
+) -> None:
+    """Verify everything in a folder that can be verified; exit code 1 where something is wrong.
 
-    While a search writes the run, that is said, and what the search has finished is verified.
+    While a search writes a run, that is said, and what the search has finished is verified.
     """
     from evobnn.cli import runs
 
-    folder = runs.find(run)
+    if not runs.is_one(what):
+        from evobnn.cli import checkedfolders
+
+        if (found := checkedfolders.find(what)) is not None:
+            raise typer.Exit(0 if checkedfolders.show(found) else 1)
+    folder = runs.find(what)
     from evobnn.cli import checks
 
     if not checks.show(folder):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -122,16 +122,26 @@ def show(folder: Path) -> bool:
             untold += 1
             print(f"not checked  {question}\n             {error}", flush=True)
             continue
-        is_wrong = any(not isinstance(one, Remark) for one in problems)
-        wrong += is_wrong
-        print(f"{'PROBLEM' if is_wrong else 'ok':<11}  {question}", flush=True)
-        for problem in problems[:MOST]:
-            print(f"             {problem}")
-        if len(problems) > MOST:
-            print(f"             … and {len(problems) - MOST} more")
+        wrong += print_check(question, problems)
+    print_verdict(folder, wrong, untold)
+    return wrong == 0
+
+
+def print_check(question: str, problems: Sequence[str]) -> bool:
+    """Print what a check found; return whether something is wrong."""
+    is_wrong = any(not isinstance(one, Remark) for one in problems)
+    print(f"{'PROBLEM' if is_wrong else 'ok':<11}  {question}", flush=True)
+    for problem in problems[:MOST]:
+        print(f"             {problem}")
+    if len(problems) > MOST:
+        print(f"             … and {len(problems) - MOST} more")
+    return is_wrong
+
+
+def print_verdict(folder: Path, wrong: int, untold: int = 0) -> None:
+    """Print what all checks of a folder come to."""
     verdict = f"{counted(wrong, 'check')} found problems" if wrong else "nothing wrong found"
     print(f"\n{folder}: {verdict}{f', {untold} not made' if untold else ''}")
-    return wrong == 0
 
 
 def _found(check: Callable[[Folder], Problems], run: Folder) -> list[str]:

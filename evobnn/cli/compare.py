@@ -10,6 +10,8 @@ from pathlib import Path
 
 import typer
 
+from evobnn._jsonl import torn_lines
+from evobnn.analysis.curves import RESULTS
 from evobnn.cli import runs, search
 from evobnn.cli.console import console, note, table
 from evobnn.cli.loops import compile_first
@@ -56,6 +58,8 @@ def show(asked: Asked, options: Options, out: Path | None) -> None:
     question = asked.question()
     check(question, options)
     folder = out or new_folder(runs.ROOT, f"compare-{question.experiment.preset}")
+    for sentence in torn_lines(folder / RESULTS):
+        note(sentence)
     _print_start(question, folder)
     try:
         compile_first(wants_loops(question.experiment, options))

@@ -16,6 +16,11 @@ def is_run(folder: Path) -> bool:
     return (folder / "experiment.toml").is_file() or (folder / "generation-0000.jsonl").is_file()
 
 
+def is_one(text: str) -> bool:
+    """Tell whether a text names a run: its folder, or its name below `populations/`."""
+    return bool(text) and any(is_run(folder) for folder in (Path(text), ROOT / text))
+
+
 def find(text: str) -> Path:
     """Return the folder of a run.
 

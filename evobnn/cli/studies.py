@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from evobnn._checks import check_at_least
+from evobnn._jsonl import torn_lines
 from evobnn.cli import search
 from evobnn.cli.console import console, note, table
 from evobnn.cli.loops import compile_first
@@ -19,7 +20,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment, Options
 from evobnn.experiment.setup import wants_loops
 from evobnn.studies.agreement import Agreement
-from evobnn.studies.brief import measure
+from evobnn.studies.brief import RESULTS, measure
 from evobnn.studies.briefwords import notes, tables
 from evobnn.studies.compare import plain
 from evobnn.studies.fidelity import Heritability, heritability
@@ -116,6 +117,8 @@ def _parts(option: str, text: str | None, pattern: str, do: str) -> list[re.Matc
 
 
 def _brief(question: Question, options: Options, out: Path | None, *, as_json: bool) -> None:
+    for sentence in torn_lines(out / RESULTS) if out else ():
+        note(sentence)
     try:
         with console(stderr=True).status("starting") as status:
             found = measure(

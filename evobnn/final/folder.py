@@ -76,6 +76,16 @@ class SeedFolder:
         """Whether the training has ended and its weights are written."""
         return (self.path / WEIGHTS).is_file()
 
+    @property
+    def sealed(self) -> bool:
+        """Whether the metrics say that they, and so the weights beside them, were written with digests."""
+        path = self.path / METRICS
+        try:
+            first = _jsonl.parse(_jsonl.read_bytes(path).split(b"\n")[0]) if path.is_file() else {}
+        except ValueError:
+            return True  # damaged: nothing says that it is old
+        return "version" in first
+
     def append(self, line: Line) -> None:
         """Add a line to the metrics in one write; raises RunError where the disk is full."""
         _jsonl.append_sealed(self.path / METRICS, {"version": VERSION, **line.row()})

@@ -276,7 +276,7 @@ def weights_of(home: SeedFolder) -> dict[str, Tensor]:
     path = home.path / WEIGHTS
     try:
         data = path.read_bytes()
-        verify_tensors(data)
+        verify_tensors(data, due=home.sealed)
         return load(data)
     except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
         raise _not_these(home, error) from error

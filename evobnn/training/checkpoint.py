@@ -103,6 +103,11 @@ def newest(folder: Path) -> Path | None:
     return next(iter(_candidates(folder)), None)
 
 
+def verify(folder: Path) -> None:
+    """Raise DamagedError where a file of a checkpoint is not what was written."""
+    _facts(folder)
+
+
 def load(folder: Path, network: nn.Module) -> State:
     """Return the state in a checkpoint's folder, its tensors on the CPU.
 
