@@ -43,6 +43,11 @@ def test_a_comparison_on_a_table(evobnn_drawing: Call, table: str):
     assert again.code == 0, again.err
     assert again.out == done.out
     assert (folder / "report.json").read_bytes() == before
+    results = folder / "results.jsonl"
+    results.write_bytes(results.read_bytes()[:-30])
+    torn = evobnn_drawing(*ask, "--jobs", 1, "--out", folder)
+    assert (torn.code, torn.out) == (0, done.out) and torn.err.count("note: ") == 1, torn.err
+    assert f"{results}, line 7, got one that is torn" in torn.err
     more = evobnn_drawing(*ask[:3], "--strategies", "nsga2,random,aging", *ask[5:], "--jobs", 1, "--out", folder)
     assert "aging" in more.out
     assert not Path("populations/compare-toy-2").exists()
