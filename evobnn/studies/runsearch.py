@@ -14,7 +14,7 @@ from evobnn.errors import RunError, message
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment import Progress, Session, create, to_text
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options, make_bench, settled
+from evobnn.experiment.setup import Options, make_bench
 from evobnn.fitness import Bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
 from evobnn.studies.arms import Arm, assigned
@@ -57,9 +57,7 @@ def arm_in_folder(
     def bench(searched: Experiment) -> Bench:
         return make_bench(searched, options)
 
-    whole = bench(base)
-    base = settled(base, whole)
-    own = assigned(base, arm)
+    whole, own = bench(base), assigned(base, arm)
     ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit))
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
