@@ -256,10 +256,10 @@ def _replace(unfinished: Path, final: Path) -> None:
 
 def _key(spec: DatasetSpec, files: tuple[Path, ...]) -> str:
     looks = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    versions = [version("numpy"), "" if files else version("scikit-learn")]
-    decoder = SOURCES[spec.name].decoder
-    if decoder:
-        versions.append(version(decoder))
+    source = SOURCES[spec.name]
+    versions = [version("numpy"), version(source.package) if source.package else ""]
+    if source.decoder:
+        versions.append(version(source.decoder))
     said = asdict(spec)
     if not spec.skip_damaged:
         del said["skip_damaged"]  # which came later, and must not change the keys of before

@@ -53,14 +53,14 @@ def write_npz(path: Path, **changes: Any) -> Path:
 
 
 def test_the_table_describes_every_source() -> None:
-    assert list(SOURCES) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "npz", "folder"]
+    assert list(SOURCES) == ["digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "cifar100", "npz", "folder"]
     looped = 0
     for name, source in SOURCES.items():
         assert source.name == name
         assert source.description and source.licence
-        assert source.needs_folder is (name != "digits")
+        assert source.needs_folder is (name not in ("digits", "mnist5k"))
         looped += 1
-    assert looped == 7
+    assert looped == 8
 
 
 def test_digits_are_scaled_and_a_fifth_is_set_apart() -> None:

@@ -13,7 +13,7 @@ SHIFTS = {1: 1, 5: 1, 8: 1, 11: 1, 12: 2, 14: 2, 16: 2, 19: 2, 20: 3, 24: 3, 28:
 """An eighth of the side, rounded half up, at least 1."""
 
 MIRRORED = {
-    **dict.fromkeys(("digits", "mnist"), False),
+    **dict.fromkeys(("digits", "mnist", "mnist5k"), False),
     **dict.fromkeys(("fashion-mnist", "cifar10", "cifar100"), True),
     **dict.fromkeys(("npz", "folder"), None),
 }

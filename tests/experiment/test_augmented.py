@@ -32,6 +32,7 @@ def read(name: str, size: int, text: str = "auto") -> str:
         ("digits", 16, "shift2"),
         ("mnist", 0, "shift4"),
         ("mnist", 14, "shift2"),
+        ("mnist5k", 14, "shift2"),
         ("fashion-mnist", 0, "shift4-flip"),
         ("fashion-mnist", 14, "shift2-flip"),
         ("cifar10", 0, "shift4-flip"),
