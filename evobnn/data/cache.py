@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from evobnn.errors import DataError, message
@@ -81,4 +82,7 @@ def _replace(unfinished: Path, final: Path, check: Callable[[Path], object]) -> 
                 check(final)  # another process was quicker, and made the same
                 return
             except DataError:
-                shutil.rmtree(final, ignore_errors=True)  # others may be about it too
+                aside = unfinished.with_name(f"{unfinished.name}-damaged")
+                with suppress(OSError):  # another process was quicker to take it away
+                    os.rename(final, aside)  # in one step, so that nobody meets a half of it
+                shutil.rmtree(aside, ignore_errors=True)

@@ -83,8 +83,8 @@ def images_shape(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, int
 
 
 def plain_images(what: str, images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return images as uint8 (N, C, H, W); raises DataError for anything that `images_shape` does not know."""
-    if images_shape(images.dtype, images.shape) is None:
+    """Return images as uint8 (N, C, H, W); raises DataError for what `images_shape` does not know, and for none."""
+    if images_shape(images.dtype, images.shape) is None or not images.size:
         raise DataError(message(f"{_IMAGES} under {what}", _described(images), _images_advice(images)))
     if images.ndim == 3:
         return images[:, None].astype(np.uint8, order="C")
@@ -154,8 +154,10 @@ def _images_advice(images: npt.NDArray[Any]) -> str:
         side = round(images.shape[1] ** 0.5)
         shape = f"{side}, {side}" if side**2 == images.shape[1] else "height, width"
         return f"Each row seems to be an image: write x = x.reshape(-1, {shape})."
-    if images.ndim not in (3, 4) or not images.size:
+    if images.ndim not in (3, 4):
         return "Give every image height and width."
+    if not images.size:
+        return "It holds no pixel: give one image or more, with height and width."
     if images.dtype == np.uint8:
         return "Put the channels last, x = numpy.moveaxis(x, 1, -1), and keep 4 of them at most."
     if kind == "b":
