@@ -120,9 +120,6 @@ class DatasetSpec:
         if self.fingerprint and not re.fullmatch("[0-9a-f]{16}", self.fingerprint):
             do = "Take what evobnn.Arrays(...).fingerprint says."
             raise DataError(message("dataset.fingerprint as 16 digits from 0 to f", repr(self.fingerprint), do))
-        if self.fingerprint and self.name != "arrays":
-            got, do = f"dataset.fingerprint with dataset.name = {self.name!r}", "Leave the fingerprint out."
-            raise DataError(message("dataset.name = 'arrays' with a fingerprint", got, do))
 
 
 @dataclass(frozen=True, eq=False)

@@ -363,6 +363,9 @@ def _located(spec: DatasetSpec, data_dir: Path | None) -> tuple[Source, Path]:
     source = SOURCES[check_name("data set", name, SOURCES, DataError)]
     if source.locate is not None:
         return source, source.locate(spec, data_dir)
+    if spec.fingerprint:
+        do = "Leave dataset.fingerprint out, or set it to an empty text."
+        raise DataError(message("dataset.name = 'arrays' with dataset.fingerprint", repr(name), do))
     if not source.needs_folder:
         return source, Path()
     if data_dir is None or not data_dir.exists():

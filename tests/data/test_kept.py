@@ -77,8 +77,8 @@ def test_a_fingerprint_is_sixteen_digits_and_no_path(text: str) -> None:
 
 
 def test_a_fingerprint_and_arrays_belong_together(cache: Path) -> None:
-    with pytest.raises(DataError, match=r"dataset\.name = 'arrays' with a fingerprint, got .*'digits'"):
-        DatasetSpec(fingerprint="0123456789abcdef")
+    with pytest.raises(DataError, match=r"dataset\.name = 'arrays' with dataset\.fingerprint, got 'digits'"):
+        prepare(DatasetSpec(fingerprint="0123456789abcdef"))
     with pytest.raises(DataError, match=r"dataset\.fingerprint with dataset\.name = 'arrays', to tell which, got none"):
         prepare(DatasetSpec("arrays"))
 
