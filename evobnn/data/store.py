@@ -222,10 +222,10 @@ def _header(file: BinaryIO, count: int, shape: tuple[int, int, int]) -> int:
 
 def _key(spec: DatasetSpec, files: tuple[Path, ...]) -> str:
     looks = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    versions = [version("numpy"), "" if files else version("scikit-learn")]
-    decoder = SOURCES[spec.name].decoder
-    if decoder:
-        versions.append(version(decoder))
+    source = SOURCES[spec.name]
+    versions = [version("numpy"), version(source.package) if source.package else ""]
+    if source.decoder:
+        versions.append(version(source.decoder))
     said = {name: value for name, value in asdict(spec).items() if name not in LATER or value != LATER[name]}
     return hashlib.sha256(json.dumps([_FORMAT, said, looks, versions]).encode()).hexdigest()[:16]
 

@@ -53,14 +53,24 @@ def write_npz(path: Path, **changes: Any) -> Path:
 
 
 def test_the_table_describes_every_source() -> None:
-    assert list(SOURCES) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "npz", "folder", "arrays"]
+    assert list(SOURCES) == [
+        "digits",
+        "mnist5k",
+        "mnist",
+        "fashion-mnist",
+        "cifar10",
+        "cifar100",
+        "npz",
+        "folder",
+        "arrays",
+    ]
     looped = 0
     for name, source in SOURCES.items():
         assert source.name == name
         assert source.description and source.licence
-        assert source.needs_folder is (name not in ("digits", "arrays"))
+        assert source.needs_folder is (name not in ("digits", "mnist5k", "arrays"))
         looped += 1
-    assert looped == 8
+    assert looped == 9
 
 
 def test_digits_are_scaled_and_a_fifth_is_set_apart() -> None:
