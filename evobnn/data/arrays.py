@@ -68,7 +68,7 @@ class Arrays:
                 given[f"x_{part}"], given[f"y_{part}"] = of_dataset(f"{part}_dataset", data)
         what = {name: f"{name[0]}, the {_SAID[name[0]]} of {name[2:]}_dataset" for name in given}
         made = cls.__new__(cls)
-        made._take(given, class_names or _classes(train_dataset), what)
+        made._take(given, _names(class_names) or _classes(train_dataset), what)
         return made
 
     def _take(self, given: dict[str, Any], class_names: Sequence[str], what: dict[str, str]) -> None:

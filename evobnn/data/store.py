@@ -3,8 +3,9 @@
 Each prepared set is a folder `<name>-<key>/` below the cache. The key comes from the spec and from what the source
 files look like (path, size, time of change), so that it is known before anything is read. Four `.npy` files hold the
 training and validation images and labels; `meta.json` is written last, and names the image files that were left out.
-The folder appears by one rename: it is there whole or not at all. It may be deleted at any time; it is made again. So is a set that was prepared when files were read in another way (`_READING`): read in the same way, it
-has the same fingerprint.
+The folder appears by one rename: it is there whole or not at all. It may be deleted at any time; it is made again. So
+is a set that was prepared when files were read in another way (`_READING`): read in the same way, it has the same
+fingerprint.
 """
 
 from __future__ import annotations

@@ -216,7 +216,8 @@ def test_a_data_set_of_pairs_is_the_same_as_its_arrays(images: Any, wanted: np.n
 def test_classes_are_called_as_the_data_set_says() -> None:
     names = ("ant", "bee", "cat")
     assert Arrays.of(Listed(X, Y, list(names))).train.class_names == names
-    assert Arrays.of(Listed(X, Y, list(names)), class_names=("d", "e", "f")).train.class_names == ("d", "e", "f")
+    given = Arrays.of(Listed(X, Y, list(names)), class_names=np.array(["d", "e", "f"]))
+    assert given.train.class_names == ("d", "e", "f")
     several = Arrays.of(Listed(X, Y, [("tench", "Tinca tinca"), ("a",), "b"])).train.class_names
     assert several == ("tench, Tinca tinca", "a", "b")
     assert Arrays.of(Listed(X, Y, 3)).train.class_names == ("0", "1", "2")  # a number of classes is no name
