@@ -24,6 +24,8 @@ from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.snapshot import read_generations
 
 DEFAULT_PRESET = "digits"
+RECIPE = "standard"
+"""With which the last line of a search trains its winner."""
 
 
 def experiment(
@@ -115,8 +117,7 @@ def _proceed(session: Session) -> None:
     if number > session.total:
         note(f"the run has reached generation {number} already; --generations is the total to reach.")
     print()
-    fronts.show(folder)
-    _print_end(session, number)
+    _print_end(session, number, fronts.winner(fronts.show(folder)))
 
 
 def _print_start(session: Session) -> None:
@@ -147,8 +148,8 @@ def _print_start(session: Session) -> None:
         print(f"jobs   {session.jobs}: {session.alone or session.room.reason}", flush=True)
 
 
-def _print_end(session: Session, number: int) -> None:
-    """Print what the workers held, where the files are and what to try next."""
+def _print_end(session: Session, number: int, winner: int | None) -> None:
+    """Print what the workers held, where the files are and what to try next; last how its winner is trained."""
     folder, most = session.folder, session.peak_memory
     print()
     if most:
@@ -163,3 +164,13 @@ def _print_end(session: Session, number: int) -> None:
     width = max(map(len, commands))
     for place, (command, purpose) in enumerate(commands.items()):
         print(f"{'' if place else 'next':<6} {command:<{width}}  {purpose}")
+    if winner is not None and not session.experiment.table:
+        print(f"best   {_training(session, winner)}")
+
+
+def _training(session: Session, winner: int) -> str:
+    """Return the command that trains a member on the whole data set, at the size at which it was searched."""
+    spec = session.experiment.dataset
+    limited = spec.train_limit or spec.validation_limit
+    whole = f" --dataset {spec.name}" + (f" --size {spec.size}" if spec.size else "") if limited else ""
+    return f"evobnn train {session.folder}:{winner}{whole} --recipe {RECIPE}"

@@ -96,9 +96,7 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
         raise ExperimentError(message("a space with cells for --cells", f"'{experiment.space.name}', without", do))
     of_recipe, others = _parted(asked.assignments)
     if asked.dataset is not None:
-        before = experiment.dataset
-        taken_whole = DatasetSpec(asked.dataset, validation=before.validation, split_seed=before.split_seed)
-        experiment = dataclasses.replace(experiment, dataset=taken_whole)
+        experiment = dataclasses.replace(experiment, dataset=_whole(experiment.dataset, asked.dataset))
     if asked.size is not None:
         others = [f"dataset.size={asked.size}", *others]
     experiment = sized(experiment, asked.cells, asked.channels)
@@ -108,6 +106,13 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
     if not any(text.partition("=")[0].strip() == "recipe.threads" for text in of_recipe) or asked.threads is not None:
         plan = plan.changed(threads=asked.threads or cores())
     return FinalSettings(genome, experiment, plan, tuple(range(asked.seeds or 1)), asked.all_images)
+
+
+def _whole(before: DatasetSpec, name: str) -> DatasetSpec:
+    """Return a data set as published: without limits and resampling, split as before."""
+    if name == before.name:
+        return dataclasses.replace(before, size=0, train_limit=0, validation_limit=0)
+    return DatasetSpec(name, validation=before.validation, split_seed=before.split_seed)
 
 
 def _preset(asked: Asked) -> str:

@@ -33,6 +33,27 @@ def test_a_search_tells_what_it_does_and_where_its_files_are(evobnn_drawing: Cal
     assert max(map(len, done.out.splitlines())) <= 100
 
 
+def test_the_last_line_is_the_command_that_trains_the_best_of_the_fresh_means(evobnn: Call) -> None:
+    done = evobnn("evolve", *TINY, "--population", 4, "--generations", 1, "--jobs", 1)
+    front = [row for row in load_run("populations/digits-1").front().to_dict("records")]
+    best = min(front, key=lambda row: (row["error_rescored"], row["id"]))["id"]
+    label, program, *arguments = done.out.splitlines()[-1].split()
+    assert (label, program) == ("best", "evobnn")
+    assert arguments == ["train", f"populations/digits-1:{best}", "--dataset", "digits", "--recipe", "standard"]
+    trained = evobnn(*arguments, "--epochs", 1, "--set", "recipe.augmentation=none")
+    assert trained.code == 0, trained.err
+    settings = tomllib.loads(next(Path("populations").glob("train-*/training.toml")).read_text())
+    assert settings["dataset"]["train_limit"] == settings["dataset"]["validation_limit"] == 0  # they were 100 and 60
+
+
+def test_the_size_of_a_search_is_that_of_the_training_it_names(evobnn: Call) -> None:
+    sized = ("--set", "dataset.size=6", "--set", "noise.rescore=0")
+    last = evobnn("evolve", *TINY, *sized, "--population", 2, "--generations", 0).out.splitlines()[-1]
+    assert last.endswith(" --dataset digits --size 6 --recipe standard")
+    last = evobnn("evolve", *TINY, "--population", 2, "--generations", 0, "--set", 'objectives=["ops", "bits"]').out
+    assert "evobnn train" not in last  # nothing is measured, so none is best
+
+
 def test_the_second_run_gets_the_next_folder_and_options_override_the_preset(evobnn: Call, a_run: Path) -> None:
     done = evobnn("evolve", *TINY, "--population", 3, "--generations", 0, "--jobs", 1, "--seed", 9)
     assert done.code == 0, done.err
