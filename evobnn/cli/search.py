@@ -16,14 +16,13 @@ from evobnn.cli.progress import ProgressLine
 from evobnn.cli.words import STOPPED, counted, first_names
 from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
-from evobnn.experiment.presets import override
+from evobnn.experiment.presets import DEFAULT_PRESET, override
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
 from evobnn.experiment.settings import from_table, to_text
 from evobnn.experiment.setup import make_bench, wants_loops
 from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.snapshot import read_generations
 
-DEFAULT_PRESET = "digits"
 RECIPE = "standard"
 """With which the last line of a search trains its winner."""
 
@@ -33,8 +32,8 @@ def experiment(
 ) -> Experiment:
     """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
 
-    Without either it is the one that a table has `recorded`, the preset called like the data set, or else that of
-    digits with the data set exchanged.
+    Without either it is the one that a table has `recorded`, the preset called like the data set, or else the
+    default one with the data set exchanged.
     """
     if recorded is not None and what is None and dataset is None:
         table = tomllib.loads(to_text(on_table(load_table(recorded), recorded)))

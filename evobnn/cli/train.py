@@ -22,13 +22,12 @@ from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names
 from evobnn.experiment.machine import cores
-from evobnn.experiment.presets import BRIEF, override
+from evobnn.experiment.presets import BRIEF, DEFAULT_PRESET, override
 from evobnn.experiment.recipes import load_plan
 from evobnn.experiment.settings import from_table, quickest_kernels, to_text
 from evobnn.final import FinalSession, FinalSettings, create, is_training
 from evobnn.snapshot import read_starts
 
-DEFAULT_PRESET = "digits"
 SECTIONS = ("recipe", "network", "dataset")
 
 
@@ -116,7 +115,7 @@ def _whole(before: DatasetSpec, name: str) -> DatasetSpec:
 
 
 def _preset(asked: Asked) -> str:
-    """Return the preset in which a genome's text is read: the one named, the data set's, or that of digits."""
+    """Return the preset in which a genome's text is read: the one named, the data set's, or the default one."""
     if asked.preset is not None:
         return asked.preset
     return asked.dataset if asked.dataset in preset_names() else DEFAULT_PRESET

