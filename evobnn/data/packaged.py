@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evobnn._seeding import generator
-from evobnn.data.dataset import DatasetSpec, Images, stratified
+from evobnn.data.dataset import DatasetSpec, Images, fifth_apart
 
 CLASSES = tuple("0123456789")
 
@@ -44,7 +43,6 @@ def part(name: str, read: Callable[[], Images], test: bool) -> Callable[[Path, D
 
     def reader(place: Path, spec: DatasetSpec) -> Images:
         images = read()
-        apart = stratified(images.labels, round(len(images) / 5), generator(0, name, "test"))
-        return images.select(apart if test else np.setdiff1d(np.arange(len(images), dtype=np.int64), apart))
+        return images.select(fifth_apart(images.labels, name)[test])
 
     return reader

@@ -23,6 +23,7 @@ from evobnn.data.cifar import read_batch, read_class_names, read_fine_names
 from evobnn.data.dataset import DatasetSpec, Images, cut
 from evobnn.data.folder import list_folder
 from evobnn.data.idx import idx_shape, read_idx
+from evobnn.data.kept import check_kept_test, find_kept, kept_files, kept_test, kept_train
 from evobnn.data.npz import find_npz, npz_check_test, npz_test, npz_train
 from evobnn.data.pictures import Pictures, check_sizes, in_memory, pictures
 from evobnn.errors import DataError, message
@@ -46,10 +47,11 @@ class Source:
     `find` returns the files below the folder that the user named, those of the test part among them, without opening
     one; DataError if one is missing. `train` and `test` read the part as published from that folder; of a folder of
     images they return files and labels, whose pixels are decoded when asked for. A source that comes with a `package`
-    needs no folder and finds no files. `decoder` is the package whose version decides the pixels, if there is one.
+    needs no folder and may find no files. `decoder` is the package whose version decides the pixels, if there is one.
     `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
     `mirrored` says whether images may be mirrored left to right, as signs may not; None for images of the user's own.
-    `check` raises of the test part what can be known without reading a pixel.
+    `check` raises of the test part what can be known without reading a pixel. `locate` returns where a set lies that
+    the spec itself tells, with a folder that the user named or None.
     """
 
     name: str
@@ -64,11 +66,12 @@ class Source:
     classes: int = 10
     mirrored: bool | None = None
     check: Callable[[Path, DatasetSpec], None] = lambda place, spec: None
+    locate: Callable[[DatasetSpec, Path | None], Path] | None = None
 
     @property
     def needs_folder(self) -> bool:
         """Whether the user must name a folder."""
-        return not self.package
+        return not self.package and self.locate is None
 
 
 def _found(find: Callable[[Path], tuple[Path, ...]], read: Callable[[tuple[Path, ...]], Images]) -> Read:
@@ -285,24 +288,35 @@ SOURCES: dict[str, Source] = {
             check=lambda place, spec: check_sizes(pictures(place, spec)[1]),
             decoder="pillow",
         ),
+        Source(
+            name="arrays",
+            description="arrays or a torch Dataset of yours, handed in from Python as evobnn.Arrays and kept in the "
+            "cache; dataset.fingerprint tells which",
+            licence="yours",
+            find=kept_files,
+            train=lambda place, spec: kept_train(place),
+            test=lambda place, spec: kept_test(place),
+            check=lambda place, spec: check_kept_test(place),
+            locate=lambda spec, data_dir: find_kept(spec.fingerprint, data_dir),
+        ),
     )
 }
 _test_parts_read: list[str] = []
 
 
-def source_files(name: str, data_dir: Path | None) -> tuple[Path, ...]:
+def source_files(spec: DatasetSpec, data_dir: Path | None) -> tuple[Path, ...]:
     """Return the files of both parts of a data set without opening them.
 
     Raises DataError for a name that is not in `SOURCES` (with the closest one), for a folder that is needed and not
-    given or not there, and for a missing file.
+    given or not there, for arrays that are not kept, and for a missing file.
     """
-    source, place = _located(name, data_dir)
+    source, place = _located(spec, data_dir)
     return source.find(place)
 
 
 def train_part(spec: DatasetSpec, data_dir: Path | None = None) -> Part:
     """Return the published training part of `spec.name`, as published: images, or pictures still to be decoded."""
-    source, place = _located(spec.name, data_dir)
+    source, place = _located(spec, data_dir)
     return source.train(place, spec)
 
 
@@ -332,7 +346,7 @@ def load_test(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
 
     Raises DataError as `load_train`, and where the test part does not fit the training part.
     """
-    source, place = _located(spec.name, data_dir)
+    source, place = _located(spec, data_dir)
     _test_parts_read.append(spec.name)
     return _images(source.test(place, spec), spec)
 
@@ -342,7 +356,7 @@ def check_test(spec: DatasetSpec, data_dir: Path | None = None) -> None:
 
     For before a training at whose end the test part is read; a search has no use for it. It is not counted.
     """
-    source, place = _located(spec.name, data_dir)
+    source, place = _located(spec, data_dir)
     source.check(place, spec)
 
 
@@ -355,8 +369,14 @@ def _images(part: Part, spec: DatasetSpec) -> Images:
     return part.resized(spec.size) if isinstance(part, Images) else in_memory(part, spec.skip_damaged)
 
 
-def _located(name: str, data_dir: Path | None) -> tuple[Source, Path]:
+def _located(spec: DatasetSpec, data_dir: Path | None) -> tuple[Source, Path]:
+    name = spec.name
     source = SOURCES[check_name("data set", name, SOURCES, DataError)]
+    if source.locate is not None:
+        return source, source.locate(spec, data_dir)
+    if spec.fingerprint:
+        do = "Leave dataset.fingerprint out, or set it to an empty text."
+        raise DataError(message("dataset.name = 'arrays' with dataset.fingerprint", repr(name), do))
     if not source.needs_folder:
         return source, Path()
     if data_dir is None or not data_dir.exists():

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
+from evobnn.data.dataset import LATER as LATER_IN_DATASET
 from evobnn.data.sources import SOURCES
 from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message, unknown_name
@@ -247,7 +248,8 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 _OFF: dict[str, dict[str, Any]] = {
-    "": {"halving": dataclasses.asdict(Halving()), "inherit": dataclasses.asdict(InheritSettings())}
+    "": {"halving": dataclasses.asdict(Halving()), "inherit": dataclasses.asdict(InheritSettings())},
+    "dataset": {"fingerprint": ""},
 }
 """By section, settings that are not written as long as they have the value given here."""
 
@@ -255,7 +257,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "": {"pressures": {}, "table": "", **_OFF[""]},
     "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
     | {"offered": (), "unary": (), "binary": ()},
-    "dataset": {"skip_damaged": False},
+    "dataset": LATER_IN_DATASET,
     "network": {"macro": "bnas", "style": "cifar"},
     "recipe": LATER,
 }

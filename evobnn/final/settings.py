@@ -69,6 +69,8 @@ class FinalSettings:
 def to_text(settings: FinalSettings) -> str:
     """Return the settings as TOML; equal settings give equal bytes."""
     experiment = dataclasses.asdict(settings.experiment)
+    if not experiment["dataset"]["fingerprint"]:
+        del experiment["dataset"]["fingerprint"]  # as in trainings from before there was one
     table = {
         "format": FORMAT,
         "preset": experiment["preset"],
