@@ -36,9 +36,10 @@ def test_commands_exist():
 
 
 def test_the_genome_shown_is_read():
-    (command,) = re.findall(r"^evobnn show (\".+\")$", README, re.MULTILINE)
+    ((command, preset),) = re.findall(r"^evobnn show (\".+\") --preset (\w+)$", README, re.MULTILINE)
     (text,) = shlex.split(command)
-    assert str(evobnn.parse_genome(text)) == text
+    experiment = from_table(preset_table(preset), preset)
+    assert str(evobnn.parse_genome(text)) == str(experiment.space.build(experiment.network, 8).parse(text)) == text
 
 
 def test_the_additions_shown_can_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
