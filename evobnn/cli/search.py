@@ -14,6 +14,7 @@ from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import ProgressLine
 from evobnn.cli.words import STOPPED, counted, first_names
+from evobnn.data.sources import SOURCES
 from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
 from evobnn.experiment.presets import DEFAULT_PRESET, override
@@ -23,8 +24,8 @@ from evobnn.experiment.setup import make_bench, wants_loops
 from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.snapshot import read_generations
 
-RECIPE = "standard"
-"""With which the last line of a search trains its winner."""
+FEW = 10000
+"""Images up to which the last line of a search takes the recipe `small`, and above it `standard`."""
 
 
 def experiment(
@@ -169,7 +170,10 @@ def _print_end(session: Session, number: int, winner: int | None) -> None:
 
 def _training(session: Session, winner: int) -> str:
     """Return the command that trains a member on the whole data set, at the size at which it was searched."""
-    spec = session.experiment.dataset
-    limited = spec.train_limit or spec.validation_limit
-    whole = f" --dataset {spec.name}" + (f" --size {spec.size}" if spec.size else "") if limited else ""
-    return f"evobnn train {session.folder}:{winner}{whole} --recipe {RECIPE}"
+    spec, prepared = session.experiment.dataset, session.bench.prepared
+    count, whole = prepared.train_count + prepared.validation_count, ""
+    if spec.train_limit or spec.validation_limit:
+        whole = f" --dataset {spec.name}" + (f" --size {spec.size}" if spec.size else "")
+        count = SOURCES[spec.name].count or count
+    recipe = "small" if count <= FEW else "standard"
+    return f"evobnn train {session.folder}:{winner}{whole} --all-images --recipe {recipe}"

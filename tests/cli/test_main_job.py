@@ -39,17 +39,26 @@ def test_the_last_line_is_the_command_that_trains_the_best_of_the_fresh_means(ev
     best = min(front, key=lambda row: (row["error_rescored"], row["id"]))["id"]
     label, program, *arguments = done.out.splitlines()[-1].split()
     assert (label, program) == ("best", "evobnn")
-    assert arguments == ["train", f"populations/digits-1:{best}", "--dataset", "digits", "--recipe", "standard"]
+    assert arguments == [
+        "train",
+        f"populations/digits-1:{best}",
+        "--dataset",
+        "digits",
+        "--all-images",
+        "--recipe",
+        "small",
+    ]
     trained = evobnn(*arguments, "--epochs", 1, "--set", "recipe.augmentation=none")
     assert trained.code == 0, trained.err
     settings = tomllib.loads(next(Path("populations").glob("train-*/training.toml")).read_text())
+    assert settings["all_images"] and settings["recipe_name"] == "small"
     assert settings["dataset"]["train_limit"] == settings["dataset"]["validation_limit"] == 0  # they were 100 and 60
 
 
 def test_the_size_of_a_search_is_that_of_the_training_it_names(evobnn: Call) -> None:
     sized = ("--set", "dataset.size=6", "--set", "noise.rescore=0")
     last = evobnn("evolve", "digits", *TINY, *sized, "--population", 2, "--generations", 0).out.splitlines()[-1]
-    assert last.endswith(" --dataset digits --size 6 --recipe standard")
+    assert last.endswith(" --dataset digits --size 6 --all-images --recipe small")
     last = evobnn(
         "evolve", "digits", *TINY, "--population", 2, "--generations", 0, "--set", 'objectives=["ops", "bits"]'
     ).out
