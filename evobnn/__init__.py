@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _PUBLIC: dict[str, str] = {
     "Additions": "evobnn.fitness",
+    "Arrays": "evobnn.data.arrays",
     "Cell": "evobnn.genome",
     "Experiment": "evobnn.experiment",
     "Expression": "evobnn.genome",

@@ -267,6 +267,7 @@ ANOTHER: dict[str, Any] = {
     "activations": "real",
     "quantiser": "xnor",
     "kernels": "fused",
+    "fingerprint": "0123456789abcdef",
 }
 
 
@@ -305,7 +306,11 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     said = asdict(protocol)
     assert said.pop("sums") == "scaled"
     assert not protocol.additions and not any(said.pop("additions").values())
-    for part, later in (("dataset", ("skip_damaged",)), ("network", ("macro", "style")), ("recipe", LATER)):
+    for part, later in (
+        ("dataset", ("skip_damaged", "fingerprint")),
+        ("network", ("macro", "style")),
+        ("recipe", LATER),
+    ):
         for name in later:
             del said[part][name]
     assert {len(said), len(said["network"]), len(said["recipe"])} == {5, 8, 13}

@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import evobnn
@@ -35,9 +36,10 @@ def test_commands_exist():
 
 
 def test_the_genome_shown_is_read():
-    (command,) = re.findall(r"^evobnn show (\".+\")$", README, re.MULTILINE)
+    ((command, preset),) = re.findall(r"^evobnn show (\".+\") --preset (\w+)$", README, re.MULTILINE)
     (text,) = shlex.split(command)
-    assert str(evobnn.parse_genome(text)) == text
+    experiment = from_table(preset_table(preset), preset)
+    assert str(evobnn.parse_genome(text)) == str(experiment.space.build(experiment.network, 8).parse(text)) == text
 
 
 def test_the_additions_shown_can_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +58,25 @@ def test_the_additions_shown_can_be_trained(tmp_path: Path, monkeypatch: pytest.
     text = str(genome).replace("@normal = add(x, x)", "@normal = add(softsign(x), x)")
     found = evaluate(bench, bench.space.parse(text), 1)
     assert found.status is Status.OK, found.message
+
+
+def test_the_arrays_shown_become_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    (code,) = (
+        block
+        for block in re.findall(r"^```python$\n(.+?)^```$", README, re.DOTALL | re.MULTILINE)
+        if "Arrays(" in block
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evobnn.experiment.setup.compiling.begin", lambda: None)
+    proceeded = []
+    monkeypatch.setattr("evobnn.experiment.session.compiling.begin", lambda: None)
+    monkeypatch.setattr(evobnn.Session, "proceed", lambda session: proceeded.append(session.bench.prepared))
+    images, labels = rng.integers(0, 256, (90, 8, 8), dtype=np.uint8), np.arange(90) % 3
+    exec(code, {"evobnn": evobnn, "x_train": images, "y_train": labels, "x_test": images[:9], "y_test": labels[:9]})
+    assert [(one.name, one.shape, one.classes, one.train_count) for one in proceeded] == [("arrays", (1, 8, 8), 3, 68)]
+    assert (tmp_path / "populations" / "mine-1" / "experiment.toml").is_file()
 
 
 def test_no_place_left_open():

@@ -12,6 +12,7 @@ import typer
 
 from evobnn import __version__
 from evobnn.cli.examples import example
+from evobnn.experiment.presets import DEFAULT_PRESET
 
 app = typer.Typer(
     name="evobnn",
@@ -77,7 +78,9 @@ def evolve(
     what: Annotated[
         str | None,
         typer.Argument(
-            callback=_known("source"), metavar="[PRESET | FILE.toml]", help="What to search. (default: digits)"
+            callback=_known("source"),
+            metavar="[PRESET | FILE.toml]",
+            help=f"What to search. (default: {DEFAULT_PRESET})",
         ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Data set; without a preset, the one of this name.")] = None,
@@ -165,7 +168,7 @@ def front(
 @app.command(epilog=example("show"))
 def show(
     what: Subject,
-    preset: Preset = "digits",
+    preset: Preset = DEFAULT_PRESET,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
     picture: Annotated[Path | None, typer.Option(help="Also draw cells and expressions into this PNG file.")] = None,
@@ -179,7 +182,7 @@ def show(
 @app.command(epilog=example("summary"))
 def summary(
     what: Subject,
-    preset: Preset = "digits",
+    preset: Preset = DEFAULT_PRESET,
     cells: Annotated[int | None, typer.Option(help="Cells (blocks). (default: the run's or preset's)")] = None,
     channels: Annotated[int | None, typer.Option(help="Width of the first cells. (default: the same)")] = None,
     depth: Annotated[int | None, typer.Option(help="Fold layers by their paths; 2 gives one row per cell.")] = None,
@@ -199,7 +202,7 @@ def summary(
 @app.command(epilog=example("evaluate"))
 def evaluate(
     what: Subject,
-    preset: Preset = "digits",
+    preset: Preset = DEFAULT_PRESET,
     repeat: Annotated[int, typer.Option(min=0, help="Which of the genome's evaluations; decides the seed.")] = 0,
     data_dir: DataDir = None,
     device: Device = None,
@@ -221,7 +224,8 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            callback=_known("source"), help="Preset or TOML file in which a genome's text is read. (default: digits)"
+            callback=_known("source"),
+            help=f"Preset or TOML file in which a genome's text is read. (default: {DEFAULT_PRESET})",
         ),
     ] = None,
     dataset: Annotated[
@@ -380,7 +384,7 @@ def compare(
         typer.Argument(
             callback=_known("source"),
             metavar="[PRESET | FILE.toml]",
-            help="What all arms share. (default: digits, or what the table holds)",
+            help=f"What all arms share. (default: {DEFAULT_PRESET}, or what the table holds)",
         ),
     ] = None,
     recorded: Annotated[
@@ -450,7 +454,9 @@ def fidelity(
     what: Annotated[
         str | None,
         typer.Argument(
-            callback=_known("source"), metavar="[PRESET | FILE.toml]", help="Whose protocol to judge. (default: digits)"
+            callback=_known("source"),
+            metavar="[PRESET | FILE.toml]",
+            help=f"Whose protocol to judge. (default: {DEFAULT_PRESET})",
         ),
     ] = None,
     heritable: Annotated[

@@ -232,7 +232,7 @@ def _gpu() -> Finding:
 
 
 def _data() -> Finding:
-    from evobnn.data.store import cache_roots
+    from evobnn.data.cache import cache_roots
 
     tried = {str(root): writable(root) for root in cache_roots()}
     first, *_ = tried

@@ -20,8 +20,8 @@ ALWAYS = ("ops", "bits")
 """Those that are shown also where the search did not seek them."""
 
 
-def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> None:
-    """Print the front of a run; what is damaged in its folder is told on stderr."""
+def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> Run:
+    """Print the front of a run and return the run; what is damaged in its folder is told on stderr."""
     run = load_run(folder)
     for sentence in run.messages:
         note(sentence)
@@ -33,6 +33,24 @@ def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> None:
         print(front_csv(run.front()), end="")
     else:
         _print_table(run)
+    return run
+
+
+def winner(run: Run) -> int | None:
+    """Return the id of the front's member with the least error, by fresh scores where there are any.
+
+    Without the objective `error` it is the least of the first one that is no cost; None where there is none.
+    """
+    measured = [name for name in run.objectives if name not in COSTS]
+    if not measured:
+        return None
+    name = "error" if "error" in measured else measured[0]
+    scores = {
+        fresh: {row["id"]: row[f"{name}{fresh}"] for row in _rows(run) if not math.isnan(row[f"{name}{fresh}"])}
+        for fresh in ("_rescored", "")
+    }
+    found = scores["_rescored"] or scores[""]
+    return min(found, key=lambda one: (found[one], one)) if found else None
 
 
 def objects(run: Run) -> list[dict[str, Any]]:

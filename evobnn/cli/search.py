@@ -9,21 +9,23 @@ from pathlib import Path
 
 import typer
 
-from evobnn.cli import fronts, named, runs
+from evobnn.cli import augmented, fronts, named, runs
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import ProgressLine
 from evobnn.cli.words import STOPPED, counted, first_names
+from evobnn.data.sources import SOURCES
 from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
-from evobnn.experiment.presets import override
+from evobnn.experiment.presets import DEFAULT_PRESET, override
 from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
 from evobnn.experiment.settings import from_table, to_text
 from evobnn.experiment.setup import search_bench, wants_loops
 from evobnn.experiment.tabled import load_table, noise_of, on_table
 from evobnn.snapshot import read_generations
 
-DEFAULT_PRESET = "digits"
+FEW = 10000
+"""Images up to which the last line of a search takes the recipe `small`, and above it `standard`."""
 
 
 def experiment(
@@ -31,8 +33,8 @@ def experiment(
 ) -> Experiment:
     """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
 
-    Without either it is the one that a table has `recorded`, the preset called like the data set, or else that of
-    digits with the data set exchanged.
+    Without either it is the one that a table has `recorded`, the preset called like the data set, or else the
+    default one with the data set exchanged.
     """
     if recorded is not None and what is None and dataset is None:
         table = tomllib.loads(to_text(on_table(load_table(recorded), recorded)))
@@ -115,8 +117,7 @@ def _proceed(session: Session) -> None:
     if number > session.total:
         note(f"the run has reached generation {number} already; --generations is the total to reach.")
     print()
-    fronts.show(folder)
-    _print_end(session, number)
+    _print_end(session, number, fronts.winner(fronts.show(folder)))
 
 
 def _print_start(session: Session) -> None:
@@ -136,7 +137,7 @@ def _print_start(session: Session) -> None:
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
-        f"{counted(recipe.epochs, 'epoch')} a training"
+        f"{counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}"
     )
     work = f"{counted(session.jobs, 'job')} ({options.backend}) on {options.device}"
     print(
@@ -147,8 +148,8 @@ def _print_start(session: Session) -> None:
         print(f"jobs   {session.jobs}: {session.alone or session.room.reason}", flush=True)
 
 
-def _print_end(session: Session, number: int) -> None:
-    """Print what the workers held, where the files are and what to try next."""
+def _print_end(session: Session, number: int, winner: int | None) -> None:
+    """Print what the workers held, where the files are and what to try next; last how its winner is trained."""
     folder, most = session.folder, session.peak_memory
     print()
     if most:
@@ -163,3 +164,16 @@ def _print_end(session: Session, number: int) -> None:
     width = max(map(len, commands))
     for place, (command, purpose) in enumerate(commands.items()):
         print(f"{'' if place else 'next':<6} {command:<{width}}  {purpose}")
+    if winner is not None and not session.experiment.table:
+        print(f"best   {_training(session, winner)}")
+
+
+def _training(session: Session, winner: int) -> str:
+    """Return the command that trains a member on the whole data set, at the size at which it was searched."""
+    spec, prepared = session.experiment.dataset, session.bench.prepared
+    count, whole = prepared.train_count + prepared.validation_count, ""
+    if spec.train_limit or spec.validation_limit:
+        whole = f" --dataset {spec.name}" + (f" --size {spec.size}" if spec.size else "")
+        count = SOURCES[spec.name].count or count
+    recipe = "small" if count <= FEW else "standard"
+    return f"evobnn train {session.folder}:{winner}{whole} --all-images --recipe {recipe}"

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from evobnn._checks import check_at_least
-from evobnn.cli import runs, subject
+from evobnn.cli import augmented, runs, subject
 from evobnn.cli.console import console, note, table
 from evobnn.cli.epochs import EpochLine
 from evobnn.cli.loops import compile_first
@@ -23,13 +23,13 @@ from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment import Experiment, Options, preset_names
 from evobnn.experiment.homes import homes
 from evobnn.experiment.machine import cores
-from evobnn.experiment.presets import BRIEF, override
+from evobnn.experiment.presets import BRIEF, DEFAULT_PRESET, override
 from evobnn.experiment.recipes import load_plan
 from evobnn.experiment.settings import from_table, quickest_kernels, to_text
 from evobnn.final import FinalSession, FinalSettings, create, is_training
 from evobnn.snapshot import read_starts
+from evobnn.training import Plan
 
-DEFAULT_PRESET = "digits"
 SECTIONS = ("recipe", "network", "dataset")
 
 
@@ -53,7 +53,7 @@ class Asked:
 
 def train(what: str, asked: Asked, device: str | None, data_dir: Path | None) -> None:
     """Train what is named, or go on with a training folder, and print what it yielded."""
-    folder = find(what)
+    folder, new = find(what), None
     if folder is not None:
         _refuse_settings(what, asked)
         before = next(reversed(read_starts(folder)), {})
@@ -63,8 +63,9 @@ def train(what: str, asked: Asked, device: str | None, data_dir: Path | None) ->
     else:
         found = subject.find(what, _preset(asked), data_dir)
         options = Options(jobs=1, device=device or "cpu", data_dir=found.data_dir)
-        folder = create(settings(found.text, found.experiment, asked), options, runs.ROOT, asked.out)
-    _proceed(FinalSession(folder, options))
+        new = settings(found.text, found.experiment, asked)
+        folder = create(new, options, runs.ROOT, asked.out)
+    _proceed(FinalSession(folder, options), new.plan if new else None)
 
 
 def find(what: str) -> Path | None:
@@ -97,9 +98,7 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
         raise ExperimentError(message("a space with cells for --cells", f"'{experiment.space.name}', without", do))
     of_recipe, others = _parted(asked.assignments)
     if asked.dataset is not None:
-        before = experiment.dataset
-        taken_whole = DatasetSpec(asked.dataset, validation=before.validation, split_seed=before.split_seed)
-        experiment = dataclasses.replace(experiment, dataset=taken_whole)
+        experiment = dataclasses.replace(experiment, dataset=_whole(experiment.dataset, asked.dataset))
     if asked.size is not None:
         others = [f"dataset.size={asked.size}", *others]
     experiment = sized(experiment, asked.cells, asked.channels)
@@ -111,8 +110,15 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
     return FinalSettings(genome, experiment, plan, tuple(range(asked.seeds or 1)), asked.all_images)
 
 
+def _whole(before: DatasetSpec, name: str) -> DatasetSpec:
+    """Return a data set as published: without limits and resampling, split as before."""
+    if name == before.name:
+        return dataclasses.replace(before, size=0, train_limit=0, validation_limit=0)
+    return DatasetSpec(name, validation=before.validation, split_seed=before.split_seed)
+
+
 def _preset(asked: Asked) -> str:
-    """Return the preset in which a genome's text is read: the one named, the data set's, or that of digits."""
+    """Return the preset in which a genome's text is read: the one named, the data set's, or the default one."""
     if asked.preset is not None:
         return asked.preset
     return asked.dataset if asked.dataset in preset_names() else DEFAULT_PRESET
@@ -143,9 +149,9 @@ def _refuse_settings(what: str, asked: Asked) -> None:
         raise ExperimentError(message(f"no settings beside the training folder {what}", options, do))
 
 
-def _proceed(session: FinalSession) -> None:
+def _proceed(session: FinalSession, asked: Plan | None) -> None:
     folder = session.folder
-    _print_start(session)
+    _print_start(session, asked)
     try:
         fused = any(stage.recipe.kernels == "fused" for stage in session.settings.plan.stages)
         compile_first(fused and session.place.bench.device == "cpu")
@@ -160,8 +166,8 @@ def _proceed(session: FinalSession) -> None:
     print(f"\nfiles    {folder}/: result.json, curve.png, seed-*/ with metrics.jsonl and weights.safetensors")
 
 
-def _print_start(session: FinalSession) -> None:
-    """Print what is about to happen, in five or six lines."""
+def _print_start(session: FinalSession, asked: Plan | None) -> None:
+    """Print what is about to happen, in five or six lines; more where what was `asked` for needs a word."""
     settings, place = session.settings, session.place
     shape, cost = "x".join(map(str, place.prepared.shape)), place.cost
     recipe = settings.plan.stages[0].recipe
@@ -180,7 +186,13 @@ def _print_start(session: FinalSession) -> None:
         f"{cost.bits:,} bits, {percent(cost.binary_share, 1)} of the MACs binary"
     )
     stages = counted(len(settings.plan.stages), "stage")
-    print(f"recipe   {settings.plan.name}: {counted(settings.plan.epochs, 'epoch')} in {stages}, batch {recipe.batch}")
+    shown = augmented.behind([stage.recipe.augmentation for stage in settings.plan.stages])
+    print(
+        f"recipe   {settings.plan.name}: {counted(settings.plan.epochs, 'epoch')} in {stages}, "
+        f"batch {recipe.batch}{shown}"
+    )
+    for line in augmented.explained(asked, settings, min(place.prepared.shape[1:])) if asked else ():
+        print(f"         {line}")
     print(f"work     {place.bench.device}, {counted(recipe.threads, 'thread')}, {recipe.precision}", flush=True)
 
 

@@ -7,6 +7,9 @@ that every worker opens without copying. Test images never enter those files, no
 search cannot see it cannot overfit. `load_test` alone reads them, and `reads_of_test` counts it. Folders of images
 (`folder`, `pictures`) are decoded once, or, where that would be too much, in every epoch (`streams`).
 
+Arrays and map-style data sets that a program hands in (`arrays`, `items`) are kept in the cache (`cache`, `kept`) and
+read from there as any other set.
+
 What people have is seldom what a format says: `walk` and `parts` know folders, `heads` files, `plain` arrays, and
 `information` tells whether images show anything. What is odd is refused with what to do, or said (`notes`).
 

@@ -6,6 +6,8 @@
     cutoutN     blank out a square of N pixels at a random place, which may hang over the border
     jitterP     brightness, contrast and saturation, each times a factor from 1 - P/100 to 1 + P/100 (P from 1 to 100)
 
+    auto        what suits the data set, see `suited`; another text stands in its place before any training
+
 `shift4-flip-cutout8` does the three one after the other. All take and return uint8 of shape (N, C, H, W) on any device;
 numbers are drawn from a generator on the CPU, so that they do not depend on the device. `mixup` stands apart, for it
 changes targets too.
@@ -24,6 +26,7 @@ from torch.nn import functional as F
 from evobnn._checks import check_between
 from evobnn._seeding import generator as numpy_generator
 from evobnn.data.batches import Augmentation, flip, shift, unchanged
+from evobnn.data.suited import AUTO, MOST, is_auto
 from evobnn.errors import ExperimentError, closest, message
 
 LUMA = (0.299, 0.587, 0.114)
@@ -91,7 +94,7 @@ Maker = Callable[[int, Tensor | None], Augmentation]
 PARTS: dict[str, tuple[int, int, Maker]] = {
     "none": (0, 0, lambda number, fill: unchanged),
     "flip": (0, 0, lambda number, fill: flip),
-    "shift": (1, 512, lambda number, fill: lambda batch, generator: shift(batch, number, generator)),
+    "shift": (1, MOST, lambda number, fill: lambda batch, generator: shift(batch, number, generator)),
     "cutout": (1, 1024, lambda number, fill: lambda batch, generator: cutout(batch, number, generator, fill)),
     "jitter": (1, 100, lambda number, fill: lambda batch, generator: jitter(batch, number / 100, generator)),
 }
@@ -99,12 +102,23 @@ PARTS: dict[str, tuple[int, int, Maker]] = {
 
 
 def augmentation(text: str, mean: Tensor | None = None) -> Augmentation:
-    """Return the augmentation of a text as the head of this file describes; raises ExperimentError for any other text.
+    """Return the augmentation of a text as the head of this file describes; raises ExperimentError for any other text,
+    and for one in which `auto` still stands.
 
     `mean`, grey values of shape (C,), is what cutout fills with; without it 0. Nothing else depends on it.
     """
+    if is_auto(text):
+        do = "Write it out with evobnn.data.suited.suited(text, side, mirrored)."
+        raise ExperimentError(message("recipe.augmentation written out for the data set", f"'{text}'", do))
     made = [_part(text, part, mean) for part in text.split("-")]
     return made[0] if len(made) == 1 else partial(_in_turn, tuple(made))
+
+
+def check_augmentation(text: str) -> None:
+    """Raise ExperimentError for a text that is no augmentation, `auto` being one."""
+    for part in text.split("-"):
+        if part != AUTO:
+            _part(text, part, None)
 
 
 def _in_turn(made: tuple[Augmentation, ...], batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -116,10 +130,10 @@ def _in_turn(made: tuple[Augmentation, ...], batch: Tensor, generator: torch.Gen
 def _part(text: str, part: str, mean: Tensor | None) -> Augmentation:
     matched = re.fullmatch(r"([a-z]*)(0|[1-9][0-9]{0,4})?", part, re.ASCII)
     name, digits = (matched[1], matched[2]) if matched else (part, None)
-    known = ["none", "flip", *(f"{name}{least}..{most}" for name, (least, most, _) in PARTS.items() if most)]
+    known = ["none", AUTO, "flip", *(f"{name}{least}..{most}" for name, (least, most, _) in PARTS.items() if most)]
     wanted = f"recipe.augmentation as parts joined by hyphens, of {', '.join(known)}"
     if name not in PARTS:
-        near = closest(name, PARTS)
+        near = closest(name, [*PARTS, AUTO])
         raise ExperimentError(
             message(wanted, f"'{part}' in '{text}'", f"Did you mean '{near}'?" if near else "Mend it.")
         )

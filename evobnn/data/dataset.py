@@ -8,6 +8,7 @@ images have no place in `Split`, and final training alone opens them.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ from evobnn.errors import DataError, message
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
+LATER = {"skip_damaged": False, "fingerprint": ""}
+"""Fields of `DatasetSpec` that came later, with the value that every one before them had: it changes no identity."""
 _LARGEST_SIZE = 1024
 
 
@@ -94,6 +97,7 @@ class DatasetSpec:
     validation_limit  the same for the validation images
     split_seed        decides which images fall on which side, and nothing else
     skip_damaged      leave out image files that cannot be decoded, which are otherwise an error (`folder` alone)
+    fingerprint       which arrays, see `evobnn.data.arrays` (`arrays` alone)
     """
 
     name: str = "digits"
@@ -103,6 +107,7 @@ class DatasetSpec:
     validation_limit: int = 0
     split_seed: int = 0
     skip_damaged: bool = False
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         check_between(
@@ -112,6 +117,9 @@ class DatasetSpec:
         check_at_least("dataset.train_limit", self.train_limit, 0, DataError)
         check_at_least("dataset.validation_limit", self.validation_limit, 0, DataError)
         check_at_least("dataset.split_seed", self.split_seed, 0, DataError)
+        if self.fingerprint and not re.fullmatch("[0-9a-f]{16}", self.fingerprint):
+            do = "Take what evobnn.Arrays(...).fingerprint says."
+            raise DataError(message("dataset.fingerprint as 16 digits from 0 to f", repr(self.fingerprint), do))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +143,15 @@ def stratified(labels: Labels, count: int, rng: Generator) -> npt.NDArray[np.int
         rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in zip(classes, whole, strict=True)
     ]
     return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def fifth_apart(labels: Labels, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the sorted indices of what is left of a set that was published without a test part, and of that part.
+
+    A fifth is set apart once and for all, class by class, whatever an experiment's `split_seed`; `name` is the set's.
+    """
+    apart = stratified(labels, round(len(labels) / 5), generator(0, name, "test"))
+    return np.setdiff1d(np.arange(len(labels), dtype=np.int64), apart), apart
 
 
 def cut(labels: Labels, spec: DatasetSpec) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evobnn._seeding import generator
-from evobnn.data.dataset import Labels, stratified
+from evobnn.data.dataset import Labels, fifth_apart
 from evobnn.data.notes import say, some
 from evobnn.data.parts import FOLD, TEST, TRAIN, VALIDATION, part_of, rank
 from evobnn.data.walk import Found, files_below, folders, is_hidden
@@ -149,11 +148,10 @@ def _deeper(root: Path, classes: Sequence[str]) -> str:
 
 
 def _fifth_apart(root: Path, train: Files) -> tuple[Files, Files]:
-    count = round(len(train) / 5)
-    test = stratified(train.labels, count, generator(0, "folder", "test"))
-    left = train.select(np.setdiff1d(np.arange(len(train), dtype=np.int64), test))
+    rest, test = fifth_apart(train.labels, "folder")
+    left = train.select(rest)
     lost = sorted(set(range(len(train.class_names))) - set(left.labels.tolist()))
-    if lost or not count:
+    if lost or not len(test):
         raise DataError(
             message(
                 f"images of every class in {root} to learn from after a fifth is set apart as test part",

@@ -14,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from evobnn.data.dataset import Images
-from evobnn.data.plain import check_numbered, images_shape, plain_images, plain_labels
+from evobnn.data.plain import (
+    check_numbered,
+    check_test_shape,
+    images_shape,
+    plain_images,
+    plain_labels,
+    plain_test,
+    plain_train,
+)
 from evobnn.errors import DataError, message
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -42,21 +50,14 @@ def npz_train(path: Path) -> Images:
     classes or more; the message says what to write.
     """
     with _Archive(path) as archive:
-        images = plain_images(archive.what("x_train"), archive.read("x_train"))
-        labels = plain_labels(archive.what("y_train"), archive.read("y_train"))
-    found = Images(images, labels, tuple(str(label) for label in range(1 + int(labels.max()))))
-    check_numbered(f"'y_train' in {path}", labels)
-    return found
+        return plain_train(archive.read("x_train"), archive.read("y_train"), archive.what)
 
 
 def npz_test(path: Path) -> Images:
     """Return the test images; DataError also where their shape or a label is none that the training part has."""
     train = npz_train(path)
     with _Archive(path) as archive:
-        images = plain_images(archive.what("x_test"), archive.read("x_test"))
-        _check_shape(path, images.shape[1:], train.shape)
-        labels = plain_labels(archive.what("y_test"), archive.read("y_test"), len(train.class_names))
-    return Images(images, labels, train.class_names)
+        return plain_test(archive.read("x_test"), archive.read("y_test"), train, archive.what)
 
 
 def npz_check_test(path: Path) -> None:
@@ -67,7 +68,7 @@ def npz_check_test(path: Path) -> None:
             shapes.append(images_shape(dtype, shape))
             if shapes[-1] is None:
                 plain_images(archive.what(key), archive.read(key))
-        _check_shape(path, shapes[1], shapes[0])
+        check_test_shape(archive.what("x_test"), shapes[1], shapes[0])
         classes = check_numbered(
             archive.what("y_train"), plain_labels(archive.what("y_train"), archive.read("y_train"))
         )
@@ -131,12 +132,6 @@ class _Archive:
     def _damaged(self, error: Exception) -> DataError:
         wanted = f"a complete .npz archive of plain numbers in {self.path}"
         return DataError(message(wanted, str(error), _again(self.path)))
-
-
-def _check_shape(path: Path, found: tuple[int, ...] | None, train: tuple[int, ...] | None) -> None:
-    if found != train:
-        wanted = f"test images of the shape of the training images, {train}, in {path}"
-        raise DataError(message(wanted, str(found), _again(path)))
 
 
 def _again(path: Path) -> str:

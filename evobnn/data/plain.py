@@ -6,16 +6,66 @@ write. `what` is what an array is called in messages, `x` or `y` in the advice.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evobnn.data.dataset import Images
+from evobnn.data.notes import some
 from evobnn.errors import DataError, message
 
 _UNIQUE = "numpy.unique(y, return_inverse=True)[1]"
 _MOST_CLASSES = 10_000
 _IMAGES = "uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with at most 4 channels"
+
+
+def plain_train(
+    images: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    what: Callable[[str], str] = repr,
+    class_names: Sequence[str] = (),
+) -> Images:
+    """Return a training part; its classes are called by their numbers unless they are named.
+
+    `what` says what `x_train` and `y_train` are called in messages. Raises DataError as `plain_images`, `plain_labels`
+    and `check_numbered`, and for another number of labels than of images, or of names than of classes.
+    """
+    plain = plain_images(what("x_train"), images)
+    numbers = plain_labels(what("y_train"), labels)
+    _check_count(what("x_train"), len(plain), what("y_train"), len(numbers))
+    classes = check_numbered(what("y_train"), numbers)
+    names = tuple(class_names) or tuple(map(str, range(classes)))
+    if len(names) != classes:
+        wanted = f"a name for each of the {classes} classes under {what('y_train')}"
+        do = f"Set class_names to {classes} texts, in the order of the labels, or leave it out."
+        raise DataError(message(wanted, f"{len(names)}: {some(names)}", do))
+    return Images(plain, numbers, names)
+
+
+def plain_test(
+    images: npt.NDArray[Any], labels: npt.NDArray[Any], train: Images, what: Callable[[str], str] = repr
+) -> Images:
+    """Return the test part beside a training part; DataError also where shapes or labels are none of that part's."""
+    plain = plain_images(what("x_test"), images)
+    check_test_shape(what("x_test"), plain.shape[1:], train.shape)
+    numbers = plain_labels(what("y_test"), labels, len(train.class_names))
+    _check_count(what("x_test"), len(plain), what("y_test"), len(numbers))
+    return Images(plain, numbers, train.class_names)
+
+
+def check_test_shape(what: str, found: tuple[int, ...] | None, train: tuple[int, ...] | None) -> None:
+    """Raise DataError for test images of another shape than the training images."""
+    if found != train:
+        wanted = f"test images of the shape of the training images, {train}, under {what}"
+        raise DataError(message(wanted, str(found), "Bring both parts to one shape."))
+
+
+def _check_count(of_images: str, images: int, of_labels: str, labels: int) -> None:
+    if images != labels:
+        wanted = f"{images:,} labels under {of_labels}, one for each image under {of_images}"
+        raise DataError(message(wanted, f"{labels:,}", "Take images and labels from the same part of the data set."))
 
 
 def images_shape(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, int, int] | None:
@@ -33,13 +83,13 @@ def images_shape(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, int
 
 
 def plain_images(what: str, images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return images as uint8 (N, C, H, W); raises DataError for anything that `images_shape` does not know."""
-    if images_shape(images.dtype, images.shape) is None:
+    """Return images as uint8 (N, C, H, W); raises DataError for what `images_shape` does not know, and for none."""
+    if images_shape(images.dtype, images.shape) is None or not images.size:
         raise DataError(message(f"{_IMAGES} under {what}", _described(images), _images_advice(images)))
     if images.ndim == 3:
-        return images[:, None].astype(np.uint8)
+        return images[:, None].astype(np.uint8, order="C")
     moved = images.transpose(0, 3, 1, 2) if images.shape[3] <= 4 else images
-    return np.ascontiguousarray(moved).astype(np.uint8)
+    return moved.astype(np.uint8, order="C")
 
 
 def plain_labels(what: str, labels: npt.NDArray[Any], classes: int = _MOST_CLASSES) -> npt.NDArray[np.int64]:
@@ -104,8 +154,10 @@ def _images_advice(images: npt.NDArray[Any]) -> str:
         side = round(images.shape[1] ** 0.5)
         shape = f"{side}, {side}" if side**2 == images.shape[1] else "height, width"
         return f"Each row seems to be an image: write x = x.reshape(-1, {shape})."
-    if images.ndim not in (3, 4) or not images.size:
+    if images.ndim not in (3, 4):
         return "Give every image height and width."
+    if not images.size:
+        return "It holds no pixel: give one image or more, with height and width."
     if images.dtype == np.uint8:
         return "Put the channels last, x = numpy.moveaxis(x, 1, -1), and keep 4 of them at most."
     if kind == "b":

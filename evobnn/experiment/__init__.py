@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from evobnn.experiment.presets import preset_names, preset_table
     from evobnn.experiment.reseed import starters
     from evobnn.experiment.session import Progress, Session
-    from evobnn.experiment.settings import Experiment, from_text, load, to_text
+    from evobnn.experiment.settings import Experiment, from_table, from_text, load, to_text
     from evobnn.experiment.setup import Options, create
 
 _WHERE: dict[str, str] = {
@@ -23,6 +23,7 @@ _WHERE: dict[str, str] = {
     "Progress": "session",
     "Session": "session",
     "create": "setup",
+    "from_table": "settings",
     "from_text": "settings",
     "load": "settings",
     "preset_names": "presets",
@@ -38,6 +39,7 @@ __all__ = [
     "Progress",
     "Session",
     "create",
+    "from_table",
     "from_text",
     "load",
     "preset_names",

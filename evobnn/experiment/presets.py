@@ -16,6 +16,8 @@ from typing import Any
 from evobnn._checks import check_name
 from evobnn.errors import ExperimentError, message
 
+DEFAULT_PRESET = "mnist5k"
+"""What is meant where nobody names a preset."""
 BRIEF = "brief"
 """The recipe of the run or preset itself: not a file."""
 

@@ -32,7 +32,7 @@ from evobnn.experiment.order import load, run_longest_first
 from evobnn.experiment.outlook import MOST_RESCORED, Outlook
 from evobnn.experiment.room import room_for
 from evobnn.experiment.settings import slow_precision
-from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment, wants_loops
+from evobnn.experiment.setup import Options, make_bench, make_search, open_experiment, settled, wants_loops
 from evobnn.experiment.tabled import load_table, look_up
 from evobnn.fitness import Job, Stretch, run_job
 from evobnn.nn import compiling
@@ -115,6 +115,7 @@ class Session:
         if self._compiles:
             compiling.begin()  # while data are prepared
         self.bench = make_bench(self.experiment, options)
+        self.experiment = settled(self.experiment, self.bench)
         self.room = None if options.jobs else room_for(self.bench)
         self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, self._say_of_workers)
         self.total = self.experiment.horizon if options.generations is None else options.generations

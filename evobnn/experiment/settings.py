@@ -17,9 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
+from evobnn.data.dataset import LATER as LATER_IN_DATASET
 from evobnn.data.sources import SOURCES
+from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
+from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.homes import homes, unknown_setting
 from evobnn.experiment.presets import parsed, read_toml
 from evobnn.fitness import OBJECTIVES
@@ -246,7 +249,8 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 _OFF: dict[str, dict[str, Any]] = {
-    "": {"halving": dataclasses.asdict(Halving()), "inherit": dataclasses.asdict(InheritSettings())}
+    "": {"halving": dataclasses.asdict(Halving()), "inherit": dataclasses.asdict(InheritSettings())},
+    "dataset": {"fingerprint": ""},
 }
 """By section, settings that are not written as long as they have the value given here."""
 
@@ -254,7 +258,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "": {"pressures": {}, "table": "", **_OFF[""]},
     "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
     | {"offered": (), "unary": (), "binary": ()},
-    "dataset": {"skip_damaged": False},
+    "dataset": LATER_IN_DATASET,
     "network": {"macro": "bnas", "style": "cifar"},
     "recipe": LATER,
 }
@@ -292,7 +296,8 @@ def load(path: Path) -> Experiment:
 def from_table(table: Mapping[str, Any], source: str) -> Experiment:
     """Return the experiment of a table of settings; every unknown key and wrong type is named with its path.
 
-    What stands as `auto` is settled for this machine: recipe.precision, recipe.kernels.
+    What stands as `auto` is settled: recipe.precision and recipe.kernels for this machine, recipe.augmentation for the
+    data set; the last stays where only the images can tell their size, until they are read.
     """
     given = dict(table)
     found = given.pop("format", FORMAT)
@@ -308,11 +313,12 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
         settled |= {"kernels": KERNELS[0]} if recipe.get("kernels") == AUTO else {}
         given["recipe"] = {**recipe, **settled}
     experiment: Experiment = _validated(Experiment, given, "")
+    changed = experiment.recipe
     if "kernels" in settled:
-        return dataclasses.replace(
-            experiment, recipe=dataclasses.replace(experiment.recipe, kernels=quickest_kernels(experiment))
-        )
-    return experiment
+        changed = dataclasses.replace(changed, kernels=quickest_kernels(experiment))
+    if is_auto(changed.augmentation) and (side := told_side(experiment.dataset)):
+        changed = augmented(changed, experiment.dataset.name, side)
+    return experiment if changed == experiment.recipe else dataclasses.replace(experiment, recipe=changed)
 
 
 def quickest_kernels(experiment: Experiment) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evobnn._checks import check_at_least
@@ -13,6 +13,7 @@ from evobnn.data import PreparedData, prepare
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evolution import Search
 from evobnn.evolution.fidelity import check_halving
+from evobnn.experiment.augmented import augmented
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.experiment.sides import check_sides
 from evobnn.experiment.tabled import check_noise, infeasible_in, load_table, table_bench
@@ -96,16 +97,21 @@ def search_bench(experiment: Experiment, options: Options) -> Bench:
 
 
 def assembled(experiment: Experiment, prepared: PreparedData, options: Options) -> Bench:
-    """Return the bench of an experiment on these images: protocol and space; `make_bench` also checks that recipe and
-    images go together.
+    """Return the bench of an experiment on these images: protocol, in which no augmentation is `auto`, and space;
+    `make_bench` also checks that recipe and images go together.
     """
-    additions = options.additions
+    additions, size = options.additions, min(prepared.shape[1:])
+    recipe = augmented(experiment.recipe, prepared.name, size)
     protocol = Protocol(
-        experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, prepared.fingerprint, additions
+        experiment.dataset, experiment.network, recipe, experiment.max_macs, prepared.fingerprint, additions
     )
-    size = min(prepared.shape[1:])
     space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
     return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+
+
+def settled(experiment: Experiment, bench: Bench) -> Experiment:
+    """Return the experiment with the recipe that its bench trains with: with what `auto` stands for on these images."""
+    return replace(experiment, recipe=bench.protocol.recipe)
 
 
 def make_search(experiment: Experiment, bench: Bench) -> Search:
@@ -157,7 +163,7 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
         pressure.check(bench.space, experiment.objectives, strategy.batch)
     Workers(max(1, options.jobs), options.backend).close()
     folder = new_folder(root, experiment.preset, out)
-    write_text(folder / "experiment.toml", to_text(experiment))
+    write_text(folder / "experiment.toml", to_text(settled(experiment, bench)))
     return folder
 
 

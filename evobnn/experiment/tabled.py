@@ -13,6 +13,7 @@ from typing import Any
 from evobnn.data import PreparedData
 from evobnn.errors import ExperimentError, closest, message
 from evobnn.evolution.fidelity import WITHOUT
+from evobnn.experiment.augmented import augmented
 from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
 from evobnn.experiment.shipped import FILE, ROOT, table_file, table_names
 from evobnn.fitness import SUMS, Bench, Protocol
@@ -153,8 +154,10 @@ def table_bench(experiment: Experiment, table: Table) -> Bench:
     Raises:
         ExperimentError: the table was made under another protocol, or does not say what its images are.
     """
-    check_same(experiment, table)
     images = images_of(table)
+    recipe = augmented(experiment.recipe, images.name, min(images.shape[1:]))
+    experiment = replace(experiment, recipe=recipe)
+    check_same(experiment, table)
     one = Protocol(experiment.dataset, experiment.network, experiment.recipe, experiment.max_macs, images.fingerprint)
     exact, before = (replace(one, sums=sums) for sums in SUMS)
     protocol = exact if exact.fingerprint() == table.protocol else before

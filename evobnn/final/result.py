@@ -76,6 +76,7 @@ def result_of(place: Workplace, seeds: Sequence[SeedResult]) -> Mapping[str, Any
         "genome": settings.genome,
         "key": place.key,
         "recipe": settings.plan.name,
+        "augmentation": [stage.recipe.augmentation for stage in settings.plan.stages],
         "epochs": settings.plan.epochs,
         "n": len(done),
         "test_error": summary_of([one.tested.error for one in done if one.tested]),

@@ -81,7 +81,7 @@ def create(settings: FinalSettings, options: Options, root: Path, out: Path | No
     Raises:
         EvobnnError: as `workplace`; a folder with other files or with a training of other settings.
     """
-    workplace(settings, options)
+    settings = workplace(settings, options).settings
     if out is not None and is_training(out):
         check_same(out, settings)
         return out
@@ -120,8 +120,8 @@ class FinalSession:
         say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.folder, self.options, self.report, self.say = folder, options, report, say
-        self.settings = open_settings(folder)
-        self.place = workplace(self.settings, options)
+        self.place = workplace(open_settings(folder), options)
+        self.settings = self.place.settings
         self.failures: dict[int, str] = {}
         self._pace = Pace(1)
 

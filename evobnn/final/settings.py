@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tomli_w
 from evobnn._checks import check_at_least
 from evobnn.errors import ExperimentError, RunError, message, unknown_name
 from evobnn.experiment import Experiment
+from evobnn.experiment.augmented import augmented
 from evobnn.experiment.presets import parsed
 from evobnn.experiment.recipes import plan_from_table, plan_table
 from evobnn.experiment.settings import from_table
@@ -49,8 +50,14 @@ class FinalSettings:
             check_at_least("seeds", seed, 0)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ExperimentError(message("different seeds", str(list(self.seeds)), "Name each once."))
-        settled = dataclasses.replace(Experiment(), **{name: getattr(self.experiment, name) for name in _OF_EXPERIMENT})
-        object.__setattr__(self, "experiment", dataclasses.replace(settled, recipe=self.plan.stages[0].recipe))
+        settled = replace(Experiment(), **{name: getattr(self.experiment, name) for name in _OF_EXPERIMENT})
+        object.__setattr__(self, "experiment", replace(settled, recipe=self.plan.stages[0].recipe))
+
+    def for_images(self, shape: tuple[int, int, int]) -> FinalSettings:
+        """Return the settings with what `auto` stands for as augmentation of images of this shape (C, H, W)."""
+        name, side = self.experiment.dataset.name, min(shape[1:])
+        stages = tuple(replace(one, recipe=augmented(one.recipe, name, side)) for one in self.plan.stages)
+        return replace(self, plan=replace(self.plan, stages=stages))
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -62,6 +69,8 @@ class FinalSettings:
 def to_text(settings: FinalSettings) -> str:
     """Return the settings as TOML; equal settings give equal bytes."""
     experiment = dataclasses.asdict(settings.experiment)
+    if not experiment["dataset"]["fingerprint"]:
+        del experiment["dataset"]["fingerprint"]  # as in trainings from before there was one
     table = {
         "format": FORMAT,
         "preset": experiment["preset"],

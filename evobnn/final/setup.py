@@ -33,7 +33,7 @@ class Workplace:
     """Where one genome is trained to the end.
 
     Attributes:
-        settings: what decides.
+        settings: what decides, with no `auto` left.
         bench: space, images, device.
         genome: as the settings' text says.
         data_dir: folder with the published files.
@@ -125,6 +125,7 @@ def workplace(settings: FinalSettings, options: Options) -> Workplace:
         EvobnnError: a device, file, genome or setting that is not right.
     """
     bench = _bench(settings, options)
+    settings = settings.for_images(bench.prepared.shape)
     genome = bench.space.parse(settings.genome)
     bench.space.check_buildable(genome)
     reason = bench.infeasible(genome)

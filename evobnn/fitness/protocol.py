@@ -11,6 +11,7 @@ import torch
 
 from evobnn._checks import check_at_least
 from evobnn.data import DatasetSpec, PreparedData
+from evobnn.data.dataset import LATER as LATER_IN_DATASET
 from evobnn.decode import DECODER_VERSION, Additions, Surround, check_size
 from evobnn.errors import ExperimentError, message
 from evobnn.nn import check_kernels
@@ -28,7 +29,7 @@ OPERATIONS_VERSION = 1
 
 
 _LATER: dict[str, dict[str, Any]] = {
-    "dataset": {"skip_damaged": False},
+    "dataset": LATER_IN_DATASET,
     "network": {"macro": "bnas", "style": "cifar"},
     "recipe": LATER,
 }

@@ -125,7 +125,11 @@ class Space:
         highest = max((edge.target for edge in cell.edges), default=0)
         if highest not in (0, *self.own_nodes):
             raise GenomeError(
-                message(f"nodes 2 to {1 + self.nodes} in {kind}[...]", f"node {highest}", "Renumber or remove it.")
+                message(
+                    f"nodes 2 to {1 + self.nodes} in {kind}[...]",
+                    f"node {highest}",
+                    f"Renumber it, or set space.nodes to {highest - 1}.",
+                )
             )
 
     def check(self, genome: Genome) -> None:

@@ -26,7 +26,7 @@ from evobnn.experiment.order import sizes_of
 from evobnn.experiment.pace import Pace
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import to_text
-from evobnn.experiment.setup import Options
+from evobnn.experiment.setup import Options, settled
 from evobnn.fitness import Protocol, run_job
 from evobnn.parallel import Outcome, Workers
 from evobnn.records import Status
@@ -148,7 +148,7 @@ def _protocol(question: Question, whole: Plan) -> Protocol:
 
 def _header(question: Question, whole: Plan) -> dict[str, Any]:
     """Return the first line; what it names decides every training, and the rest is in the lines."""
-    settings = question.settings
+    settings = settled(question.settings, whole.benches[question.own.width])
     protocol = _protocol(question, whole).fingerprint()
     top = {"format": FORMAT, "version": VERSION, "settings": settings.fingerprint(), "protocol": protocol}
     return {**top, "experiment": to_text(settings), "evobnn": __version__}
@@ -205,7 +205,7 @@ def _said(question: Question, whole: Plan, options: Options) -> dict[str, Any]:
     """Return what was asked, where and with what, for the report."""
     prepared = whole.benches[question.own.width].prepared
     return {
-        "experiment": to_text(question.settings),
+        "experiment": to_text(settled(question.settings, whole.benches[question.own.width])),
         "genomes": question.genomes,
         "seeds": question.seeds,
         "regimes": [dataclasses.asdict(regime) for regime in (question.long, *question.briefs)],

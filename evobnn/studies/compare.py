@@ -23,7 +23,7 @@ from evobnn.analysis.curves import FORMAT, REPORT, RESULTS, VERSION, as_bands, r
 from evobnn.errors import EvobnnError, ExperimentError, RunError, SearchError, message
 from evobnn.experiment import Progress
 from evobnn.experiment.settings import Experiment, to_text
-from evobnn.experiment.setup import Options, make_search, search_bench
+from evobnn.experiment.setup import Options, make_bench, make_search, search_bench, settled
 from evobnn.experiment.tabled import load_table
 from evobnn.parallel import Workers, default_jobs
 from evobnn.snapshot import lock
@@ -97,8 +97,8 @@ def check(question: Question, options: Options) -> None:
     Raises:
         EvobnnError: what is wrong, with the name of the arm.
     """
-    base = question.experiment
-    whole = search_bench(base, options).space
+    bench = search_bench(question.experiment, options)
+    base, whole = settled(question.experiment, bench), bench.space
     if "error" not in base.objectives:
         raise ExperimentError(message("error among the objectives", str(list(base.objectives)), "Add it."))
     if not base.table and base.noise.rescore < 1:
@@ -132,6 +132,7 @@ def compare(
         EvobnnError: as `check`; or the folder holds the results of another question.
     """
     check(question, options)
+    question = replace(question, experiment=settled(question.experiment, make_bench(question.experiment, options)))
     with _jsonl.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):

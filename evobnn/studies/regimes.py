@@ -163,7 +163,7 @@ def job(question: Question, whole: Plan, task: Task) -> Job:
     bench, genome = whole.benches[task.width], whole.genomes[task.key]
     # The bound on work is the preset's and grows with the epochs: it leaves out the same genomes at every length.
     bound = experiment.max_macs * task.epochs / own.epochs if task.width == own.width else 0.0
-    recipe = replace(experiment.recipe, epochs=task.epochs)
+    recipe = replace(bench.protocol.recipe, epochs=task.epochs)
     bench = replace(bench, protocol=replace(bench.protocol, recipe=recipe, max_macs=bound))
     return Job(bench, str(genome), whole.benches[own.width].seed(experiment.seed, genome, task.repeat))
 

@@ -29,7 +29,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.experiment.pace import Pace
 from evobnn.experiment.room import jobs_for
 from evobnn.experiment.settings import Experiment, to_text
-from evobnn.experiment.setup import Options, search_bench
+from evobnn.experiment.setup import Options, search_bench, settled
 from evobnn.fitness import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.genome import Genome
 from evobnn.parallel import LOST, Workers
@@ -261,7 +261,7 @@ def as_table(
     complete = [row.errors[: spec.seeds] for row in rows.values() if len(row.errors) >= spec.seeds]
     return Table(
         name=spec.name,
-        experiment=to_text(experiment),
+        experiment=to_text(settled(experiment, plan.bench)),
         protocol=plan.bench.protocol.fingerprint(),
         images=images,
         seeds=tuple(range(max(spec.seeds, spec.more))),

@@ -80,7 +80,7 @@ def compare_weights(
     check_at_least("epochs", epochs, experiment.recipe.epochs + 1)
     bench = search_bench(experiment, options)
     drawn = distinct(bench, bench.space.sample, generator(experiment.seed, "weights"), genomes)
-    brief = experiment.recipe
+    brief = bench.protocol.recipe
     recipes = [
         replace(brief, weights="binary"),
         replace(brief, weights="real"),

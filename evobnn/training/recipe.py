@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evobnn._checks import check_at_least, check_between, check_name
-from evobnn.data.augment import augmentation
+from evobnn.data.augment import check_augmentation
 from evobnn.errors import ExperimentError, message
 from evobnn.nn import KERNELS, PRECISIONS, SURROGATES, WEIGHTS_QUANTISERS
 
@@ -37,7 +37,8 @@ class Recipe:
         latent_clip: latent weights are kept in [-latent_clip, latent_clip]; 0 for no bound. A quantiser that wants
             something else of its latent weights gets that instead.
         gradient_norm: bound on the norm of the whole gradient; 0 for none.
-        augmentation: parts joined by hyphens, see `evobnn.data.augment.augmentation`.
+        augmentation: parts joined by hyphens, see `evobnn.data.augment`; `auto` is written out for the data set before
+            anything is trained or recorded.
         precision: of binary convolutions, `fp32` or `bf16` (see `evobnn.nn.BinaryConv2d`); the rest is fp32.
         weights: `binary`, or `real` for real weights behind binary activations, with which BATS searches (Bulat et al.
             2020, section 3.3); whoever builds the network reads it, and costs stay those of the binary network.
@@ -111,7 +112,7 @@ class Recipe:
         check_name("recipe.optimiser", self.optimiser, OPTIMISERS)
         check_name("recipe.schedule", self.schedule, SCHEDULES)
         check_name("recipe.surrogate", self.surrogate, SURROGATES)
-        augmentation(self.augmentation)
+        check_augmentation(self.augmentation)
         check_name("recipe.precision", self.precision, PRECISIONS)
         check_name("recipe.kernels", self.kernels, KERNELS)
         check_name("recipe.weights", self.weights, WEIGHTS)

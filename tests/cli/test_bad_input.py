@@ -162,8 +162,8 @@ def test_a_run_of_other_data_or_versions_is_not_mixed(
 
 def test_a_place_where_no_folder_can_be_made(evobnn: Call) -> None:
     Path("populations").write_text("a file")
-    check_refused(evobnn("evolve", *TINY, *RUN), "populations")
-    check_refused(evobnn("evolve", *TINY, *RUN, "--out", "populations/mine"), "populations/mine")
+    check_refused(evobnn("evolve", "digits", *TINY, *RUN), "populations")
+    check_refused(evobnn("evolve", "digits", *TINY, *RUN, "--out", "populations/mine"), "populations/mine")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])

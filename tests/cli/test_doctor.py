@@ -153,7 +153,7 @@ def test_a_data_folder_that_cannot_be_written(evobnn: Call, tmp_path: Path, monk
     (tmp_path / "file").write_text("")
     there = tmp_path / "cache" / "evobnn"
     roots = [tmp_path / "file" / "evobnn", there]
-    monkeypatch.setattr("evobnn.data.store.cache_roots", lambda: roots)
+    monkeypatch.setattr("evobnn.data.cache.cache_roots", lambda: roots)
     assert lines(evobnn)["data"] == f"prepared images are kept in {there}, as {roots[0]} cannot be written"
     assert not there.exists()
     del roots[1]

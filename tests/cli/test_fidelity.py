@@ -49,7 +49,7 @@ SLIPS: dict[str, tuple[Sequence[object], Sequence[str]]] = {
     "a negative length": (["--brief", "1,-2"], ["--brief as whole numbers with commas, got '1,-2'"]),
     "no repeat": (["--brief", "1x0"], ["--brief to be a whole number of at least 1, got 0"]),
     "many repeats": (["--brief", "1x10"], ["repeats between 1 and 9, got 10"]),
-    "a brief length as long": (["--brief", "1,12"], ["--epochs of the long training", "at least 13, got 12"]),
+    "a brief length as long": (["--brief", "1,12"], ["--epochs of the long training", "at least 13, got 8"]),
     "one genome": (["--genomes", "1"], ["--genomes to be a whole number of at least 6, got 1"]),
     "no long seed": (["--seeds", "0"], ["--seeds to be a whole number of at least 2, got 0"]),
     "no width": (["--widths", "0"], ["--widths to be a whole number of at least 1, got 0"]),

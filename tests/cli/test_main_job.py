@@ -18,7 +18,7 @@ from tests.cli.conftest import TINY, Call
 
 
 def test_a_search_tells_what_it_does_and_where_its_files_are(evobnn_drawing: Call, tmp_path: Path) -> None:
-    done = evobnn_drawing("evolve", *TINY, "--population", 4, "--generations", 1, "--jobs", 1)
+    done = evobnn_drawing("evolve", "digits", *TINY, "--population", 4, "--generations", 1, "--jobs", 1)
     assert done.code == 0, done.err
     folder = Path("populations/digits-1")
     assert (tmp_path / folder / "generation-0001.jsonl").is_file()
@@ -33,8 +33,40 @@ def test_a_search_tells_what_it_does_and_where_its_files_are(evobnn_drawing: Cal
     assert max(map(len, done.out.splitlines())) <= 100
 
 
+def test_the_last_line_is_the_command_that_trains_the_best_of_the_fresh_means(evobnn: Call) -> None:
+    done = evobnn("evolve", "digits", *TINY, "--population", 4, "--generations", 1, "--jobs", 1)
+    front = [row for row in load_run("populations/digits-1").front().to_dict("records")]
+    best = min(front, key=lambda row: (row["error_rescored"], row["id"]))["id"]
+    label, program, *arguments = done.out.splitlines()[-1].split()
+    assert (label, program) == ("best", "evobnn")
+    assert arguments == [
+        "train",
+        f"populations/digits-1:{best}",
+        "--dataset",
+        "digits",
+        "--all-images",
+        "--recipe",
+        "small",
+    ]
+    trained = evobnn(*arguments, "--epochs", 1, "--set", "recipe.augmentation=none")
+    assert trained.code == 0, trained.err
+    settings = tomllib.loads(next(Path("populations").glob("train-*/training.toml")).read_text())
+    assert settings["all_images"] and settings["recipe_name"] == "small"
+    assert settings["dataset"]["train_limit"] == settings["dataset"]["validation_limit"] == 0  # they were 100 and 60
+
+
+def test_the_size_of_a_search_is_that_of_the_training_it_names(evobnn: Call) -> None:
+    sized = ("--set", "dataset.size=6", "--set", "noise.rescore=0")
+    last = evobnn("evolve", "digits", *TINY, *sized, "--population", 2, "--generations", 0).out.splitlines()[-1]
+    assert last.endswith(" --dataset digits --size 6 --all-images --recipe small")
+    last = evobnn(
+        "evolve", "digits", *TINY, "--population", 2, "--generations", 0, "--set", 'objectives=["ops", "bits"]'
+    ).out
+    assert "evobnn train" not in last  # nothing is measured, so none is best
+
+
 def test_the_second_run_gets_the_next_folder_and_options_override_the_preset(evobnn: Call, a_run: Path) -> None:
-    done = evobnn("evolve", *TINY, "--population", 3, "--generations", 0, "--jobs", 1, "--seed", 9)
+    done = evobnn("evolve", "digits", *TINY, "--population", 3, "--generations", 0, "--jobs", 1, "--seed", 9)
     assert done.code == 0, done.err
     experiment = tomllib.loads(Path("populations/digits-2/experiment.toml").read_text())
     assert (experiment["seed"], experiment["strategy"]["population"], experiment["network"]["width"]) == (9, 3, 2)
@@ -106,13 +138,13 @@ def test_resume_ends_where_the_last_start_was_to(evobnn: Call, a_run: Path) -> N
 
 def test_a_search_starts_from_saved_runs_and_from_their_halves(evobnn: Call, a_run: Path) -> None:
     sizes = ("--population", 4, "--generations", 0, "--jobs", 1)
-    assert evobnn("evolve", *TINY, *sizes, "--seed-from", "digits-1", "--out", "second").code == 0
+    assert evobnn("evolve", "digits", *TINY, *sizes, "--seed-from", "digits-1", "--out", "second").code == 0
     survivors = {one.individual.genome for one in load_run(a_run).generations[-1].survivors}
     started = [result.request.individual for result in load_run("second").generations[0].results]
     assert {one.genome for one in started if one.origin == "seed"} <= survivors
     assert any(one.origin == "seed" for one in started)
     halves = ("--seed-from", f"{a_run}:cells", "--seed-from", "second:expressions")
-    done = evobnn("evolve", *TINY, *sizes, *halves, "--out", "third")
+    done = evobnn("evolve", "digits", *TINY, *sizes, *halves, "--out", "third")
     assert done.code == 0, done.err
     assert any(result.request.individual.origin == "seed" for result in load_run("third").generations[0].results)
 

@@ -17,11 +17,12 @@ GENOME = (
     "reduction[2 = max3(0) + max3(1); 3 = conv3(0) + conv3(2); 4 = avg3(0) + avg3(1); 5 = zero(1) + zero(0)] "
     "@normal = mul(sin(x), x) @reduction = add(x, zero)"
 )
+DIGITS = ("--preset", "digits")
 BNAS = ("--preset", "bnas.toml")
 
 
 def test_text_names_cells_expressions_and_costs(evobnn: Call) -> None:
-    shown = evobnn("show", GENOME)
+    shown = evobnn("show", GENOME, *DIGITS)
     assert shown.code == 0, shown.err
     for part in ("normal cell", "input 0 ─ conv3 ─┐", "input 1 ╌ zero ╌╌┴─ node 2", "dashed", "canonical",
                  "@normal   a(x) = mul(sin(x), x)", "surrogate gradient 1[|a| <", "binary MACs", "head.linear",
@@ -44,7 +45,7 @@ def test_an_individual_comes_with_its_record(evobnn: Call, a_run: Path) -> None:
 
 
 def test_json_sums_are_those_of_the_layers(evobnn: Call) -> None:
-    printed = json.loads(evobnn("show", GENOME, "--json").out)
+    printed = json.loads(evobnn("show", GENOME, *DIGITS, "--json").out)
     cost = printed["cost"]
     for name in ("binary_macs", "real_macs", "other", "bits", "parameters"):
         assert cost[name] == sum(layer[name] for layer in cost["layers"])
@@ -63,7 +64,7 @@ def test_a_published_template_says_what_zero_padding_is(evobnn: Call) -> None:
 
 
 def test_a_picture(evobnn: Call) -> None:
-    done = evobnn("show", GENOME, "--picture", "one.png")
+    done = evobnn("show", GENOME, *DIGITS, "--picture", "one.png")
     assert done.code == 0, done.err
     assert Path("one.png").read_bytes().startswith(b"\x89PNG")
 
@@ -71,6 +72,6 @@ def test_a_picture(evobnn: Call) -> None:
 @pytest.mark.parametrize("text", ["@normal = zero @reduction = x", "@net = x"])
 def test_a_genome_that_is_never_trained_or_outside_the_space_is_shown_with_a_note(evobnn: Call, text: str) -> None:
     cells = GENOME.split(" @")[0]
-    shown = evobnn("show", f"{cells} {text}")
+    shown = evobnn("show", f"{cells} {text}", *DIGITS)
     assert shown.code == 0, shown.err
     assert "note " in shown.out

@@ -31,7 +31,7 @@ def test_the_number_of_jobs_is_explained_where_it_was_chosen(
     evobnn: Call, stopped: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evobnn.experiment.room.room", lambda *given: Room(9, 2**40, None, Card("cuda:0", 5 * 2**30)))
-    out = evobnn("evolve", *TINY).out
+    out = evobnn("evolve", "digits", *TINY).out
     assert "work   5 jobs (loky) on cpu, fp32\njobs   5: free memory of cuda:0 feeds 5 workers of about 1024 MiB" in out
     assert "fewer than the 9 cores\n" in out
 
@@ -60,18 +60,18 @@ def test_the_first_search_says_that_it_compiles(
     monkeypatch.setattr(compiling, "mark", lambda: tmp_path / "loops.all")
     monkeypatch.setattr(compiling, "_CHILD", "print('0 9'); print('4 9'); print('9 9')")
     told, fused = "loops  compiling once on this machine\nloops  compiled in 0 s\n", ["--set", "recipe.kernels=fused"]
-    assert told in evobnn("evolve", *TINY, *fused).out
-    assert "loops" not in evobnn("evolve", *TINY, "--set", "recipe.kernels=torch").out
+    assert told in evobnn("evolve", "digits", *TINY, *fused).out
+    assert "loops" not in evobnn("evolve", "digits", *TINY, "--set", "recipe.kernels=torch").out
     (tmp_path / "loops.all").touch()
-    assert "loops" not in evobnn("evolve", *TINY, *fused).out
+    assert "loops" not in evobnn("evolve", "digits", *TINY, *fused).out
 
 
 def test_a_place_for_loops_that_cannot_be_is_said_once(
     evobnn: Call, stopped: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evobnn.cli.loops.place", lambda: Place(None, said=NOWHERE))
-    assert evobnn("evolve", *TINY, "--set", "recipe.kernels=fused").err.count(f"note: {NOWHERE}") == 1
-    assert NOWHERE not in evobnn("evolve", *TINY, "--set", "recipe.kernels=torch").err
+    assert evobnn("evolve", "digits", *TINY, "--set", "recipe.kernels=fused").err.count(f"note: {NOWHERE}") == 1
+    assert NOWHERE not in evobnn("evolve", "digits", *TINY, "--set", "recipe.kernels=torch").err
 
 
 def test_a_number_that_was_asked_for_is_not(evobnn: Call, stopped: None) -> None:

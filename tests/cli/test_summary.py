@@ -20,6 +20,7 @@ from tests.cli.conftest import Call
 
 CELLS = "normal[2 = conv3(0) + dil3(1)] reduction[2 = max3(0)]"
 GENOME = f"{CELLS} @net = shift(x)"
+BY_HAND = (GENOME, "--preset", "digits")
 BLOCKS = ("@net = scale(x)", "--preset", "gaaf")
 BNAS = (str(PUBLISHED["bnas-cifar10"]), "--preset", "bnas-cifar10")
 
@@ -159,12 +160,12 @@ elementwise           19,648 operations, which OPs leaves out
 
 
 def test_two_cells_to_the_letter(evobnn: Call) -> None:
-    assert printed(evobnn, GENOME) == JOINT
+    assert printed(evobnn, *BY_HAND) == JOINT
 
 
 def test_the_two_cells_by_hand(evobnn: Call) -> None:
     pixels, stem, width = 8 * 8, 9, 12  # the stem has 0.75 times the width
-    found = read(evobnn, GENOME)
+    found = read(evobnn, *BY_HAND)
     rows = {row["name"]: row for row in found["rows"]}
     weights = {
         "cells.0.pre0.conv": stem * width,
@@ -198,7 +199,7 @@ def test_the_two_cells_by_hand(evobnn: Call) -> None:
 # --- Agreement with what else is printed ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [(GENOME,), BLOCKS, BNAS], ids=["digits", "gaaf", "bnas"])
+@pytest.mark.parametrize("arguments", [BY_HAND, BLOCKS, BNAS], ids=["digits", "gaaf", "bnas"])
 @pytest.mark.parametrize("depth", [(), ("--depth", 1), ("--depth", 2)], ids=["all", "1", "2"])
 def test_rows_and_totals_are_those_of_show(evobnn: Call, arguments: tuple[str, ...], depth: tuple[object, ...]) -> None:
     cost = json.loads(evobnn("show", *arguments, "--json").out)["cost"]
@@ -238,7 +239,7 @@ def test_an_individual_of_a_run(evobnn: Call, a_run: Path) -> None:
 
 
 def test_more_cells_and_channels(evobnn: Call) -> None:
-    found = read(evobnn, GENOME, "--cells", 5, "--channels", 24, "--depth", 2)
+    found = read(evobnn, *BY_HAND, "--cells", 5, "--channels", 24, "--depth", 2)
     assert (found["template"]["cells"], found["template"]["width"]) == (5, 24)
     shapes = {row["name"]: row["output_shape"] for row in found["rows"]}
     assert shapes["cells.0"] == [4 * 24, 8, 8]
@@ -272,7 +273,7 @@ def test_the_fewest_channels_are_those_with_which_the_stem_has_one(least: int) -
 GROUPED = "normal[2 = gconv3(0) + gdil3(1)] reduction[2 = gconv3(1)] @net = x"
 
 
-@pytest.mark.parametrize("arguments", [(GENOME,), BLOCKS, BNAS, (*BNAS, "--depth", 2)], ids=["1", "2", "3", "4"])
+@pytest.mark.parametrize("arguments", [BY_HAND, BLOCKS, BNAS, (*BNAS, "--depth", 2)], ids=["1", "2", "3", "4"])
 @pytest.mark.parametrize("width", [80, 100])
 def test_every_line_fits_and_no_name_is_cut(
     evobnn: Call, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], width: int

@@ -295,7 +295,7 @@ def test_an_experiment_of_ones_own_on_a_table(tabled: Call) -> None:
         (("evolve", "--table", "thin"), ("at least 2 trainings of every genome", "1 in thin")),
         (("fidelity", "--weights", "--set", "table=mini"), ("an experiment that trains", "mini")),
         (("fidelity", "--weights", "--heritability"), ("one question", "both")),
-        (("fidelity", "--weights", "--epochs", "1"), ("epochs", "at least 4", "got 1")),
+        (("fidelity", "digits", "--weights", "--epochs", "1"), ("epochs", "at least 4", "got 1")),
     ],
 )  # fmt: skip
 def test_a_slip_is_told_in_one_message(tabled: Call, arguments: tuple[str, ...], parts: tuple[str, ...]) -> None:

@@ -23,6 +23,8 @@ GENOME = (
     "reduction[2 = conv3(0) + max3(1); 3 = conv3(1) + zero(2)] @normal = add(sin(x), x) @reduction = x"
 )
 SMALL = (
+    "--preset",
+    "digits",
     "--set",
     "dataset.train_limit=100",
     "--set",
@@ -122,6 +124,51 @@ def test_what_is_asked_for_is_what_is_written(training: Call) -> None:
     (stage,) = settings.plan.stages
     assert (stage.recipe.batch, stage.recipe.epochs, stage.recipe.threads) == (50, 2, 1)
     assert settings.plan.name == "standard"
+    assert stage.recipe.augmentation == "shift1"  # of 6x6 pixels
+
+
+QUICK = (GENOME, "--channels", 2, "--threads", 1, "--recipe", "standard", "--epochs", 1)
+"""A quick training with a recipe of which the augmentation is `auto`."""
+
+
+def test_the_start_says_what_auto_chose_and_the_files_hold_it(training: Call) -> None:
+    done = training("train", *QUICK, *SMALL[:4], "--set", "recipe.batch=50", "--out", "mine")
+    assert (done.code, done.err) == (0, ""), done.err
+    assert "recipe   standard: 1 epoch in 1 stage, batch 50, augmentation shift1\n" in done.out
+    assert "         auto is shift1: an eighth of 8 pixels, and digits may not be mirrored\n" in done.out
+    assert json.loads(Path("mine/result.json").read_text())["augmentation"] == ["shift1"]
+    assert 'augmentation = "shift1"' in Path("mine/training.toml").read_text()
+    again = training("train", *QUICK, *SMALL[:4], "--set", "recipe.batch=50", "--out", "mine")
+    assert again.code == 0 and "auto is shift1" in again.out
+    on = training("train", "mine")
+    assert on.code == 0 and "augmentation shift1\n" in on.out and "auto" not in on.out
+
+
+def test_ones_own_images_are_mirrored_on_demand(training: Call, rng: np.random.Generator) -> None:
+    arrays = {name: rng.integers(0, 256, (40, 16, 16), dtype=np.uint8) for name in ("x_train", "x_test")}
+    Path("data").mkdir()
+    np.savez("data/mine.npz", **arrays, y_train=np.arange(40) % 2, y_test=np.arange(40) % 2)
+    arguments = (*QUICK, "--set", "recipe.batch=10", "--dataset", "npz", "--data-dir", "data")
+    done = training("train", *arguments, "--out", "plain")
+    assert (done.code, done.err) == (0, ""), done.err
+    line = "auto is shift2: an eighth of 16 pixels; npz is not mirrored unless you say so: "
+    assert f"         {line}--set recipe.augmentation=auto-flip\n" in done.out
+    done = training("train", *arguments, "--set", "recipe.augmentation=auto-flip", "--out", "mirrored")
+    assert ", augmentation shift2-flip\n" in done.out and "an eighth of 16 pixels, mirrored as you ask\n" in done.out
+    (stage,) = open_settings(Path("mirrored")).plan.stages
+    assert stage.recipe.augmentation == "shift2-flip"
+
+
+def test_an_augmentation_that_does_not_suit_is_told_once(training: Call) -> None:
+    """A recipe of a paper on images that its augmentation was not made for: the recipe stays, a line says it."""
+    arguments = (GENOME, *SMALL, "--recipe", "two-stage", "--epochs", 2, "--set", "recipe.batch=50", "--out", "mine")
+    done = training("train", *arguments)
+    assert (done.code, done.err) == (0, ""), done.err
+    assert "in 2 stages, batch 50, augmentation shift4-flip\n" in done.out
+    wrong = "a shift of 4 is more than a quarter of 8 pixels, and a mirror image is another sign"
+    line = f"shift4-flip does not suit digits: {wrong}; --set recipe.augmentation=auto takes shift1"
+    assert done.out.count(f"         {line}\n") == 1
+    assert "does not suit" not in training("train", "mine").out  # nothing can be changed any more
 
 
 def check_refused(done: Called, *parts: str) -> None:

@@ -53,14 +53,24 @@ def write_npz(path: Path, **changes: Any) -> Path:
 
 
 def test_the_table_describes_every_source() -> None:
-    assert list(SOURCES) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "npz", "folder"]
+    assert list(SOURCES) == [
+        "digits",
+        "mnist5k",
+        "mnist",
+        "fashion-mnist",
+        "cifar10",
+        "cifar100",
+        "npz",
+        "folder",
+        "arrays",
+    ]
     looped = 0
     for name, source in SOURCES.items():
         assert source.name == name
         assert source.description and source.licence
-        assert source.needs_folder is (name != "digits")
+        assert source.needs_folder is (name not in ("digits", "mnist5k", "arrays"))
         looped += 1
-    assert looped == 7
+    assert looped == 9
 
 
 def test_digits_are_scaled_and_a_fifth_is_set_apart() -> None:
@@ -216,5 +226,5 @@ def test_names_and_folders_are_checked_before_reading(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="published files of mnist, got no folder. Name it with --data-dir"):
         load_train(DatasetSpec("mnist"))
     with pytest.raises(DataError, match="nowhere, which does not exist"):
-        source_files("cifar10", tmp_path / "nowhere")
-    assert source_files("digits", None) == ()
+        source_files(DatasetSpec("cifar10"), tmp_path / "nowhere")
+    assert source_files(DatasetSpec("digits"), None) == ()

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evobnn.data import store
-from evobnn.data.dataset import DatasetSpec, fingerprint, split
+from evobnn.data import cache, store
+from evobnn.data.dataset import LATER, DatasetSpec, fingerprint, split
 from evobnn.data.sources import load_test, load_train, train_part
 from evobnn.data.store import open_split, prepare
 from evobnn.errors import DataError
@@ -153,7 +153,7 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
 def test_a_cache_that_cannot_be_written_falls_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("EVOBNN_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(store.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     assert Path(prepare(DatasetSpec()).folder).is_relative_to(tmp_path / "temporary")
     with pytest.raises(DataError, match="a folder in which the prepared images can be kept, got .*file"):
         prepare(DatasetSpec(), None, tmp_path / "file" / "cache")
@@ -247,7 +247,7 @@ def test_a_disk_without_room_is_known_before_anything_is_decoded(
 
 
 def test_keys_are_those_of_before_skip_damaged_and_pillow(archive: Path, tmp_path: Path) -> None:
-    spec = {key: value for key, value in asdict(DatasetSpec("npz")).items() if key != "skip_damaged"}
+    spec = {key: value for key, value in asdict(DatasetSpec("npz")).items() if key not in LATER}
     assert list(spec) == ["name", "size", "validation", "train_limit", "validation_limit", "split_seed"]
     looks = [[str(archive.resolve()), archive.stat().st_size, archive.stat().st_mtime_ns]]
     text = json.dumps([1, spec, looks, [version("numpy"), ""]])

@@ -308,7 +308,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
              "inherit": {"weights": True}},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
-        "dataset": {"skip_damaged": True},
+        "dataset": {"skip_damaged": True, "fingerprint": "0123456789abcdef"},
         "network": {"macro": "bats", "style": "imagenet"},
         "recipe": {"weights": "real", "momentum": 0.8, "low_momentum": 0.5, "milestones": [0.5], "factors": [0.1],
                    "cycles": 2, "label_smoothing": 0.1, "drop_path": 0.2, "ema": 0.9, "mixup": 0.2, "quantiser": "xnor",
@@ -326,7 +326,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 33
+    assert len(prints) == 34
     assert base not in prints
 
 

@@ -282,6 +282,7 @@ def other(**changes: Any) -> Experiment:
             {"recipe": {"clip": 1.0, "batch": 50}},
             "recipe.batch = 50 where it has 25, recipe.clip = 1.0 where it has 1.3",
         ),
+        ({"recipe": {"augmentation": "auto"}}, "recipe.augmentation = 'shift1' where it has 'none'"),
         ({"network": {"width": 8}}, "network.width = 8 where it has 4"),
         ({"dataset": {"train_limit": 0}}, "dataset.train_limit = 0 where it has 100"),
         ({"max_macs": 5.0}, "max_macs = 5.0 where it has 0.0"),
