@@ -11,16 +11,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC: dict[str, str] = {
-    "Additions": "evobnn.fitness",
+    "Additions": "evobnn.evaluation",
     "Arrays": "evobnn.data.arrays",
     "Cell": "evobnn.genome",
     "Experiment": "evobnn.experiment",
     "Expression": "evobnn.genome",
     "Genome": "evobnn.genome",
-    "Options": "evobnn.experiment",
+    "Options": "evobnn.runs",
     "Run": "evobnn.analysis",
-    "Session": "evobnn.experiment",
-    "create": "evobnn.experiment",
+    "Session": "evobnn.runs",
+    "create": "evobnn.runs",
     "load_run": "evobnn.analysis",
     "parse_expression": "evobnn.genome",
     "parse_genome": "evobnn.genome",

@@ -30,8 +30,8 @@ from evobnn.nn import (
     fuse,
     resnet,
 )
-from evobnn.nn.cost import COUNTERS, Counter
-from evobnn.nn.layers import SiteBuilder
+from evobnn.nn.binary.layers import SiteBuilder
+from evobnn.nn.counting.cost import COUNTERS, Counter
 from evobnn.spaces import REDUCTION, Space, Template, canonical
 
 DECODER_VERSION = 1
@@ -49,7 +49,7 @@ class Additions:
     Attributes:
         operations: (spec, builder) by name.
         forms: (spec, form) by name.
-        counters: how classes of module are counted that `evobnn.nn.cost.COUNTERS` does not know.
+        counters: how classes of module are counted that `evobnn.nn.counting.cost.COUNTERS` does not know.
 
     Raises:
         ExperimentError: a name that is taken or is not that of its spec, a form whose two halves disagree, or a
@@ -145,7 +145,7 @@ class Surround:
         clip: half-width of that gradient's support.
         precision: of binary convolutions, `fp32` or `bf16`.
         shift: whether every site learns a shift per channel before its expression (see `evobnn.nn.Site`).
-        kernels: `torch`, or `fused` for the fast path on CPUs (see `evobnn.nn.fused`).
+        kernels: `torch`, or `fused` for the fast path on CPUs (see `evobnn.nn.fast.layer`).
     """
 
     template: Template

@@ -58,7 +58,7 @@ def tiny() -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_bench(tiny: Any, cache: Path) -> Any:
-    from evobnn.experiment.setup import Options, make_bench
+    from evobnn.runs.setup import Options, make_bench
 
     return make_bench(tiny, Options(jobs=1))
 
@@ -98,6 +98,6 @@ def _pool() -> Iterator[None]:
 @pytest.fixture
 def warm_workers(_pool: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the workers of this test to the next that asks for as many: each imports torch and loads compiled loops."""
-    from evobnn.parallel import Workers
+    from evobnn.machine.workers import Workers
 
     monkeypatch.setattr(Workers, "close", Workers._drop)

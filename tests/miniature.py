@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from evobnn.experiment import Options
 from evobnn.experiment.settings import to_text
 from evobnn.records import Status
+from evobnn.runs import Options
 from evobnn.spaces import Space, key
-from evobnn.studies.tablespecs import TableSpec
-from evobnn.studies.tabulate import tabulate
+from evobnn.studies.tables.specs import TableSpec
+from evobnn.studies.tables.tabulate import tabulate
 from evobnn.tables import Row, Table
 
 SINE = "@net = add(sin(x), zero)"

@@ -22,15 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from evobnn import _jsonl
-from evobnn.analysis import curves
+from evobnn.analysis.pictures import curves
 from evobnn.errors import EvobnnError
+from evobnn.experiment.final import TRAINING, FinalSettings, open_settings, to_text
 from evobnn.experiment.recipes import plan_from_table
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import open_experiment
-from evobnn.final import FinalSettings
-from evobnn.final.folder import Line, Verdict, read_result, seed_folder, write_result
-from evobnn.final.session import weights_of, write_weights
-from evobnn.final.settings import TRAINING, open_settings, to_text
+from evobnn.runs.final.folder import Line, Verdict, read_result, seed_folder, write_result
+from evobnn.runs.final.session import weights_of, write_weights
+from evobnn.runs.setup import open_experiment
 from evobnn.snapshot import (
     Journal,
     JournalEntry,
@@ -43,7 +42,7 @@ from evobnn.snapshot import (
     write_generation,
     write_rescored,
 )
-from evobnn.studies import brief
+from evobnn.studies.fidelity import brief
 from evobnn.tables import read_table, write_table
 from evobnn.training import Course, checkpoint
 from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk

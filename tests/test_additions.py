@@ -15,14 +15,14 @@ import pytest
 import torch
 
 from evobnn.errors import ExperimentError, GenomeError, RunError
-from evobnn.experiment import Options, Session, create
+from evobnn.evaluation import Additions, Bench, Job, run_job
 from evobnn.experiment.settings import Experiment, SpaceSettings
-from evobnn.experiment.setup import make_bench
-from evobnn.fitness import Additions, Bench, Job, run_job
 from evobnn.genome import FormSpec, OpSpec
+from evobnn.machine.workers import Workers
 from evobnn.nn import OPS, BinaryConv2d, Form, TreeActivation, behaviour
-from evobnn.parallel import Workers
 from evobnn.records import Status
+from evobnn.runs import Options, Session, create
+from evobnn.runs.setup import make_bench
 from evobnn.snapshot import read_generations
 from evobnn.spaces import key
 from tests.conftest import end_workers
@@ -32,7 +32,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from evobnn.fitness import Additions
+from evobnn.evaluation import Additions
 from evobnn.genome import FormSpec, OpSpec
 from evobnn.nn import BinaryConv2d, Form
 

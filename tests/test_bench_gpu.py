@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from evobnn.nn.cost import count
-from evobnn.nn.hollow import unfilled
+from evobnn.nn.counting.cost import count
+from evobnn.nn.counting.hollow import unfilled
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 

@@ -17,13 +17,14 @@ import pytest
 from evobnn._seeding import generator
 from evobnn.data import DatasetSpec
 from evobnn.errors import RunError, SearchError
+from evobnn.evaluation import Bench
 from evobnn.evolution import STRATEGIES, Search, SearchState, Step, Strategy, run
-from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
+from evobnn.experiment import Experiment, preset_names, preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import StartSettings, from_table
-from evobnn.experiment.setup import make_bench, make_search
-from evobnn.fitness import Bench
 from evobnn.records import Status
+from evobnn.runs import Options, Session, create, starters
+from evobnn.runs.setup import make_bench, make_search
 from evobnn.snapshot import Generation, Survivor, read_generations, write_generation
 from evobnn.spaces import SPACES, Space, adapt
 from evobnn.spaces.losses import parts
@@ -206,7 +207,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_its_preset_trains_goes_on_and_seeds_another(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evobnn.experiment.derived.save_front", lambda *given: None)  # a picture takes its time
+    monkeypatch.setattr("evobnn.runs.derived.save_front", lambda *given: None)  # a picture takes its time
     experiment = presets()[where]
     folder = create(experiment, Options(jobs=1), tmp_path)
     assert len(proceed(folder, 1)) == 2

@@ -18,9 +18,7 @@ from evobnn._seeding import generator
 from evobnn.analysis import Axis, hypervolume
 from evobnn.data import DatasetSpec, load_test, load_train, prepare
 from evobnn.errors import DataError, DeviceError, ExperimentError, NetworkError
-from evobnn.experiment.settings import SpaceSettings
-from evobnn.experiment.setup import Options, make_bench
-from evobnn.fitness import (
+from evobnn.evaluation import (
     OBJECTIVES,
     Additions,
     Bench,
@@ -32,11 +30,13 @@ from evobnn.fitness import (
     evaluation,
     run_job,
 )
-from evobnn.fitness import bench as benches
-from evobnn.fitness import protocol as protocols
+from evobnn.evaluation import bench as benches
+from evobnn.evaluation import protocol as protocols
+from evobnn.experiment.settings import SpaceSettings
 from evobnn.genome import OpSpec
 from evobnn.nn import OPS, BinaryConv2d, Site
 from evobnn.records import Evaluation, Status
+from evobnn.runs.setup import Options, make_bench
 from evobnn.spaces import Space, Template, canonical, key
 from evobnn.training import LATER, Recipe, TrainResult
 

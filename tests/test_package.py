@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from evobnn.experiment import shipped
-from evobnn.experiment.tabled import find_table
-from evobnn.studies.tablespecs import TABLES
+from evobnn.runs.on_table import find_table
+from evobnn.studies.tables.specs import TABLES
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,11 +18,11 @@ import numpy as np
 import psutil
 import pytest
 
-from evobnn import parallel
 from evobnn._processes import EvobnnWarning
-from evobnn._room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
 from evobnn.errors import DeviceError, ExperimentError
-from evobnn.parallel import LOST, Outcome, Workers, default_jobs, room
+from evobnn.machine import workers as parallel
+from evobnn.machine.room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
+from evobnn.machine.workers import LOST, Outcome, Workers, default_jobs, room
 from tests.conftest import end_workers
 
 ROOT = Path(__file__).parent.parent
@@ -286,7 +286,7 @@ def test_one_job_tells_what_this_process_held() -> None:
 
 PARENT = """
 import time
-from evobnn.parallel import Workers
+from evobnn.machine.workers import Workers
 from tests.test_parallel import nap, pid_after, spin
 from slow import late
 if __name__ == "__main__":
@@ -370,7 +370,7 @@ ALONE = """
 import multiprocessing, sys
 sys.path.insert(0, {root!r})
 {before}
-from evobnn.parallel import Workers
+from evobnn.machine.workers import Workers
 from tests.test_parallel import square
 def work():
     with Workers(2, say=print) as workers:

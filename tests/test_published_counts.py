@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from evobnn.cli.portrait import show
-from evobnn.cli.subject import Subject
 from evobnn.decode import Surround, decode
 from evobnn.errors import NetworkError
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.genome import Genome, parse_expression
 from evobnn.nn import NetworkCost, profile
+from evobnn.runs.subject import Subject
 from evobnn.spaces import PUBLISHED, Choice, Template, bnas, gaaf
 from evobnn.spaces.bnas import CIFAR, IMAGENET
 from evobnn.spaces.gaaf import RESNET18, genotype_1, genotype_2

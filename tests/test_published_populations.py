@@ -12,9 +12,9 @@ import pytest
 from evobnn._jsonl import read_rows
 from evobnn.cli.entry import run
 from evobnn.errors import RunError
-from evobnn.experiment import starters
 from evobnn.experiment.settings import load
 from evobnn.genome import Genome, parse_genome
+from evobnn.runs import starters
 from evobnn.spaces import PUBLISHED, Choice, Space, Template, bats, bnas, gaaf, joint
 from evobnn.spaces.gaaf import RESNET18
 from evobnn.spaces.published import FORMAT, POPULATIONS, VERSION, population_text, published, write_populations
@@ -187,7 +187,7 @@ def test_a_search_starts_from_them_in_an_empty_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("evobnn.experiment.derived.save_front", lambda *given: None)  # a picture takes its time
+    monkeypatch.setattr("evobnn.runs.derived.save_front", lambda *given: None)  # a picture takes its time
     code = run(["evolve", "bnas", "--seed-from", "published:ebnas", "--seed-from", "published:sine", *QUICK])
     told = capsys.readouterr()
     assert code == 0, told.err

@@ -11,11 +11,12 @@ import pytest
 import evobnn
 from evobnn._seeding import generator
 from evobnn.cli.app import app
-from evobnn.experiment import Options, preset_table
+from evobnn.evaluation import evaluate
+from evobnn.experiment import preset_table
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import make_bench
-from evobnn.fitness import evaluate
 from evobnn.records import Status
+from evobnn.runs import Options
+from evobnn.runs.setup import make_bench
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -69,9 +70,9 @@ def test_the_arrays_shown_become_a_run(
         if "Arrays(" in block
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("evobnn.experiment.setup.compiling.begin", lambda: None)
+    monkeypatch.setattr("evobnn.runs.setup.compiling.begin", lambda: None)
     proceeded = []
-    monkeypatch.setattr("evobnn.experiment.session.compiling.begin", lambda: None)
+    monkeypatch.setattr("evobnn.runs.search.compiling.begin", lambda: None)
     monkeypatch.setattr(evobnn.Session, "proceed", lambda session: proceeded.append(session.bench.prepared))
     images, labels = rng.integers(0, 256, (90, 8, 8), dtype=np.uint8), np.arange(90) % 3
     exec(code, {"evobnn": evobnn, "x_train": images, "y_train": labels, "x_test": images[:9], "y_test": labels[:9]})

@@ -10,8 +10,9 @@ import psutil
 import pytest
 import torch
 
-from evobnn import _room
-from evobnn._room import (
+from evobnn.errors import DeviceError
+from evobnn.machine import room as _room
+from evobnn.machine.room import (
     BARE_WORKER,
     CARD_PER_WORKER,
     MEMORY_PER_WORKER,
@@ -25,7 +26,6 @@ from evobnn._room import (
     need_of,
     peak_memory,
 )
-from evobnn.errors import DeviceError
 
 GIB, EACH = 2**30, MEMORY_PER_WORKER
 NONE = "9223372036854771712\n"
@@ -228,7 +228,7 @@ def test_the_peak_stays_when_memory_is_given_back() -> None:
     """In a process of its own, which has held little before: here the block would have to be as large as the tests."""
     code = """
 import numpy as np
-from evobnn._room import peak_memory
+from evobnn.machine.room import peak_memory
 before = peak_memory()
 block = np.ones(before + 2**26, np.uint8)
 most = peak_memory()

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from evobnn.data.batches import Tensors, normalise
 from evobnn.errors import ExperimentError
 from evobnn.nn import BinaryConv2d, Head, RealConv2d, Site, TreeActivation, latent_weights, stem
-from evobnn.nn.layers import batch_norm
+from evobnn.nn.binary.layers import batch_norm
 from evobnn.training import (
     OPTIMISERS,
     SCHEDULES,

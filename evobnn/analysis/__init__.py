@@ -14,9 +14,8 @@ from evobnn.analysis.frames import (
     log_frame,
     unconfirmed,
 )
-from evobnn.analysis.fronts import Axis, axes_of, hypervolume, nondominated
 from evobnn.analysis.lineage import ancestry, form_shares, operation_shares
-from evobnn.analysis.plots import (
+from evobnn.analysis.pictures.plots import (
     plot_cell,
     plot_expression,
     plot_front,
@@ -24,6 +23,7 @@ from evobnn.analysis.plots import (
     plot_operations,
     save_front,
 )
+from evobnn.pareto import Axis, axes_of, hypervolume, nondominated
 
 __all__ = [
     "Axis",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evobnn.analysis.fronts import Axis, axes_of, hypervolume, nondominated
 from evobnn.errors import EvobnnError, RunError, message
+from evobnn.pareto import Axis, axes_of, hypervolume, nondominated
 from evobnn.records import Evaluation, Individual, Status, mean_objectives
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_generations, read_rescored
 

@@ -111,14 +111,15 @@ def evolve(
     from evobnn.cli.options import options as common
 
     shorthand = {"dataset.name": dataset, "strategy.population": population, "seed": seed}
-    chosen = [f"{path}={value}" for path, value in shorthand.items() if value is not None]
+    settings = [f"{path}={value}" for path, value in shorthand.items() if value is not None]
     options = common(
         generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
         timeout=timeout,
     )  # fmt: skip
     from evobnn.cli import search
+    from evobnn.runs import chosen
 
-    experiment = search.experiment(what, dataset, [*chosen, *(assignments or [])], recorded)
+    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded)
     search.evolve(experiment, options, out, seed_from or [])
 
 
@@ -137,8 +138,8 @@ def resume(
     ] = False,
 ) -> None:
     """Go on with a run: after a stop, a crash, or to a higher --generations. Options are those of its last start."""
-    from evobnn.cli import runs
     from evobnn.cli.options import options as common
+    from evobnn.runs import named as runs
 
     folder = runs.find(run)
     options = common(
@@ -157,7 +158,7 @@ def front(
     as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
 ) -> None:
     """Show the front of a run: fresh scores beside those of the search."""
-    from evobnn.cli import runs
+    from evobnn.runs import named as runs
 
     folder = runs.find(run)
     from evobnn.cli import fronts
@@ -174,7 +175,8 @@ def show(
     picture: Annotated[Path | None, typer.Option(help="Also draw cells and expressions into this PNG file.")] = None,
 ) -> None:
     """Show one genome: its cells, its expressions with their surrogate gradients, what each layer costs."""
-    from evobnn.cli import portrait, subject
+    from evobnn.cli import portrait
+    from evobnn.runs import subject
 
     portrait.show(subject.find(what, preset, data_dir), as_json=as_json, picture=picture)
 
@@ -193,7 +195,8 @@ def summary(
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
 ) -> None:
     """Show what each layer of a network keeps and multiplies: weights by bit width, memory, MACs, totals."""
-    from evobnn.cli import subject, summary
+    from evobnn.cli import summary
+    from evobnn.runs import subject
 
     found = subject.find(what, preset, data_dir)
     summary.show(found, cells=cells, channels=channels, depth=depth, published=published, as_json=as_json)
@@ -208,7 +211,8 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Train one genome in this process and compare with what is recorded; a failing network shows its traceback."""
-    from evobnn.cli import evaluation, subject
+    from evobnn.cli import evaluation
+    from evobnn.runs import subject
 
     evaluation.show(subject.find(what, preset, data_dir), repeat, device)
 
@@ -290,7 +294,7 @@ def check(
 
     While a search writes a run, that is said, and what the search has finished is verified.
     """
-    from evobnn.cli import runs
+    from evobnn.runs import named as runs
 
     if not runs.is_one(what):
         from evobnn.cli import checkedfolders

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evobnn.data.suited import is_auto, suited, unsuited
 from evobnn.experiment.augmented import may_be_mirrored
-from evobnn.final import FinalSettings
+from evobnn.experiment.final import FinalSettings
 from evobnn.training import Plan
 
 

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evobnn import _jsonl
-from evobnn.analysis.curves import FORMAT as COMPARED
-from evobnn.analysis.curves import RESULTS
-from evobnn.analysis.curves import read_results as read_compared
-from evobnn.cli import runs
+from evobnn.analysis.pictures.curves import FORMAT as COMPARED
+from evobnn.analysis.pictures.curves import RESULTS
+from evobnn.analysis.pictures.curves import read_results as read_compared
 from evobnn.cli.checks import Remark, print_check, print_verdict
 from evobnn.errors import EvobnnError
+from evobnn.experiment.final import TRAINING, is_training, open_settings
 from evobnn.experiment.shipped import FILE, table_file
-from evobnn.experiment.tabled import recorded
-from evobnn.final.folder import METRICS, RESULT, SeedFolder, read_result, seed_folder
-from evobnn.final.session import weights_of
-from evobnn.final.settings import TRAINING, is_training, open_settings
+from evobnn.runs import named as runs
+from evobnn.runs.final.folder import METRICS, RESULT, SeedFolder, read_result, seed_folder
+from evobnn.runs.final.session import weights_of
+from evobnn.runs.on_table import recorded
 from evobnn.snapshot import read_journal, read_starts
 from evobnn.snapshot.journal import TORN
-from evobnn.studies import brief
+from evobnn.studies.fidelity import brief
 from evobnn.tables import read_table
 from evobnn.training import checkpoint
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from evobnn import _jsonl
 from evobnn.analysis import front_csv, front_frame
 from evobnn.analysis.frames import with_zeros
-from evobnn.cli.runs import last_start
-from evobnn.cli.subject import paper_bench
 from evobnn.cli.words import counted
 from evobnn.errors import DataError, EvobnnError
+from evobnn.evaluation import Bench
 from evobnn.experiment import Experiment
-from evobnn.experiment.derived import fresh_scores
-from evobnn.experiment.setup import make_search, open_experiment
-from evobnn.fitness import Bench
 from evobnn.records import FRESH, Evaluation, Individual, Result, Status, mean_objectives
+from evobnn.runs.derived import fresh_scores
+from evobnn.runs.named import last_start
+from evobnn.runs.setup import make_search, open_experiment
+from evobnn.runs.subject import paper_bench
 from evobnn.snapshot import (
     Generation,
     JournalEntry,

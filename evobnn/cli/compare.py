@@ -11,27 +11,28 @@ from pathlib import Path
 import typer
 
 from evobnn._jsonl import torn_lines
-from evobnn.analysis.curves import RESULTS
-from evobnn.cli import runs, search
+from evobnn.analysis.pictures.curves import RESULTS
 from evobnn.cli.console import console, note, table
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, counted
 from evobnn.errors import ExperimentError, message
-from evobnn.experiment import Experiment, Options
-from evobnn.experiment.setup import wants_loops
+from evobnn.experiment import Experiment
+from evobnn.runs import Options, chosen
+from evobnn.runs import named as runs
+from evobnn.runs.setup import wants_loops
 from evobnn.snapshot import new_folder
-from evobnn.studies.arms import arms_of
-from evobnn.studies.compare import Question, check, compare
-from evobnn.studies.report import Report
-from evobnn.studies.tariff import EPOCHS, EVALUATIONS, tariff_of
-from evobnn.studies.words import notes, tables
+from evobnn.studies.compare.arms import arms_of
+from evobnn.studies.compare.compare import Question, check, compare
+from evobnn.studies.compare.report import Report
+from evobnn.studies.compare.tariff import EPOCHS, EVALUATIONS, tariff_of
+from evobnn.studies.compare.text import notes, tables
 
 SEEDS, SEEDS_ON_TABLE = 5, 200
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line says of a comparison; names as `evobnn.studies.arms.arms_of` takes them."""
+    """What the command line says of a comparison; names as `evobnn.studies.compare.arms.arms_of` takes them."""
 
     what: str | None = None
     table: str | None = None
@@ -47,7 +48,7 @@ class Asked:
     def question(self) -> Question:
         """Return the question; raise EvobnnError for what is not understood."""
         space = [f"space.name={self.space}"] if self.space else []
-        experiment = search.experiment(self.what, None, [*space, *self.assignments], self.table)
+        experiment = chosen.experiment(self.what, None, [*space, *self.assignments], self.table)
         arms = arms_of(experiment, named(self.strategies), named(self.pressures), named(self.parts), self.own)
         seeds = (SEEDS_ON_TABLE if self.table else SEEDS) if self.seeds is None else self.seeds
         return Question(experiment, arms, seeds, *budget_of(self.budget, experiment))

@@ -132,7 +132,7 @@ def cpu_quota() -> float | None:
 def _memory() -> Finding:
     import psutil
 
-    from evobnn._room import memory_bound
+    from evobnn.machine.room import memory_bound
 
     memory, bound = psutil.virtual_memory(), memory_bound()
     text = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} GiB free"
@@ -144,8 +144,8 @@ def _memory() -> Finding:
 
 
 def _jobs() -> Finding:
-    from evobnn._room import MEMORY_PER_WORKER
-    from evobnn.parallel import room, why_alone
+    from evobnn.machine.room import MEMORY_PER_WORKER
+    from evobnn.machine.workers import room, why_alone
 
     found = room()
     alone = why_alone(max(2, found.jobs))
@@ -171,9 +171,9 @@ def _kernels() -> Finding:
 
     began = time.perf_counter()
     try:
-        from evobnn.nn.place import place
+        from evobnn.nn.fast.place import place
 
-        importlib.import_module("evobnn.nn.kernels")
+        importlib.import_module("evobnn.nn.fast.loops")
         folder = place().folder
         wrong = [name for name in sorted({"fp32", native_precision()}) if not fused_is_right(name)]
     except Exception as error:  # whatever Numba and LLVM raise; the other kernels need neither
@@ -193,7 +193,7 @@ def fused_is_right(precision: str) -> bool:
     import torch
 
     from evobnn.nn import ConvStyle, Site, fuse
-    from evobnn.nn.ops import binary_layer
+    from evobnn.nn.cells.ops import binary_layer
 
     def site(channels: int) -> Site:
         return Site(precision=precision)
@@ -218,7 +218,7 @@ def fused_is_right(precision: str) -> bool:
 def _gpu() -> Finding:
     import torch
 
-    from evobnn.parallel import room
+    from evobnn.machine.workers import room
 
     names, jobs = [], {}
     for index in range(torch.cuda.device_count()):

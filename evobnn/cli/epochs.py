@@ -8,7 +8,7 @@ from evobnn.cli.progress import LiveLine
 from evobnn.cli.words import duration, percent
 
 if TYPE_CHECKING:
-    from evobnn.final import Progress as State
+    from evobnn.runs.final import Progress as State
 
 
 def described(state: State) -> str:

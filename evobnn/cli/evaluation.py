@@ -10,11 +10,11 @@ import typer
 
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
-from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted
-from evobnn.experiment.inheritance import heritage_of
-from evobnn.fitness import WHOLE, Bench, Protocol, Stretch, evaluate
+from evobnn.evaluation import WHOLE, Bench, Protocol, Stretch, evaluate
 from evobnn.records import Evaluation
+from evobnn.runs.inheritance import heritage_of
+from evobnn.runs.subject import Subject
 from evobnn.snapshot import read_journal
 from evobnn.spaces import key
 from evobnn.training import ALONE, Heritage

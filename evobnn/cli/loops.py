@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from evobnn.cli.console import note
 from evobnn.cli.progress import LiveLine
-from evobnn.nn.compiling import missing, prepare
-from evobnn.nn.place import place
+from evobnn.nn.fast.compiling import missing, prepare
+from evobnn.nn.fast.place import place
 
 
 class LoopsLine(LiveLine):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from evobnn._checks import check_name
-from evobnn.cli import runs
-from evobnn.errors import ExperimentError, message
 from evobnn.experiment.presets import (
     preset_names,
     preset_summary,
@@ -18,7 +15,8 @@ from evobnn.experiment.presets import (
     recipe_text,
 )
 from evobnn.experiment.shipped import table_file
-from evobnn.studies.tablespecs import TABLES
+from evobnn.runs.named import check_source
+from evobnn.studies.tables.specs import TABLES
 
 
 def list_presets() -> None:
@@ -56,35 +54,6 @@ def list_tables() -> None:
     shown.show(console())
 
 
-def settings_of(what: str) -> dict[str, Any]:
-    """Return the settings of a preset or of a TOML file.
-
-    Raises:
-        ExperimentError: no such preset or file, a run, or a file that is not understood.
-    """
-    check_source(what)
-    path = Path(what)
-    if not _is_file(path):
-        return preset_table(what)
-    from evobnn.experiment.settings import load
-
-    load(path)  # refuses what is not understood, in the words of the file
-    return {"preset": path.stem, **read_toml(path)}
-
-
-def check_source(what: str) -> None:
-    """Raise ExperimentError for what is neither a preset nor a TOML file, before anything heavy is loaded."""
-    path = Path(what)
-    if runs.is_run(path) or (runs.is_run(runs.ROOT / what) and what not in preset_names()):
-        path = path if runs.is_run(path) else runs.ROOT / what
-        do = f"Go on with 'evobnn resume {path}', or take its settings: 'evobnn evolve {path}/experiment.toml'."
-        raise ExperimentError(message("a preset or a TOML file", f"the run {path}", do))
-    if _is_file(path):
-        read_toml(path)
-    else:
-        check_name("preset", what, preset_names())
-
-
 def check_recipe(what: str) -> None:
     """Raise ExperimentError for what is neither a recipe nor a TOML file, before anything heavy is loaded."""
     if Path(what).suffix == ".toml":
@@ -98,5 +67,13 @@ def check_table(what: str) -> None:
     check_name("table", what, TABLES)
 
 
-def _is_file(path: Path) -> bool:
-    return path.suffix == ".toml" or path.is_file()
+__all__ = [
+    "check_recipe",
+    "check_source",
+    "check_table",
+    "list_presets",
+    "list_recipes",
+    "list_tables",
+    "show_preset",
+    "show_recipe",
+]

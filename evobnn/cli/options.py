@@ -10,7 +10,7 @@ from evobnn._checks import check_at_least
 from evobnn.cli.words import seconds
 
 if TYPE_CHECKING:
-    from evobnn.experiment import Options
+    from evobnn.runs import Options
 
 
 def options(
@@ -32,8 +32,8 @@ def options(
         check_at_least("--generations", generations, 0)
     folder = before.get("data_dir")
     patience, limit = seconds("--timeout", timeout), seconds("--budget", budget)
-    from evobnn.experiment import Options
-    from evobnn.parallel import BACKENDS
+    from evobnn.machine.workers import BACKENDS
+    from evobnn.runs import Options
 
     return Options(
         jobs=jobs or 0,

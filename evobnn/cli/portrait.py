@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from evobnn.analysis.drawing import draw_cell, draw_curve, draw_signs, side_by_side
+from evobnn.analysis.pictures.drawing import draw_cell, draw_curve, draw_signs, side_by_side
 from evobnn.cli.console import console, table
-from evobnn.cli.subject import Subject
 from evobnn.cli.words import percent, quantity, spread, trainings, whole
 from evobnn.errors import GenomeError
-from evobnn.fitness import Bench
+from evobnn.evaluation import Bench
 from evobnn.genome import Expression, Genome, groups
 from evobnn.nn import SURROGATES, NetworkCost, sampled
+from evobnn.runs.subject import Subject
 from evobnn.spaces import NORMAL, canonical, key, prune
 
 Floats = list[float]
@@ -102,7 +102,7 @@ def show(subject: Subject, *, as_json: bool = False, picture: Path | None = None
 
 
 def _draw(portrait: Portrait, path: Path) -> None:
-    from evobnn.analysis.portrait import save_portrait
+    from evobnn.analysis.pictures.portrait import save_portrait
 
     cells = {f"{kind} cell": portrait.edges(kind) for kind in portrait.bench.space.kinds}
     expressions = {f"@{site}: {tree}": portrait.curve(tree) for site, tree in portrait.canonical.expressions}

@@ -15,7 +15,7 @@ from evobnn.cli.streams import spelt
 from evobnn.cli.words import duration, percent
 
 if TYPE_CHECKING:
-    from evobnn.experiment import Progress as State
+    from evobnn.runs import Progress as State
 
 SCALE = 1000
 

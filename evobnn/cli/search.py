@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
-from evobnn.cli import augmented, fronts, named, runs
+from evobnn.cli import augmented, fronts
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import ProgressLine
 from evobnn.cli.words import STOPPED, counted, first_names
 from evobnn.data.sources import SOURCES
 from evobnn.errors import EvobnnError, closest, message
-from evobnn.experiment import Experiment, Options, Session, create, preset_names, preset_table, starters
-from evobnn.experiment.presets import DEFAULT_PRESET, override
-from evobnn.experiment.reseed import PARTS, PUBLISHED, check_published, split
-from evobnn.experiment.settings import from_table, to_text
-from evobnn.experiment.setup import search_bench, wants_loops
-from evobnn.experiment.tabled import load_table, noise_of, on_table
+from evobnn.experiment import Experiment
+from evobnn.runs import Options, Session, create, starters
+from evobnn.runs import named as runs
+from evobnn.runs.reseed import PARTS, PUBLISHED, check_published, split
+from evobnn.runs.setup import search_bench, wants_loops
 from evobnn.snapshot import read_generations
 
 FEW = 10000
 """Images up to which the last line of a search takes the recipe `small`, and above it `standard`."""
-
-
-def experiment(
-    what: str | None, dataset: str | None, assignments: Sequence[str], recorded: str | None = None
-) -> Experiment:
-    """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
-
-    Without either it is the one that a table has `recorded`, the preset called like the data set, or else the
-    default one with the data set exchanged.
-    """
-    if recorded is not None and what is None and dataset is None:
-        table = tomllib.loads(to_text(on_table(load_table(recorded), recorded)))
-        table["strategy"] = {name: table["strategy"][name] for name in ("name", "population")}  # what any other takes
-    elif recorded is not None:
-        noise = dataclasses.asdict(noise_of(load_table(recorded)))
-        table = {"noise": noise, **named.settings_of(what or DEFAULT_PRESET), "table": recorded}
-        assignments = [*([f"dataset.name={dataset}"] if dataset else []), *assignments]
-    elif what is None and dataset is not None:
-        known = dataset in preset_names()
-        table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
-    else:
-        table = named.settings_of(what or DEFAULT_PRESET)
-    return from_table(override(table, assignments), what or "the preset")
 
 
 def evolve(experiment: Experiment, options: Options, out: Path | None, seed_from: Sequence[str]) -> None:

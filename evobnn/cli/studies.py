@@ -12,20 +12,20 @@ import typer
 
 from evobnn._checks import check_at_least
 from evobnn._jsonl import torn_lines
-from evobnn.cli import search
 from evobnn.cli.console import console, note, table
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.errors import ExperimentError, message
-from evobnn.experiment import Experiment, Options
-from evobnn.experiment.setup import wants_loops
-from evobnn.studies.agreement import Agreement
-from evobnn.studies.brief import RESULTS, measure
-from evobnn.studies.briefwords import notes, tables
-from evobnn.studies.compare import plain
-from evobnn.studies.fidelity import Heritability, heritability
-from evobnn.studies.regimes import Question, ask
-from evobnn.studies.weights import compare_weights
+from evobnn.experiment import Experiment
+from evobnn.runs import Options, chosen
+from evobnn.runs.setup import wants_loops
+from evobnn.studies.compare.compare import plain
+from evobnn.studies.fidelity.agreement import Agreement
+from evobnn.studies.fidelity.brief import RESULTS, measure
+from evobnn.studies.fidelity.heritability import Heritability, heritability
+from evobnn.studies.fidelity.question import Question, ask
+from evobnn.studies.fidelity.text import notes, tables
+from evobnn.studies.fidelity.weights import compare_weights
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def show(
     if (heritable or weights) and brief != Brief():
         do = "Leave them out, or leave out --heritability and --weights."
         raise ExperimentError(message("no --brief, --widths or --out with another question", "some", do))
-    experiment = search.experiment(what, dataset, assignments)
+    experiment = chosen.experiment(what, dataset, assignments)
     compile_first(wants_loops(experiment, options), on_stderr=True)
     if not (heritable or weights):
         asked = lengths(brief.lengths), widths(brief.widths), epochs

@@ -14,11 +14,11 @@ from rich.console import Console
 from evobnn._checks import check_at_least
 from evobnn.cli.console import Fitted, console, table
 from evobnn.cli.portrait import Portrait
-from evobnn.cli.subject import Subject
 from evobnn.cli.words import counted, percent, whole
 from evobnn.experiment import Experiment
 from evobnn.nn import Summary, summary
-from evobnn.nn.summary import Row, Window
+from evobnn.nn.counting.summary import Row, Window
+from evobnn.runs.subject import Subject
 
 KIB = 8 * 1024
 """Bits of a KiB, which Larq's table calls kB."""
@@ -60,7 +60,7 @@ def show(
     """Print the rows and totals of a genome's network.
 
     `cells` and `channels` are those of the network where they are to be others than the experiment's, `depth` is that
-    of `evobnn.nn.summary`; with `published` is counted also what the published code allocates or runs in vain.
+    of `evobnn.nn.counting.summary`; with `published` is counted also what the published code allocates or runs in vain.
     """
     if depth is not None:
         check_at_least("--depth", depth, 1)

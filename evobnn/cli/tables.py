@@ -13,15 +13,15 @@ from evobnn._checks import check_name
 from evobnn.cli.console import console, note, table
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, duration, percent, whole
-from evobnn.experiment import Options
-from evobnn.experiment.setup import wants_loops
 from evobnn.experiment.shipped import ROOT
-from evobnn.experiment.tabled import load_table
 from evobnn.genome import parse_genome
+from evobnn.runs import Options
+from evobnn.runs.on_table import load_table
+from evobnn.runs.setup import wants_loops
 from evobnn.spaces import simplify
-from evobnn.studies.ranking import Agreement, Order, Ranking, agreement, has_contenders, order, ranking
-from evobnn.studies.tablespecs import TABLE, TABLES
-from evobnn.studies.tabulate import tabulate
+from evobnn.studies.tables.ranking import Agreement, Order, Ranking, agreement, has_contenders, order, ranking
+from evobnn.studies.tables.specs import TABLE, TABLES
+from evobnn.studies.tables.tabulate import tabulate
 from evobnn.tables import Table
 
 SINE = "@net = sin(x)"

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from evobnn._checks import check_at_least
-from evobnn.cli import augmented, runs, subject
+from evobnn.cli import augmented
 from evobnn.cli.console import console, note, table
 from evobnn.cli.epochs import EpochLine
 from evobnn.cli.loops import compile_first
@@ -20,13 +20,16 @@ from evobnn.cli.summary import sized
 from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, trainings, whole
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, RunError, closest, message
-from evobnn.experiment import Experiment, Options, preset_names
+from evobnn.experiment import Experiment, preset_names
+from evobnn.experiment.final import FinalSettings, is_training
 from evobnn.experiment.homes import homes
-from evobnn.experiment.machine import cores
 from evobnn.experiment.presets import BRIEF, DEFAULT_PRESET, override
 from evobnn.experiment.recipes import load_plan
 from evobnn.experiment.settings import from_table, quickest_kernels, to_text
-from evobnn.final import FinalSession, FinalSettings, create, is_training
+from evobnn.machine.facts import cores
+from evobnn.runs import Options, subject
+from evobnn.runs import named as runs
+from evobnn.runs.final import FinalSession, create
 from evobnn.snapshot import read_starts
 from evobnn.training import Plan
 

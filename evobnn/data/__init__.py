@@ -22,7 +22,7 @@ were measured on the same images.
 from __future__ import annotations
 
 from evobnn.data.dataset import DatasetSpec, Images, Split, fingerprint, split
-from evobnn.data.pictures import IN_MEMORY_BYTES
+from evobnn.data.formats.pictures import IN_MEMORY_BYTES
 from evobnn.data.sources import SOURCES, Source, check_test, decoded_bytes, load_test, load_train, reads_of_test
 from evobnn.data.store import PreparedData, open_split, prepare
 

@@ -19,13 +19,13 @@ import numpy.typing as npt
 
 from evobnn._checks import check_name
 from evobnn.data import packaged
-from evobnn.data.cifar import read_batch, read_class_names, read_fine_names
 from evobnn.data.dataset import DatasetSpec, Images, cut
-from evobnn.data.folder import list_folder
-from evobnn.data.idx import idx_shape, read_idx
+from evobnn.data.formats.cifar import read_batch, read_class_names, read_fine_names
+from evobnn.data.formats.folder import list_folder
+from evobnn.data.formats.idx import idx_shape, read_idx
+from evobnn.data.formats.npz import find_npz, npz_check_test, npz_test, npz_train
+from evobnn.data.formats.pictures import Pictures, check_sizes, in_memory, pictures
 from evobnn.data.kept import check_kept_test, find_kept, kept_files, kept_test, kept_train
-from evobnn.data.npz import find_npz, npz_check_test, npz_test, npz_train
-from evobnn.data.pictures import Pictures, check_sizes, in_memory, pictures
 from evobnn.errors import DataError, message
 
 _FASHION = (

@@ -24,9 +24,9 @@ import numpy as np
 
 from evobnn.data.cache import cache_roots, written
 from evobnn.data.dataset import LATER, DatasetSpec, Images, Split, cut, fingerprint, split
+from evobnn.data.formats.pictures import DamagedImageError, Pictures, decoded, warn_of_skipped
 from evobnn.data.information import information
 from evobnn.data.notes import say
-from evobnn.data.pictures import DamagedImageError, Pictures, decoded, warn_of_skipped
 from evobnn.data.sources import SOURCES, source_files, train_part
 from evobnn.errors import DataError, message
 

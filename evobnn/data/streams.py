@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 from evobnn._checks import check_at_least
 from evobnn.data.batches import grey_counts, placed_moments
 from evobnn.data.dataset import DatasetSpec, cut
+from evobnn.data.formats.pictures import DamagedImageError, Frame, Pictures, decode, warn_of_skipped
 from evobnn.data.information import information_of_counts
 from evobnn.data.notes import say
-from evobnn.data.pictures import DamagedImageError, Frame, Pictures, decode, warn_of_skipped
 from evobnn.data.sources import train_part
 from evobnn.errors import DataError, message
 

@@ -2,7 +2,7 @@
 neither networks nor files. DEAP sorts, selects and keeps the log; it is used in this package and nowhere else.
 """
 
-from evobnn.evolution.fidelity import Halving
+from evobnn.evolution.halving import Halving
 from evobnn.evolution.pressures import PRESSURES, Pressure
 from evobnn.evolution.search import Search, SearchState, Step, run
 from evobnn.evolution.selection import Candidate, candidate

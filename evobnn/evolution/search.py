@@ -17,7 +17,7 @@ from deap import tools
 
 from evobnn._seeding import Generator, child_seed, generator, generator_from, guarded, state_of
 from evobnn.errors import SearchError, message
-from evobnn.evolution.fidelity import WITHOUT, Halving, check_halving, survivors, whole
+from evobnn.evolution.halving import WITHOUT, Halving, check_halving, survivors, whole
 from evobnn.evolution.pressures import Pressure
 from evobnn.evolution.selection import Candidate, candidate, fronts, tiers
 from evobnn.evolution.strategies import Strategy

@@ -18,7 +18,7 @@ from typing import Any
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.experiment.presets import BRIEF, override, read_toml, recipe_text
 from evobnn.experiment.settings import _refuse_unknown, _validated, native_precision
-from evobnn.nn.quickest import AUTO, KERNELS
+from evobnn.nn.fast.quickest import AUTO, KERNELS
 from evobnn.training import Plan, Recipe, Stage
 
 

@@ -21,13 +21,13 @@ from evobnn.data.dataset import LATER as LATER_IN_DATASET
 from evobnn.data.sources import SOURCES
 from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message
+from evobnn.evaluation import OBJECTIVES
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
 from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.homes import homes, unknown_setting
 from evobnn.experiment.presets import parsed, read_toml
-from evobnn.fitness import OBJECTIVES
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
-from evobnn.nn.quickest import AUTO, KERNELS, quickest
+from evobnn.nn.fast.quickest import AUTO, KERNELS, quickest
 from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import LATER, Recipe
 
@@ -322,7 +322,9 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
 
 
 def quickest_kernels(experiment: Experiment) -> str:
-    """Return what `recipe.kernels = "auto"` stands for in this experiment on this machine, see `evobnn.nn.quickest`."""
+    """Return what `recipe.kernels = "auto"` stands for in this experiment on this machine: see
+    `evobnn.nn.fast.quickest`.
+    """
     source, size = SOURCES.get(experiment.dataset.name), experiment.dataset.size
     published = source.shape[1] if source is not None and source.shape is not None else 0
     return quickest(experiment.network.macro, experiment.network.width, size or published)

@@ -3,13 +3,9 @@
 Nothing in here has heard of a genome: modules are built from plain strings, numbers and nested tuples.
 """
 
-from evobnn.nn.activations import FORMS, Form, TreeActivation, behaviour, constant_sign, expression_parameters, sampled
-from evobnn.nn.binarize import SURROGATES, sign
-from evobnn.nn.blocks import SKIPS, CellBlock
-from evobnn.nn.cost import LayerCost, NetworkCost, profile
-from evobnn.nn.fused import fuse
-from evobnn.nn.grouped import largest_divisor
-from evobnn.nn.layers import (
+from evobnn.nn.binary.forms import FORMS, Form, TreeActivation, behaviour, constant_sign, expression_parameters, sampled
+from evobnn.nn.binary.latent import binary_convolutions, kernel_pairs, settle_latent_, undecayed_parameters
+from evobnn.nn.binary.layers import (
     PRECISIONS,
     BinaryConv2d,
     ConvStyle,
@@ -20,15 +16,19 @@ from evobnn.nn.layers import (
     latent_weights,
     watch,
 )
-from evobnn.nn.macros import MACROS, Macro
-from evobnn.nn.modes import MODES, anneal, set_drop_path, set_modes
-from evobnn.nn.network import Head, Network, features, stem
-from evobnn.nn.ops import OPS, OpBuilder, preprocess
-from evobnn.nn.parameters import binary_convolutions, kernel_pairs, settle_latent_, undecayed_parameters
-from evobnn.nn.quantise import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
-from evobnn.nn.quickest import KERNELS, check_kernels, quickest
-from evobnn.nn.resnet import ResNet, resnet
-from evobnn.nn.summary import Summary, summary
+from evobnn.nn.binary.signs import SURROGATES, sign
+from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
+from evobnn.nn.cells.blocks import SKIPS, CellBlock
+from evobnn.nn.cells.grouped import largest_divisor
+from evobnn.nn.cells.ops import OPS, OpBuilder, preprocess
+from evobnn.nn.counting.cost import LayerCost, NetworkCost, profile
+from evobnn.nn.counting.summary import Summary, summary
+from evobnn.nn.fast.layer import fuse
+from evobnn.nn.fast.quickest import KERNELS, check_kernels, quickest
+from evobnn.nn.networks.macros import MACROS, Macro
+from evobnn.nn.networks.modes import MODES, anneal, set_drop_path, set_modes
+from evobnn.nn.networks.network import Head, Network, features, stem
+from evobnn.nn.networks.resnet import ResNet, resnet
 
 __all__ = [
     "FORMS",

@@ -29,7 +29,7 @@ class Template:
             `none`: neither kind has one.
         padding: of binary convolutions: `zero` (a third value at the borders) or `minus_one`.
         scale: of binary weights: `none`; `mean` (|w| averaged per filter); `xnor`, `bnas` or `standardised` (IR-Net),
-            as published, with gradients of their own; or `learnable`. Formulas: `evobnn.nn.quantise`.
+            as published, with gradients of their own; or `learnable`. Formulas: `evobnn.nn.binary.weights`.
         stem: channels behind the real-valued stem, in multiples of `width`, rounded to a whole number of them.
         head: the last map is averaged to head x head values per channel before the real-valued linear layer; 1 is the
             published global average. On small centred images, where a stroke is says much, and 1 forgets it.

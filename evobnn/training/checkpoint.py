@@ -39,8 +39,8 @@ from evobnn._jsonl import (
 )
 from evobnn._seals import seal
 from evobnn.errors import RunError, message
-from evobnn.training.course import State
 from evobnn.training.matching import check_tensors
+from evobnn.training.staged import State
 
 FORMAT, VERSION = "evobnn-checkpoint", 2
 WEIGHTS, OPTIMISER, FACTS = "weights.safetensors", "optimiser.safetensors", "state.json"

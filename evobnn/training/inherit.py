@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from evobnn.errors import RunError, message
 from evobnn.nn import TreeActivation
-from evobnn.nn.activations import printed
+from evobnn.nn.binary.forms import printed
 from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
 
 Edges = Sequence[Sequence[str]]

@@ -65,7 +65,7 @@ class Recipe:
         kernel_loss: factor of `losses.kernel_reconstruction` (CP-NAS); 0 for none.
         centre_loss: factor of `losses.centre_loss` (CP-NAS); 0 for none.
         kernels: how binary layers are computed on a CPU: `torch`, operation by operation, or `fused`, the same up to
-            rounding in a third of the passes over memory (see `evobnn.nn.fused`). Read where the network is built.
+            rounding in a third of the passes over memory (see `evobnn.nn.fast.layer`). Read where the network is built.
 
     Raises:
         ExperimentError: a value out of its range, or settings that cannot stand together.

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from evobnn.analysis.agreement import Series, plot_errors, plot_taus, save_errors, save_taus
+from evobnn.analysis.pictures.agreement import Series, plot_errors, plot_taus, save_errors, save_taus
 from evobnn.errors import RunError
 
 SINGLE = Series("width 12", [0.1, 0.2, 0.5], [0.2, 0.5, 0.7], [0.0, 0.4, 0.6], [0.4, 0.6, 0.8], ["1", "3", "8"])

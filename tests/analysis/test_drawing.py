@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evobnn.analysis.drawing import draw_cell, draw_curve, draw_signs, side_by_side
+from evobnn.analysis.pictures.drawing import draw_cell, draw_curve, draw_signs, side_by_side
 
 X = np.linspace(-3.0, 3.0, 601)
 

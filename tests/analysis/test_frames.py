@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from evobnn.analysis import frames, lineage
-from evobnn.analysis.fronts import Axis
 from evobnn.errors import EvobnnError, RunError
+from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import Generation, Rescored, Survivor, rescored_path, write_generation, write_rescored
 

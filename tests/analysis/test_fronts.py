@@ -9,8 +9,8 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from evobnn.analysis.fronts import Axis, axes_of, hypervolume, nondominated
 from evobnn.errors import EvobnnError
+from evobnn.pareto import Axis, axes_of, hypervolume, nondominated
 
 UNIT = (Axis("error", 0, 1), Axis("cost", 0, 1))
 AWKWARD = (0.0, -0.0, 5e-324, -5e-324, 1.0, 1.0 + 2**-52, -1.0, 1e300, sys.float_info.max, -sys.float_info.max)

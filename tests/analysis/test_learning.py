@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evobnn.analysis.learning import Learning, plot_errors, plot_losses, save_learning
+from evobnn.analysis.pictures.learning import Learning, plot_errors, plot_losses, save_learning
 
 CURVES = {
     "0": Learning([2.0, 1.0, 0.5], [1.5, 1.0, 0.75], [0.5, 0.25, 0.125]),

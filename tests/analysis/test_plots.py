@@ -17,7 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.text import Text
 from PIL import Image
 
-from evobnn.analysis import plots
+from evobnn.analysis.pictures import plots
 from evobnn.errors import RunError
 
 FRONT = pd.DataFrame(

@@ -21,13 +21,13 @@ from typing import Any
 
 from figures import Spread, heading, write
 
-from evobnn.nn import compiling
+from evobnn.nn.fast import compiling
 
 AVX2 = "haswell"
-TRAIN = "from evobnn.nn.lanes.calls import loops; loops()[0].addresses()"
+TRAIN = "from evobnn.nn.fast.lanes.calls import loops; loops()[0].addresses()"
 SECOND = f"""
 import time
-from evobnn.nn.compiling import prepare
+from evobnn.nn.fast.compiling import prepare
 begun = time.process_time()
 prepare()
 print(time.process_time() - begun)

@@ -29,16 +29,17 @@ from draws import drawn
 from figures import Spread, heading, write
 from pairs import CASES, CLASSES, Case, Ours, feed_of
 
-from evobnn._room import card_of
 from evobnn._seeding import generator
 from evobnn.data import prepare
 from evobnn.data.batches import Tensors
-from evobnn.experiment import Options, preset_table
+from evobnn.evaluation import Job, check_device
+from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import assembled
-from evobnn.fitness import Job, check_device
-from evobnn.parallel import Workers
+from evobnn.machine.room import card_of
+from evobnn.machine.workers import Workers
+from evobnn.runs import Options
+from evobnn.runs.setup import assembled
 
 FORWARD = 0.555e9
 """Multiply-accumulates of GAAF's ResNet-18 at width 64 for one image of 32x32; a step takes three times as many."""

@@ -27,14 +27,15 @@ from scipy import stats
 
 from evobnn._seeding import Generator, generator
 from evobnn.errors import SearchError, message
+from evobnn.evaluation import Bench, Job, run_job
 from evobnn.evolution.variation import mutate
-from evobnn.experiment import Options, preset_table
+from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import make_bench
-from evobnn.fitness import Bench, Job, run_job
 from evobnn.genome import Genome
-from evobnn.parallel import Workers, default_jobs
+from evobnn.machine.workers import Workers, default_jobs
+from evobnn.runs import Options
+from evobnn.runs.setup import make_bench
 from evobnn.spaces import key
 from evobnn.training import Heritage, shared
 

@@ -21,12 +21,13 @@ from scipy import stats
 
 from evobnn._seeding import generator
 from evobnn.errors import SearchError, message
-from evobnn.experiment import Options, preset_table
+from evobnn.evaluation import Job, run_job
+from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import make_bench
-from evobnn.fitness import Job, run_job
-from evobnn.parallel import Workers, default_jobs
+from evobnn.machine.workers import Workers, default_jobs
+from evobnn.runs import Options
+from evobnn.runs.setup import make_bench
 
 Errors = npt.NDArray[np.float64]
 """Validation errors, (genomes, seeds)."""

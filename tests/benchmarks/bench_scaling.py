@@ -19,13 +19,14 @@ from figures import Spread, heading, write
 
 from evobnn._seeding import generator
 from evobnn.errors import SearchError, message
-from evobnn.experiment import Options, preset_table
+from evobnn.evaluation import Job, run_job
+from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import make_bench
-from evobnn.fitness import Job, run_job
-from evobnn.parallel import Workers
+from evobnn.machine.workers import Workers
 from evobnn.records import Evaluation
+from evobnn.runs import Options
+from evobnn.runs.setup import make_bench
 
 
 def listed(assignments: Sequence[str], count: int) -> list[Job]:

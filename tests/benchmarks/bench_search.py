@@ -40,12 +40,14 @@ from unittest.mock import patch
 from figures import Spread, heading, write
 from timed import REST, Clock, Timed, called, job_bytes, timed_job
 
+from evobnn.evaluation import run_job
 from evobnn.evolution import Search
-from evobnn.experiment import Options, Session, create, preset_table, session
+from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.fitness import run_job
-from evobnn.parallel import Outcome, Workers, default_jobs
+from evobnn.machine.workers import Outcome, Workers, default_jobs
+from evobnn.runs import Options, Session, create
+from evobnn.runs import search as session
 from evobnn.snapshot import Journal
 
 PARTS = ("training", "decoding", "data", REST, "transport", "starting workers", "preparing", "bookkeeping", "idle")

@@ -17,10 +17,11 @@ from typing import Any
 
 from figures import heading, write
 
-from evobnn.experiment import Options, Progress, Session, create, preset_table
+from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.parallel import default_jobs
+from evobnn.machine.workers import default_jobs
+from evobnn.runs import Options, Progress, Session, create
 
 HALVING = ("recipe.schedule=trunk", "recipe.epochs=8", "halving.rungs=2,4,8")
 CASES: dict[str, tuple[str, int | None, tuple[str, ...]]] = {

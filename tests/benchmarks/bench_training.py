@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from evobnn.errors import EvobnnError, message
 from evobnn.nn import BinaryConv2d, Site, fuse
-from evobnn.nn.fused import sign_convolution
+from evobnn.nn.fast.layer import sign_convolution
 
 REFERENCE = "d09b9c1aaae79b8a46fbc6c18a02f9d2fca18d7b95baa49b3b24caffa44663cc"
 """SHA-256 of `plain.py`, which every ratio recorded so far refers to."""
@@ -41,7 +41,7 @@ VARIANTS = {
     "bf16 torch": ("bf16", "torch"),
     "bf16 fused": ("bf16", "fused"),
 }
-"""Precision and kernels by name; `auto` is what the rule of `evobnn.nn.quickest` takes, with which the line ends."""
+"""Precision and kernels by name; `auto` is what the rule of `nn.fast.quickest` takes, with which the line ends."""
 
 CHANNELS = (16, 36, 64, 144, 512)
 """Of 3x3 convolutions with 144, 324, 576, 1,296 and 4,608 terms."""

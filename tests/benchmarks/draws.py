@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evobnn._seeding import Generator
-from evobnn.fitness import Bench
+from evobnn.evaluation import Bench
 from evobnn.genome import Genome
 
 

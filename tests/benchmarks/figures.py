@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from evobnn.experiment.machine import machine, python, versions
+from evobnn.machine.facts import machine, python, versions
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from evobnn.data import DatasetSpec, open_split, prepare
 from evobnn.data.batches import Tensors, epoch_batches, normalise, to_tensors
 from evobnn.decode import Surround, decode
 from evobnn.genome import parse_genome
-from evobnn.nn.quickest import AUTO, quickest
+from evobnn.nn.fast.quickest import AUTO, quickest
 from evobnn.spaces import Choice, Template, gaaf, joint
 from evobnn.training import Loop, Recipe
 from evobnn.training.optimiser import prepare_step

@@ -1,4 +1,4 @@
-"""Evaluations that tell where their time went: what workers run in place of `evobnn.fitness.run_job`.
+"""Evaluations that tell where their time went: what workers run in place of `evobnn.evaluation.run_job`.
 
 Functions of the library are wrapped where they are looked up, in the process that evaluates, for as long as one
 evaluation takes. A clock charges every moment to the innermost wrapped function that is running, so the parts sum to
@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from evobnn.data.batches import Tensors
-from evobnn.fitness import Bench, Job, evaluation, run_job
+from evobnn.evaluation import Bench, Job, evaluation, run_job
 from evobnn.records import Evaluation
 from evobnn.training import loop, scoring
 

@@ -19,7 +19,7 @@ TINY = (
 )
 
 
-DRAWING = "evobnn.experiment.derived.save_front"
+DRAWING = "evobnn.runs.derived.save_front"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evobnn.cli.augmented import behind, explained
-from evobnn.final import FinalSettings
+from evobnn.experiment.final import FinalSettings
 from evobnn.training import Plan, Recipe, Stage
 
 

@@ -156,7 +156,7 @@ def test_generation_0_damaged(evobnn: Call, a_run: Path) -> None:
 def test_a_run_of_other_data_or_versions_is_not_mixed(
     evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evobnn.fitness.protocol.OPERATIONS_VERSION", 4711)
+    monkeypatch.setattr("evobnn.evaluation.protocol.OPERATIONS_VERSION", 4711)
     check_refused(evobnn("resume", a_run, "--generations", 2, "--jobs", 1), "protocol", "--seed-from")
 
 
@@ -187,7 +187,7 @@ def test_ctrl_c_says_how_to_go_on(evobnn: Call, a_run: Path, monkeypatch: pytest
     def interrupted(*arguments: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evobnn.experiment.session.run_job", interrupted)
+    monkeypatch.setattr("evobnn.runs.search.run_job", interrupted)
     done = evobnn("resume", a_run, "--generations", 2, "--jobs", 1)
     assert done.code == 130
     assert "stopped after generation 1" in done.err and f"evobnn resume {a_run}" in done.err
@@ -200,7 +200,7 @@ def test_an_interruption_anywhere_else_is_quiet(
     def interrupted(text: str) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evobnn.cli.runs.find", interrupted)
+    monkeypatch.setattr("evobnn.runs.named.find", interrupted)
     assert run(["front", "x"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
@@ -209,7 +209,7 @@ def test_any_other_trouble_with_files_is_one_sentence(evobnn: Call, monkeypatch:
     def refuse(text: str) -> NoReturn:
         raise OSError(errno.EIO, "Input/output error", "/some/file")
 
-    monkeypatch.setattr("evobnn.cli.runs.find", refuse)
+    monkeypatch.setattr("evobnn.runs.named.find", refuse)
     check_refused(evobnn("front", "x"), "Input/output error", "/some/file")
 
 
@@ -217,7 +217,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(text: str) -> NoReturn:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("evobnn.cli.runs.find", broken)
+    monkeypatch.setattr("evobnn.runs.named.find", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         run(["front", "x"])
 

@@ -133,7 +133,7 @@ def test_a_missing_table_and_an_experiment_that_is_none(evobnn: Call, a_run: Pat
 
 
 def test_another_protocol_is_told_and_is_no_problem(evobnn: Call, a_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evobnn.fitness.protocol.OPERATIONS_VERSION", 4711)
+    monkeypatch.setattr("evobnn.evaluation.protocol.OPERATIONS_VERSION", 4711)
     done = evobnn("check", a_run)
     assert done.code == 0
     assert "not checked" in done.out and "2 not made" in done.out

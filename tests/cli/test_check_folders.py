@@ -11,7 +11,7 @@ import pytest
 
 from evobnn import _jsonl
 from evobnn.cli.entry import run
-from evobnn.final import session as module
+from evobnn.runs.final import session as module
 from evobnn.snapshot import Journal
 from evobnn.tables import write_table
 from tests.cli.conftest import Call

@@ -19,7 +19,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
     """Resample little, and draw in one test only."""
     monkeypatch.setattr(statistics, "RESAMPLES", 100)
     if request.node.name != "test_a_comparison_on_a_table":
-        monkeypatch.setattr("evobnn.studies.compare.save_curves", lambda path, bands: None)
+        monkeypatch.setattr("evobnn.studies.compare.compare.save_curves", lambda path, bands: None)
         monkeypatch.setattr(DRAWING, lambda *given: None)
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from evobnn import nn
-from evobnn._room import Bound
 from evobnn.cli import doctor
-from evobnn.parallel import default_jobs
+from evobnn.machine.room import Bound
+from evobnn.machine.workers import default_jobs
 from tests.cli.conftest import Call
 
 MIB = 2**20
@@ -61,7 +61,7 @@ def test_what_fails_costs_its_own_line_only(evobnn: Call, monkeypatch: pytest.Mo
 
 def test_without_numba(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(nn, "kernels", raising=False)
-    monkeypatch.setitem(sys.modules, "evobnn.nn.kernels", None)
+    monkeypatch.setitem(sys.modules, "evobnn.nn.fast.loops", None)
     assert lines(evobnn)["kernels"].startswith("torch only, as fused does not run: ")
 
 
@@ -78,7 +78,7 @@ def test_without_bfloat16(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None
 def test_little_memory_decides_the_number_of_jobs(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=800 * MIB, available=300 * MIB))
     bound: list[Bound | None] = [None]
-    for place in ("evobnn._room", "evobnn.parallel"):
+    for place in ("evobnn.machine.room", "evobnn.machine.workers"):
         monkeypatch.setattr(f"{place}.memory_bound", lambda: bound[0])
     found = lines(evobnn)
     assert found["memory"] == "0.8 GiB, 0.3 GiB free"
@@ -94,8 +94,8 @@ def test_little_memory_decides_the_number_of_jobs(evobnn: Call, monkeypatch: pyt
 def test_cards_and_how_many_share_each(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(evobnn)["GPU"] if torch.cuda.is_available() else lines(evobnn)["GPU"].startswith("none that torch")
     free = {"cuda:0": 79 * 1024 * MIB, "cuda:1": 2.5 * 1024 * MIB}
-    monkeypatch.setattr("evobnn.parallel.cpu_count", lambda only_physical_cores: 64)
-    monkeypatch.setattr("evobnn.parallel.memory_bound", lambda: None)
+    monkeypatch.setattr("evobnn.machine.workers.cpu_count", lambda only_physical_cores: 64)
+    monkeypatch.setattr("evobnn.machine.workers.memory_bound", lambda: None)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=2**40, available=2**40))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
     monkeypatch.setattr(

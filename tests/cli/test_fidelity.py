@@ -10,7 +10,8 @@ import pytest
 
 from evobnn.cli.studies import lengths, widths
 from evobnn.errors import ExperimentError
-from evobnn.studies import fidelity, statistics
+from evobnn.studies import statistics
+from evobnn.studies.fidelity import heritability as fidelity
 from tests.cli.conftest import TINY, Call
 
 SMALL = ("fidelity", "digits", *TINY, "--genomes", 6, "--epochs", 2, "--brief", 1, "--jobs", 1)

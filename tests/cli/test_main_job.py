@@ -112,7 +112,7 @@ def test_evaluate_shows_the_traceback_of_a_failing_network(
     def broken(*arguments: object, **settings: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("evobnn.fitness.evaluation.train", broken)
+    monkeypatch.setattr("evobnn.evaluation.evaluation.train", broken)
     done = evobnn("evaluate", f"{a_run}:0")
     assert done.code == 1
     assert "Traceback" in done.err and "broken on purpose" in done.err

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from evobnn._room import Card, Room
-from evobnn.experiment import Session
-from evobnn.nn import compiling
-from evobnn.nn.place import NOWHERE, Place
+from evobnn.machine.room import Card, Room
+from evobnn.nn.fast import compiling
+from evobnn.nn.fast.place import NOWHERE, Place
+from evobnn.runs import Session
 from tests.cli.conftest import TINY, Call
 
 
@@ -30,7 +30,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_number_of_jobs_is_explained_where_it_was_chosen(
     evobnn: Call, stopped: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evobnn.experiment.room.room", lambda *given: Room(9, 2**40, None, Card("cuda:0", 5 * 2**30)))
+    monkeypatch.setattr("evobnn.evaluation.room.room", lambda *given: Room(9, 2**40, None, Card("cuda:0", 5 * 2**30)))
     out = evobnn("evolve", "digits", *TINY).out
     assert "work   5 jobs (loky) on cpu, fp32\njobs   5: free memory of cuda:0 feeds 5 workers of about 1024 MiB" in out
     assert "fewer than the 9 cores\n" in out

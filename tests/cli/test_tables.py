@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import pytest
 
-from evobnn.experiment import setup
+from evobnn.runs import setup
 from evobnn.studies import statistics
-from evobnn.studies import tabulate as module
-from evobnn.studies.tablespecs import TABLES
+from evobnn.studies.tables import tabulate as module
+from evobnn.studies.tables.specs import TABLES
 from evobnn.tables import read_table, write_table
 from tests.cli.conftest import Call, Called
 from tests.miniature import ERRORS, FLAT, FUNCTIONS, SINE, SPEC, SUM, by_hand, failing, ranked_as

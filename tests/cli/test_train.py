@@ -13,9 +13,9 @@ import pytest
 
 from evobnn.cli.entry import run
 from evobnn.data import reads_of_test as reads
+from evobnn.experiment.final import open_settings
 from evobnn.experiment.presets import recipe_names
-from evobnn.final import open_settings
-from evobnn.final import session as module
+from evobnn.runs.final import session as module
 from tests.cli.conftest import Call, Called
 
 GENOME = (

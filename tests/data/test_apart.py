@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from evobnn.data import DatasetSpec, load_test, load_train, prepare, sources
-from evobnn.data.folder import list_folder
+from evobnn.data.formats.folder import list_folder
 from evobnn.errors import DataError
 from tests.data.test_cifar import write_cifar, write_cifar100
 from tests.data.test_sources import STEMS, write_idx, write_npz

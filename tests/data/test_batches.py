@@ -27,7 +27,7 @@ from evobnn.data.batches import (
 )
 from evobnn.data.dataset import Images, Split
 from evobnn.errors import DataError
-from evobnn.fitness import Bench, evaluate, evaluation
+from evobnn.evaluation import Bench, evaluate, evaluation
 from evobnn.records import Status
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/smaps")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evobnn.data import DatasetSpec, load_test, load_train
-from evobnn.data.cifar import read_batch, read_pickle
+from evobnn.data.formats.cifar import read_batch, read_pickle
 from evobnn.errors import DataError
 
 NAMES = ["airplane", "automobile", "bird"]

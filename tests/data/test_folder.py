@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evobnn._processes import EvobnnWarning
-from evobnn.data.folder import Files, list_folder
+from evobnn.data.formats.folder import Files, list_folder
 from evobnn.data.parts import part_of
 from evobnn.errors import DataError
 

@@ -13,7 +13,7 @@ from evobnn.data import DatasetSpec, load_test, load_train, prepare
 from evobnn.data.heads import Look, look
 from evobnn.data.streams import stream_folder
 from evobnn.errors import DataError
-from evobnn.final.images import listed
+from evobnn.runs.final.images import listed
 from tests.data.written import pixels, write, write_folder
 
 FOLDER = DatasetSpec("folder")

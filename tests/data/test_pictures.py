@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from evobnn.data.dataset import DatasetSpec
-from evobnn.data.pictures import DamagedImageError, Frame, decode, pictures
+from evobnn.data.formats.pictures import DamagedImageError, Frame, decode, pictures
 from evobnn.data.sources import decoded_bytes, load_test, load_train
 from evobnn.errors import DataError
 from tests.data.written import CLASSES, damage, pixels, write, write_folder

@@ -12,7 +12,7 @@ import pytest
 
 from evobnn.errors import ExperimentError, SearchError
 from evobnn.evolution import STRATEGIES, Halving, Pressure, Search, SearchState, Step, run
-from evobnn.evolution.fidelity import survivors
+from evobnn.evolution.halving import survivors
 from evobnn.evolution.selection import Candidate, ranks
 from evobnn.evolution.strategies import NSGA2
 from evobnn.evolution.toolbox import make_toolbox

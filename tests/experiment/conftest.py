@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from evobnn.experiment import derived, session
-from evobnn.experiment.session import Session
-from evobnn.experiment.setup import Options, create
-from evobnn.fitness import Bench, Job
+from evobnn.evaluation import Bench, Job
 from evobnn.records import Evaluation, Status
+from evobnn.runs import derived
+from evobnn.runs import search as session
+from evobnn.runs.search import Session
+from evobnn.runs.setup import Options, create
 
 ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
 from pathlib import Path
-from evobnn.experiment import Options, Session
+from evobnn.runs import Options, Session
 Session(Path(sys.argv[1]), Options(jobs=int(sys.argv[2]), generations=int(sys.argv[3]))).proceed()
 """
 

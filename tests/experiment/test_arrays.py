@@ -20,11 +20,12 @@ from torch.utils.data import TensorDataset
 import evobnn
 from evobnn.cli.entry import run
 from evobnn.errors import DataError
+from evobnn.experiment.final import FinalSettings, open_settings
+from evobnn.experiment.final import to_text as text_of_training
 from evobnn.experiment.recipes import plan_from_table
 from evobnn.experiment.settings import Experiment, from_text, to_text
-from evobnn.final import FinalSession, FinalSettings, open_settings
-from evobnn.final import create as create_training
-from evobnn.final.settings import to_text as text_of_training
+from evobnn.runs.final import FinalSession
+from evobnn.runs.final import create as create_training
 from tests.final.conftest import GENOME
 
 DIGITS = load_digits()
@@ -76,7 +77,7 @@ def test_a_search_asks_for_the_same_arrays_and_goes_on_with_them(
 def test_a_final_training_reads_the_test_images_that_were_handed_in(
     tiny: Experiment, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evobnn.final.session.save_learning", lambda *given: None)
+    monkeypatch.setattr("evobnn.runs.final.session.save_learning", lambda *given: None)
     settings, options = FinalSettings(GENOME, of_arrays(tiny), PLAN), evobnn.Options(jobs=1)
     folder = create_training(settings, options, tmp_path)
     shutil.rmtree(own)

@@ -19,14 +19,15 @@ import pytest
 
 from evobnn.cli.entry import run
 from evobnn.errors import ExperimentError, SearchError
+from evobnn.evaluation import Job, Stretch, evaluate, evaluation
 from evobnn.evolution import Halving
-from evobnn.experiment import derived, session
-from evobnn.experiment.session import FRESH, RUNGS, Progress, Session
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options, create, make_bench
-from evobnn.fitness import Job, Stretch, evaluate, evaluation
-from evobnn.parallel import LOST, Outcome, Workers
+from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status, rung_measures
+from evobnn.runs import derived
+from evobnn.runs import search as session
+from evobnn.runs.search import FRESH, RUNGS, Progress, Session
+from evobnn.runs.setup import Options, create, make_bench
 from evobnn.snapshot import Journal, read_generations, read_journal
 from evobnn.training import Loop
 from tests.experiment.conftest import toy

@@ -14,15 +14,15 @@ import torch
 
 from evobnn.cli.entry import run
 from evobnn.errors import ExperimentError, RunError
+from evobnn.evaluation import Job, evaluate
 from evobnn.evolution import Halving
-from evobnn.experiment import session
-from evobnn.experiment.inheritance import WEIGHTS, heritage_of, members_after, nearest_parent, weights_path
-from evobnn.experiment.session import FRESH, Session
 from evobnn.experiment.settings import Experiment, InheritSettings, to_text
-from evobnn.experiment.setup import Options, create, make_bench
-from evobnn.fitness import Job, evaluate
-from evobnn.parallel import LOST, Outcome, Workers
+from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.runs import search as session
+from evobnn.runs.inheritance import WEIGHTS, heritage_of, members_after, nearest_parent, weights_path
+from evobnn.runs.search import FRESH, Session
+from evobnn.runs.setup import Options, create, make_bench
 from evobnn.snapshot import (
     Generation,
     Journal,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from evobnn.experiment.order import ELEMENTWISE, longest_first, run_longest_first, work
-from evobnn.fitness import Bench, Job, Stretch
-from evobnn.parallel import Outcome, Workers
+from evobnn.evaluation import Bench, Job, Stretch
+from evobnn.evaluation.estimates import ELEMENTWISE, longest_first, run_longest_first, work
+from evobnn.machine.workers import Outcome, Workers
 from evobnn.records import Evaluation, Status
 
 CELL = "[2 = {}(0) + {}(1); 3 = max3(0) + {}(2); 4 = zero(0) + max3(3); 5 = avg3(1) + zero(4)]"

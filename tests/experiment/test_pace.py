@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from evobnn.experiment.outlook import Outlook, members
-from evobnn.experiment.pace import Pace, makespan, units_of
+from evobnn.evaluation.pace import Pace, makespan, units_of
 from evobnn.experiment.presets import preset_table
 from evobnn.experiment.settings import Experiment, from_table
 from evobnn.records import FRESH, Individual, Request
+from evobnn.runs.outlook import Outlook, members
 
 HALVING: Mapping[str, Any] = {"recipe": {"schedule": "trunk", "epochs": 8}, "halving": {"rungs": [2, 4, 8]}}
 

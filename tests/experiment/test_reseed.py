@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from evobnn.errors import RunError
-from evobnn.experiment import Options, Session, create, starters
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
 from evobnn.genome import OPERATIONS, Genome, OpSpec, parse_genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.runs import Options, Session, create, starters
 from evobnn.snapshot import Generation, Survivor, read_generations, write_generation
 from evobnn.spaces import Space
 

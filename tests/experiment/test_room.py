@@ -9,13 +9,14 @@ from itertools import pairwise
 import pytest
 import torch
 
-from evobnn import parallel
-from evobnn._room import BARE_WORKER, MEMORY_PER_WORKER, Card, Room, need_of
 from evobnn.errors import DeviceError
-from evobnn.experiment import Options
-from evobnn.experiment.room import jobs_for, room_for, training_bytes
-from evobnn.fitness import Bench
+from evobnn.evaluation import Bench
+from evobnn.evaluation.room import room_for, training_bytes
 from evobnn.genome import Genome
+from evobnn.machine import workers as parallel
+from evobnn.machine.room import BARE_WORKER, MEMORY_PER_WORKER, Card, Room, need_of
+from evobnn.runs import Options
+from evobnn.runs.setup import jobs_for
 
 
 def larger(bench: Bench, *, width: int = 2, size: int = 8, batch: int = 50) -> Bench:
@@ -78,5 +79,5 @@ def test_as_many_as_were_asked_for_or_as_there_is_room_for(tiny_bench: Bench, mo
     assert jobs_for(there, Options(jobs=7, device="cuda:99")) == 7  # no card is looked at
     with pytest.raises(DeviceError, match="'cuda:99'"):
         jobs_for(there, Options(device="cuda:99"))
-    monkeypatch.setattr("evobnn.experiment.room.room", lambda *given: Room(3, 2**40))
+    monkeypatch.setattr("evobnn.evaluation.room.room", lambda *given: Room(3, 2**40))
     assert jobs_for(tiny_bench, Options()) == 3

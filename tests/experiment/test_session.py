@@ -19,13 +19,15 @@ import torch
 from evobnn.analysis import load_run
 from evobnn.cli import checks
 from evobnn.errors import DeviceError, ExperimentError, GenomeError, RunError, SearchError
-from evobnn.experiment import derived, session, settings, setup
-from evobnn.experiment.derived import fresh_scores
-from evobnn.experiment.session import FRESH, Progress, Session
+from evobnn.evaluation import Protocol
+from evobnn.experiment import settings
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
-from evobnn.experiment.setup import Options, create, make_bench
-from evobnn.fitness import Protocol
 from evobnn.records import Evaluation, Status
+from evobnn.runs import derived, setup
+from evobnn.runs import search as session
+from evobnn.runs.derived import fresh_scores
+from evobnn.runs.search import FRESH, Progress, Session
+from evobnn.runs.setup import Options, create, make_bench
 from evobnn.snapshot import Journal, lock, read_generations, read_journal, read_rescored
 from tests.older import make_older
 

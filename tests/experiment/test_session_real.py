@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from evobnn.errors import SearchError
-from evobnn.experiment import session
-from evobnn.experiment.session import FRESH, Session
+from evobnn.evaluation import Job
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options, create
-from evobnn.fitness import Job
-from evobnn.parallel import LOST, Outcome, Workers
+from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status
+from evobnn.runs import search as session
+from evobnn.runs.search import FRESH, Session
+from evobnn.runs.setup import Options, create
 from evobnn.snapshot import read_generations, read_journal
 from tests.conftest import end_workers
 from tests.experiment.conftest import toy

@@ -225,7 +225,7 @@ RESNET = {"macro": "resnet", "width": 8, "skip": "none", "stem": 1}
 def test_kernels_auto_are_settled_by_shape_and_processor(
     table: dict[str, Any], kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = sys.modules["evobnn.nn.quickest"]
+    found = sys.modules["evobnn.nn.fast.quickest"]
     monkeypatch.setattr(found, "no_compiler", lambda: "")
     monkeypatch.setattr(found.platform, "machine", lambda: "x86_64")
     said = read({**table, "recipe": {"kernels": "auto"}})

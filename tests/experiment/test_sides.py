@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import ExperimentError
-from evobnn.experiment import Options, create
 from evobnn.experiment.settings import Experiment, from_table
-from evobnn.experiment.setup import make_bench
 from evobnn.experiment.sides import check_sides
+from evobnn.runs import Options, create
+from evobnn.runs.setup import make_bench
 from evobnn.spaces import Template
-from evobnn.studies.fidelity import heritability
+from evobnn.studies.fidelity.heritability import heritability
 
 SMALL = {"cells": 2, "reductions": 1, "width": 4, "skip": "free"}
 DEEP = {**SMALL, "cells": 6, "reductions": 3}

@@ -12,11 +12,13 @@ import pytest
 
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError, RunError
-from evobnn.experiment import Experiment, Options, Session, create, derived, session, setup
+from evobnn.experiment import Experiment
 from evobnn.experiment.presets import preset_table
 from evobnn.experiment.settings import NoiseSettings, from_table, from_text, to_text
-from evobnn.experiment.setup import make_bench
-from evobnn.experiment.tabled import (
+from evobnn.records import FRESH, Individual, Request, Status
+from evobnn.runs import Options, Session, create, derived, setup
+from evobnn.runs import search as session
+from evobnn.runs.on_table import (
     check_noise,
     check_same,
     find_table,
@@ -29,7 +31,7 @@ from evobnn.experiment.tabled import (
     space_of,
     table_bench,
 )
-from evobnn.records import FRESH, Individual, Request, Status
+from evobnn.runs.setup import make_bench
 from evobnn.snapshot import read_generations, read_journal, read_rescored
 from evobnn.spaces import key
 from evobnn.spaces.enumeration import every

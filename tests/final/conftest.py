@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from evobnn.experiment import Options
+from evobnn.experiment.final import FinalSettings
 from evobnn.experiment.recipes import plan_from_table
-from evobnn.final import FinalSession, FinalSettings, create
-from evobnn.final import session as module
+from evobnn.runs import Options
+from evobnn.runs.final import FinalSession, create
+from evobnn.runs.final import session as module
 
 GENOME = (
     "normal[2 = conv3(0) + max3(1); 3 = conv3(1) + conv3(2)] "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import RunError
-from evobnn.final.folder import METRICS, TESTED, Line, SeedFolder, Verdict, read_result, seed_folder, write_result
+from evobnn.runs.final.folder import METRICS, TESTED, Line, SeedFolder, Verdict, read_result, seed_folder, write_result
 
 
 def line(epoch: int) -> Line:

@@ -13,11 +13,12 @@ from PIL import Image
 from evobnn.data import DatasetSpec, Images, Split
 from evobnn.data.streams import Streamed
 from evobnn.errors import DataError, ExperimentError
-from evobnn.experiment import Options
-from evobnn.final import FinalSession, FinalSettings, create, images
-from evobnn.final.folder import seed_folder
-from evobnn.final.images import whole
-from evobnn.final.setup import correct
+from evobnn.experiment.final import FinalSettings
+from evobnn.runs import Options
+from evobnn.runs.final import FinalSession, create, images
+from evobnn.runs.final.folder import seed_folder
+from evobnn.runs.final.images import whole
+from evobnn.runs.final.setup import correct
 
 
 def test_the_validation_part_comes_behind_the_training_part() -> None:

@@ -13,19 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from evobnn.experiment import Options
+from evobnn.experiment.final import FinalSettings
 from evobnn.experiment.recipes import plan_from_table
-from evobnn.final import FinalSettings, create
-from evobnn.final import session as module
-from evobnn.final.folder import seed_folder
+from evobnn.runs import Options
+from evobnn.runs.final import create
+from evobnn.runs.final import session as module
+from evobnn.runs.final.folder import seed_folder
 from tests.final.conftest import STAGES, proceed
 
 ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
 from pathlib import Path
-from evobnn.experiment import Options
-from evobnn.final import FinalSession
+from evobnn.runs import Options
+from evobnn.runs.final import FinalSession
 FinalSession(Path(sys.argv[1]), Options(jobs=1)).proceed()
 """
 EPOCHS = {2: 24, 12: 40}

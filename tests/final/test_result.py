@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evobnn.final.folder import Line, Verdict
-from evobnn.final.result import SeedResult, summary_of
+from evobnn.runs.final.folder import Line, Verdict
+from evobnn.runs.final.result import SeedResult, summary_of
 
 
 def test_mean_and_deviation() -> None:

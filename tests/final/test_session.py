@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 from evobnn._jsonl import DamagedError
 from evobnn.data import reads_of_test as reads
 from evobnn.errors import DataError, RunError, SearchError
-from evobnn.experiment import Options
+from evobnn.experiment.final import FinalSettings, to_text
 from evobnn.experiment.recipes import plan_from_table
-from evobnn.final import FinalSession, FinalSettings, create
-from evobnn.final import session as module
-from evobnn.final.folder import seed_folder
-from evobnn.final.settings import to_text
+from evobnn.runs import Options
+from evobnn.runs.final import FinalSession, create
+from evobnn.runs.final import session as module
+from evobnn.runs.final.folder import seed_folder
 from evobnn.snapshot import lock, read_starts
 from tests.final.conftest import Stop, proceed
 from tests.older import unsealed
@@ -128,7 +128,7 @@ def test_a_test_part_that_is_damaged_costs_only_the_test(begun: Path, monkeypatc
         raise DataError("Expected whole test images, got half of them. Mend the file.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("evobnn.final.setup.load_test", damaged)
+        patch.setattr("evobnn.runs.final.setup.load_test", damaged)
         with pytest.raises(DataError, match="whole test images"):
             proceed(begun)
     weights = (begun / "seed-0" / "weights.safetensors").read_bytes()

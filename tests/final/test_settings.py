@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import ExperimentError, RunError
+from evobnn.experiment.final import FinalSettings, from_text, is_training, open_settings, to_text
 from evobnn.experiment.presets import recipe_names
 from evobnn.experiment.recipes import load_plan
-from evobnn.final.settings import FinalSettings, from_text, is_training, open_settings, to_text
 
 
 def test_text_and_back(settings: FinalSettings) -> None:

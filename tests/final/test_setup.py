@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from evobnn.errors import DeviceError, ExperimentError, GenomeError
-from evobnn.experiment import Options
-from evobnn.final import FinalSettings
-from evobnn.final.setup import Workplace, workplace
+from evobnn.experiment.final import FinalSettings
 from evobnn.nn import BinaryConv2d, Site
+from evobnn.runs import Options
+from evobnn.runs.final.setup import Workplace, workplace
 
 
 def at(settings: FinalSettings, **of_recipe: object) -> Workplace:

@@ -8,7 +8,7 @@ import os
 import pytest
 import torch
 
-from evobnn.nn.quickest import no_compiler
+from evobnn.nn.fast.quickest import no_compiler
 
 LOOPS = ("counted", "expressed", "fused", "kept", "lanes", "lanes_pools")
 collect_ignore = [f"test_{name}.py" for name in LOOPS] if no_compiler() else []

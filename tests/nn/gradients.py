@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from evobnn.nn import BinaryConv2d, ConvStyle, RealConv2d, Site, fuse
-from evobnn.nn.blocks import PublishedSkip
-from evobnn.nn.ops import binary_layer
-from evobnn.nn.reduction import FactorisedReduction
-from evobnn.nn.resnet import ResidualBlock
-from evobnn.nn.separable import normed_layer
+from evobnn.nn.cells.blocks import PublishedSkip
+from evobnn.nn.cells.ops import binary_layer
+from evobnn.nn.cells.reduction import FactorisedReduction
+from evobnn.nn.cells.separable import normed_layer
+from evobnn.nn.networks.resnet import ResidualBlock
 
 SIZES = ((7, 9), (8, 8), (1, 3), (17, 18))
 """Heights and widths; the last has too many pixels to be counted by compiled loops."""

@@ -13,7 +13,7 @@ from scipy import special
 from torch import nn
 
 from evobnn.errors import NetworkError
-from evobnn.nn.activations import (
+from evobnn.nn.binary.forms import (
     FORMS,
     Form,
     TreeActivation,
@@ -24,7 +24,7 @@ from evobnn.nn.activations import (
     printed,
     sampled,
 )
-from evobnn.nn.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d, Site
 
 EPS = 1e-8
 X = ("x",)

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from evobnn.errors import NetworkError
-from evobnn.nn import layers
-from evobnn.nn.binarize import SURROGATES, sign
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
-from evobnn.nn.ops import OPS
+from evobnn.nn.binary import layers
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.binary.signs import SURROGATES, sign
+from evobnn.nn.cells.ops import OPS
 
 EXACT = [  # in_channels per group, kernel: terms of a sum
     (256, 1),  # 256

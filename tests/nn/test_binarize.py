@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from evobnn.errors import NetworkError
-from evobnn.nn.binarize import SURROGATES, annealed_tanh, approxsign, clipped_identity, sign, steepness
-from evobnn.nn.quantise import binary_weight
+from evobnn.nn.binary.signs import SURROGATES, annealed_tanh, approxsign, clipped_identity, sign, steepness
+from evobnn.nn.binary.weights import binary_weight
 
 TINY = 1e-40  # subnormal in float32
 PLANTED = [0.0, -0.0, TINY, -TINY, 0.25, -0.25, 1.0, -1.0, 1.3, -1.3, 0.999, -0.999, 1e3, -1e3, np.inf, -np.inf]

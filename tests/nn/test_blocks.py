@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from evobnn.errors import NetworkError
-from evobnn.nn.blocks import SKIPS, CellBlock, FreeSkip, PublishedSkip
-from evobnn.nn.layers import RealConv2d
-from evobnn.nn.ops import Zero
+from evobnn.nn.binary.layers import RealConv2d
+from evobnn.nn.cells.blocks import SKIPS, CellBlock, FreeSkip, PublishedSkip
+from evobnn.nn.cells.ops import Zero
 
 
 class Times(nn.Module):

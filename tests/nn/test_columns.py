@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evobnn.nn import ConvStyle, Site, columns, fuse, fused
-from evobnn.nn.ops import binary_layer
+from evobnn.nn import ConvStyle, Site, fuse
+from evobnn.nn.cells.ops import binary_layer
+from evobnn.nn.fast import columns
+from evobnn.nn.fast import layer as fused
 
 LAST = torch.channels_last
 

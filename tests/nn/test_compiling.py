@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from evobnn.nn import compiling
+from evobnn.nn.fast import compiling
 
 TOLD = list[tuple[int, int]]
 
@@ -92,7 +92,7 @@ def test_what_could_not_be_kept_is_not_said_to_be_there_and_not_tried_again(
     mark: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unkept: list[str] = []
-    monkeypatch.setitem(sys.modules, "evobnn.nn.kept", SimpleNamespace(unkept=unkept))
+    monkeypatch.setitem(sys.modules, "evobnn.nn.fast.kept", SimpleNamespace(unkept=unkept))
     monkeypatch.setattr(compiling, "_parts", lambda: iter([partial(unkept.append, "one")]))
     assert compiling.ready()
     assert not mark.exists() and compiling.missing()
@@ -140,12 +140,13 @@ GENOME = (
 )
 TRAIN = """
 import json, sys
-from evobnn.experiment import Options, preset_table
+from evobnn.experiment import preset_table
+from evobnn.runs import Options
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import make_bench
-from evobnn.fitness import Job, run_job
-from evobnn.nn import compiling
+from evobnn.runs.setup import make_bench
+from evobnn.evaluation import Job, run_job
+from evobnn.nn.fast import compiling
 
 small = ["recipe.epochs=1", "dataset.train_limit=40", "dataset.validation_limit=30"]
 bench = make_bench(from_table(override(preset_table("digits"), small), "test"), Options(jobs=1))

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from evobnn.errors import NetworkError
-from evobnn.nn.activations import TreeActivation
-from evobnn.nn.blocks import CellBlock, FreeSkip, PublishedSkip
-from evobnn.nn.cost import COUNTERS, LayerCost, NetworkCost, profile
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
-from evobnn.nn.network import Head, Network, stem
-from evobnn.nn.ops import OPS, preprocess
+from evobnn.nn.binary.forms import TreeActivation
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.cells.blocks import CellBlock, FreeSkip, PublishedSkip
+from evobnn.nn.cells.ops import OPS, preprocess
+from evobnn.nn.counting.cost import COUNTERS, LayerCost, NetworkCost, profile
+from evobnn.nn.networks.network import Head, Network, stem
 
 X = ("x",)
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn import ConvStyle, Site, fuse, fused
-from evobnn.nn.counted import How, counted
-from evobnn.nn.lanes.geometry import plan
-from evobnn.nn.ops import binary_layer
-from evobnn.nn.separable import normed_layer
+from evobnn.nn import ConvStyle, Site, fuse
+from evobnn.nn.cells.ops import binary_layer
+from evobnn.nn.cells.separable import normed_layer
+from evobnn.nn.fast import layer as fused
+from evobnn.nn.fast.counted import How, counted
+from evobnn.nn.fast.lanes.geometry import plan
 
 CLIP = np.array([1.3, 1.0, 0.0], np.float32)
 

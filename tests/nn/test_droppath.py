@@ -10,7 +10,7 @@ from torch import nn
 
 from evobnn.errors import NetworkError
 from evobnn.nn import CellBlock, ConvStyle, Head, Network, Site, profile, resnet, set_drop_path
-from evobnn.nn.ops import OPS, MeanPool, Zero
+from evobnn.nn.cells.ops import OPS, MeanPool, Zero
 from tests.nn.test_blocks import Times
 
 MANY = 4000

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from evobnn.nn import OPS, WEIGHTS_QUANTISERS, BinaryConv2d, ConvStyle, RealConv2d, Site, sign
-from evobnn.nn.pixels import every
+from evobnn.nn.binary.pixels import every
 
 ROOT = Path(__file__).parents[2]
 FORMATS = (torch.contiguous_format, torch.channels_last)

@@ -13,8 +13,11 @@ from scipy import special
 from torch import Tensor, nn
 
 from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, watch
-from evobnn.nn.activations import FORMS, Form, Tree
-from evobnn.nn.elementary import (
+from evobnn.nn.binary.forms import FORMS, Form, Tree
+from evobnn.nn.binary.layers import batch_norm
+from evobnn.nn.cells.ops import binary_layer
+from evobnn.nn.cells.separable import normed_layer
+from evobnn.nn.fast.elementary import (
     arctangent,
     complement,
     cosine,
@@ -24,12 +27,9 @@ from evobnn.nn.elementary import (
     sigmoid,
     sine,
 )
-from evobnn.nn.expressed import can, expressed
-from evobnn.nn.fused import fuse
-from evobnn.nn.layers import batch_norm
-from evobnn.nn.ops import binary_layer
-from evobnn.nn.programs import CODES
-from evobnn.nn.separable import normed_layer
+from evobnn.nn.fast.expressed import can, expressed
+from evobnn.nn.fast.layer import fuse
+from evobnn.nn.fast.programs import CODES
 from tests.nn.conftest import rounding
 
 CHANNELS = 6

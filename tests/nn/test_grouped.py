@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from evobnn.errors import NetworkError
-from evobnn.nn.grouped import ChannelShuffle, ResidualLayer, largest_divisor, shuffled, shuffled_anywhere
-from evobnn.nn.layers import ConvStyle, Site
-from evobnn.nn.ops import OPS
-from evobnn.nn.prelu import PReLU
+from evobnn.nn.binary.layers import ConvStyle, Site
+from evobnn.nn.cells.grouped import ChannelShuffle, ResidualLayer, largest_divisor, shuffled, shuffled_anywhere
+from evobnn.nn.cells.ops import OPS
+from evobnn.nn.cells.prelu import PReLU
 
 GROUPED = {"gconv3": (3, 1), "gconv5": (5, 1), "gdil3": (3, 2), "gdil5": (5, 2)}
 

@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from evobnn._seeding import generator
-from evobnn.fitness import Bench
-from evobnn.nn import cost as costs
-from evobnn.nn.blocks import FreeSkip
-from evobnn.nn.cost import COUNTERS, NetworkCost, count, profile
-from evobnn.nn.hollow import hollow_twin, run_empty, unfilled
-from evobnn.nn.layers import BinaryConv2d
-from evobnn.nn.quantise import WEIGHTS_QUANTISERS
-from evobnn.nn.quickest import no_compiler
+from evobnn.evaluation import Bench
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS
+from evobnn.nn.cells.blocks import FreeSkip
+from evobnn.nn.counting import cost as costs
+from evobnn.nn.counting.cost import COUNTERS, NetworkCost, count, profile
+from evobnn.nn.counting.hollow import hollow_twin, run_empty, unfilled
+from evobnn.nn.fast.quickest import no_compiler
 from tests.nn.test_cost import example
 from tests.test_fitness import SETTINGS, bench_of
 
@@ -88,7 +88,7 @@ def test_counting_imports_next_to_nothing_and_no_kernels() -> None:
 import sys
 from dataclasses import replace
 from evobnn.experiment.settings import from_table
-from evobnn.experiment.setup import Options, make_bench
+from evobnn.runs.setup import Options, make_bench
 from tests.conftest import TINY
 table = {**TINY, "recipe": {**TINY["recipe"], "kernels": "fused"}}
 bench = make_bench(from_table(table, "here"), Options(jobs=1))
@@ -100,7 +100,7 @@ print(*(set(sys.modules) - before))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) < 20
-    assert "evobnn.nn.kernels" not in done.stdout
+    assert "evobnn.nn.fast.loops" not in done.stdout
 
 
 # --- Built without values -------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evobnn.nn import kept
-from evobnn.nn.place import Place
+from evobnn.nn.fast import kept
+from evobnn.nn.fast.place import Place
 
 
 def double(x: int) -> int:

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, fuse, watch
-from evobnn.nn.activations import Tree
-from evobnn.nn.blocks import CellBlock, FreeSkip, PublishedSkip
-from evobnn.nn.droppath import DropPath
-from evobnn.nn.lanes.body import Body, body_of, cell_of
-from evobnn.nn.network import Head, Network, stem
-from evobnn.nn.ops import OPS, preprocess
-from evobnn.nn.separable import normed_layer
+from evobnn.nn.binary.forms import Tree
+from evobnn.nn.cells.blocks import CellBlock, FreeSkip, PublishedSkip
+from evobnn.nn.cells.droppath import DropPath
+from evobnn.nn.cells.ops import OPS, preprocess
+from evobnn.nn.cells.separable import normed_layer
+from evobnn.nn.fast.lanes.body import Body, body_of, cell_of
+from evobnn.nn.networks.network import Head, Network, stem
 from evobnn.training.average import Average
 from tests.nn.conftest import rounding
 

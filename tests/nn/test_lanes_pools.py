@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.blocks import FreeSkip
-from evobnn.nn.lanes.calls import lanes_of, tensor_of
-from evobnn.nn.lanes.steps import MaxStep, MeanStep, SkipStep, Step, step_of
-from evobnn.nn.ops import MeanPool
+from evobnn.nn.cells.blocks import FreeSkip
+from evobnn.nn.cells.ops import MeanPool
+from evobnn.nn.fast.lanes.calls import lanes_of, tensor_of
+from evobnn.nn.fast.lanes.steps import MaxStep, MeanStep, SkipStep, Step, step_of
 
 
 def drawn(*shape: int) -> Tensor:

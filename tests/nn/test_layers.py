@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from evobnn.errors import NetworkError
-from evobnn.nn.layers import (
+from evobnn.nn.binary.layers import (
     BinaryConv2d,
     ConvStyle,
     RealConv2d,

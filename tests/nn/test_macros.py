@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.nn.cost import profile
-from evobnn.nn.grouped import ResidualLayer
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, RealConv2d, Site
-from evobnn.nn.macros import MACROS
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site
+from evobnn.nn.cells.grouped import ResidualLayer
+from evobnn.nn.counting.cost import profile
+from evobnn.nn.networks.macros import MACROS
 
 
 def site(channels):

@@ -30,7 +30,7 @@ from evobnn.nn import (
     stem,
     watch,
 )
-from evobnn.nn.quantise import WEIGHTS_QUANTISERS
+from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS
 
 X = ("x",)
 

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from evobnn.nn.activations import TreeActivation
-from evobnn.nn.blocks import SKIPS, CellBlock
-from evobnn.nn.cost import profile
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, all_finite, clip_latent_, watch
-from evobnn.nn.macros import MACROS
-from evobnn.nn.network import Head, Network, stem
-from evobnn.nn.ops import OPS, preprocess
+from evobnn.nn.binary.forms import TreeActivation
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, all_finite, clip_latent_, watch
+from evobnn.nn.cells.blocks import SKIPS, CellBlock
+from evobnn.nn.cells.ops import OPS, preprocess
+from evobnn.nn.counting.cost import profile
+from evobnn.nn.networks.macros import MACROS
+from evobnn.nn.networks.network import Head, Network, stem
 
 STYLE = ConvStyle("minus_one")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
-from evobnn.nn.ops import OPS, MeanPool, Zero, preprocess
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.cells.ops import OPS, MeanPool, Zero, preprocess
 
 POOLS = {"max3": np.max, "avg3": np.mean}
 CONVS = {"conv3": (3, 1), "conv5": (5, 1), "dil3": (3, 2), "dil5": (5, 2)}

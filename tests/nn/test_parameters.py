@@ -18,8 +18,8 @@ from evobnn.nn import (
     settle_latent_,
     undecayed_parameters,
 )
-from evobnn.nn.prelu import PReLU
-from evobnn.nn.quantise import WEIGHTS_QUANTISERS
+from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS
+from evobnn.nn.cells.prelu import PReLU
 
 NAMES = list(WEIGHTS_QUANTISERS)
 

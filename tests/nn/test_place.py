@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evobnn.nn import place as module
-from evobnn.nn.place import NOWHERE, Place, edition, place
+from evobnn.nn.fast import place as module
+from evobnn.nn.fast.place import NOWHERE, Place, edition, place
 
 Found = Callable[[], Place]
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from evobnn.errors import NetworkError
 from evobnn.nn import BinaryConv2d, ConvStyle, Site, anneal, binary_weight, profile, settle_latent_, sign
-from evobnn.nn.layers import binary_conv
-from evobnn.nn.quantise import WEIGHTS_QUANTISERS, centre_and_clamp_
+from evobnn.nn.binary.layers import binary_conv
+from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS, centre_and_clamp_
 from evobnn.spaces.template import SCALES
 
 NAMES = list(WEIGHTS_QUANTISERS)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import NetworkError
-from evobnn.nn import MACROS, quickest
-from evobnn.nn.quickest import check_kernels
+from evobnn.nn import MACROS
+from evobnn.nn.fast import quickest
+from evobnn.nn.fast.quickest import check_kernels
 
 ROOT = Path(__file__).parents[2]
 X86 = {"processor": "x86_64", "problem": ""}
@@ -59,9 +60,9 @@ import sys, torch
 from evobnn.experiment.presets import preset_table
 from evobnn.experiment.settings import from_table
 from evobnn.nn import ConvStyle, Site, fuse, quickest
-from evobnn.nn.compiling import prepare
-from evobnn.nn.ops import binary_layer
-from evobnn.nn.quickest import no_compiler
+from evobnn.nn.fast.compiling import prepare
+from evobnn.nn.cells.ops import binary_layer
+from evobnn.nn.fast.quickest import no_compiler
 layer = binary_layer(4, 4, 3, lambda channels: Site(), ConvStyle("minus_one", "mean"))
 x = torch.randn(2, 4, 6, 6)
 plain = layer(x)

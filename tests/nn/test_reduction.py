@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from evobnn.nn.binarize import sign
-from evobnn.nn.layers import BinaryConv2d, ConvStyle
-from evobnn.nn.reduction import FactorisedReduction, diagonal
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle
+from evobnn.nn.binary.signs import sign
+from evobnn.nn.cells.reduction import FactorisedReduction, diagonal
 
 SIZES = [(2, 2), (4, 6), (5, 4), (4, 5), (7, 5), (1, 1), (1, 4), (3, 1)]
 

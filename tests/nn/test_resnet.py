@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from evobnn.nn.activations import TreeActivation
-from evobnn.nn.cost import profile
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, latent_weights
-from evobnn.nn.resnet import ResidualBlock, resnet
+from evobnn.nn.binary.forms import TreeActivation
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, latent_weights
+from evobnn.nn.counting.cost import profile
+from evobnn.nn.networks.resnet import ResidualBlock, resnet
 
 RESNET18 = ("normal", "normal", *("reduction", "normal") * 3)
 STYLE = ConvStyle("zero", "none")

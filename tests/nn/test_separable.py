@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.nn.layers import BinaryConv2d, ConvStyle, Site
-from evobnn.nn.ops import OPS
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.cells.ops import OPS
 
 
 def site(channels):

@@ -12,9 +12,9 @@ from torch import nn
 from evobnn.decode import Surround, decode
 from evobnn.errors import NetworkError
 from evobnn.nn import BinaryConv2d, CellBlock, ConvStyle, Head, Network, Site, TreeActivation, profile, stem, summary
-from evobnn.nn.blocks import PublishedSkip
-from evobnn.nn.ops import OPS, preprocess
-from evobnn.nn.summary import Row, Window
+from evobnn.nn.cells.blocks import PublishedSkip
+from evobnn.nn.cells.ops import OPS, preprocess
+from evobnn.nn.counting.summary import Row, Window
 from evobnn.spaces import PUBLISHED, bnas
 from evobnn.spaces.bnas import CIFAR
 

@@ -12,8 +12,8 @@ from scipy import stats
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError
 from evobnn.studies import statistics
-from evobnn.studies.agreement import Agreement, Regime, Sample, judge, mean_tau, sample
-from evobnn.studies.briefwords import as_markdown, notes, tables
+from evobnn.studies.fidelity.agreement import Agreement, Regime, Sample, judge, mean_tau, sample
+from evobnn.studies.fidelity.text import as_markdown, notes, tables
 from evobnn.studies.statistics import bootstrap, kendall
 
 LONG, OWN = Regime(12, 8, 2), Regime(3, 8)

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
-from evobnn.experiment import Experiment, Options
+from evobnn.experiment import Experiment
 from evobnn.experiment.settings import from_text
 from evobnn.records import Evaluation, Status
-from evobnn.studies import brief, regimes, statistics
-from evobnn.studies import compare as compare_module
-from evobnn.studies import weights as weights_module
-from evobnn.studies.arms import Arm
-from evobnn.studies.compare import Question, compare
-from evobnn.studies.tabulate import as_table, plan
-from evobnn.studies.weights import compare_weights
+from evobnn.runs import Options
+from evobnn.studies import statistics
+from evobnn.studies.compare import compare as compare_module
+from evobnn.studies.compare.arms import Arm
+from evobnn.studies.compare.compare import Question, compare
+from evobnn.studies.fidelity import brief
+from evobnn.studies.fidelity import question as regimes
+from evobnn.studies.fidelity import weights as weights_module
+from evobnn.studies.fidelity.weights import compare_weights
+from evobnn.studies.tables.tabulate import as_table, plan
 from tests.experiment.conftest import made_quick
 from tests.miniature import SPEC
 from tests.studies.toytable import toy_experiment

@@ -15,15 +15,16 @@ import pytest
 from PIL import Image
 
 from evobnn.errors import EvobnnError, RunError, SearchError
-from evobnn.experiment import Options
-from evobnn.fitness import Job
-from evobnn.parallel import LOST, Outcome
+from evobnn.evaluation import Job
+from evobnn.machine.workers import LOST, Outcome
 from evobnn.records import Evaluation, Status
-from evobnn.studies import brief as module
-from evobnn.studies import fidelity, statistics
-from evobnn.studies.agreement import Agreement, Regime
-from evobnn.studies.brief import measure, read_results
-from evobnn.studies.regimes import Question, ask
+from evobnn.runs import Options
+from evobnn.studies import statistics
+from evobnn.studies.fidelity import brief as module
+from evobnn.studies.fidelity import heritability as fidelity
+from evobnn.studies.fidelity.agreement import Agreement, Regime
+from evobnn.studies.fidelity.brief import measure, read_results
+from evobnn.studies.fidelity.question import Question, ask
 from tests.miniature import SPEC
 from tests.older import make_older, unsealed
 

@@ -15,19 +15,19 @@ import pytest
 
 from evobnn._seeding import generator
 from evobnn.analysis import load_run
-from evobnn.analysis.curves import bands_frame, compare_frame, curves_frame, plot_curves, read_results
+from evobnn.analysis.pictures.curves import bands_frame, compare_frame, curves_frame, plot_curves, read_results
 from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options
+from evobnn.runs.setup import Options
 from evobnn.snapshot import read_rescored, rescored_path
-from evobnn.studies import compare as module
-from evobnn.studies.arms import PARTS, Arm, arms_of, assigned
-from evobnn.studies.compare import Question, check, compare
-from evobnn.studies.report import Report, effects, judge, spread
+from evobnn.studies.compare import compare as module
+from evobnn.studies.compare.account import Trace
+from evobnn.studies.compare.arms import PARTS, Arm, arms_of, assigned
+from evobnn.studies.compare.compare import Question, check, compare
+from evobnn.studies.compare.on_table import arm_on_table
+from evobnn.studies.compare.report import Report, effects, judge, spread
+from evobnn.studies.compare.text import as_markdown, notes, tables
 from evobnn.studies.statistics import factorial
-from evobnn.studies.tablesearch import arm_on_table
-from evobnn.studies.traces import Trace
-from evobnn.studies.words import as_markdown, notes, tables
 from tests.experiment.conftest import Toy, made_quick
 from tests.studies.toytable import toy_experiment, toy_table
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evobnn.errors import EvobnnError
-from evobnn.experiment import Options
 from evobnn.experiment.presets import override, preset_table
 from evobnn.experiment.settings import from_table
-from evobnn.studies.fidelity import heritability, intraclass, mean_squares
+from evobnn.runs import Options
+from evobnn.studies.fidelity.heritability import heritability, intraclass, mean_squares
 
 
 def test_icc_of_shrout_and_fleiss():

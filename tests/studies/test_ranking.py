@@ -14,7 +14,7 @@ from scipy import stats
 from evobnn.errors import EvobnnError, ExperimentError
 from evobnn.records import Status
 from evobnn.studies import statistics
-from evobnn.studies.ranking import agreement, ranking
+from evobnn.studies.tables.ranking import agreement, ranking
 from tests.miniature import (
     ERRORS,
     FLAT,

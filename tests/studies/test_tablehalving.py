@@ -13,21 +13,22 @@ import pytest
 from evobnn.analysis import Axis, load_run
 from evobnn.cli.entry import run as command
 from evobnn.errors import EvobnnError, ExperimentError, SearchError
+from evobnn.evaluation import Job
 from evobnn.evolution import STRATEGIES, Halving
-from evobnn.experiment import Session, create, derived, session
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.setup import Options
-from evobnn.experiment.tabled import check_same, on_table
-from evobnn.fitness import Job
 from evobnn.records import Evaluation, Individual, Request, Result, Status, rung_measures
+from evobnn.runs import Session, create, derived
+from evobnn.runs import search as session
+from evobnn.runs.on_table import check_same, on_table
+from evobnn.runs.setup import Options
 from evobnn.spaces import key
-from evobnn.studies.arms import Arm, arms_of, assigned
-from evobnn.studies.compare import Question, check, compare
-from evobnn.studies.phases import fitted
-from evobnn.studies.tablesearch import arm_on_table, search_on_table, start_on_table
-from evobnn.studies.tariff import EVALUATIONS, Tariff, tariff_of
-from evobnn.studies.traces import Ledger
-from evobnn.studies.words import as_markdown, notes, tables
+from evobnn.studies.compare.account import Ledger
+from evobnn.studies.compare.arms import Arm, arms_of, assigned
+from evobnn.studies.compare.compare import Question, check, compare
+from evobnn.studies.compare.on_table import arm_on_table, search_on_table, start_on_table
+from evobnn.studies.compare.phases import fitted
+from evobnn.studies.compare.tariff import EVALUATIONS, Tariff, tariff_of
+from evobnn.studies.compare.text import as_markdown, notes, tables
 from evobnn.tables import Table
 from tests.experiment.conftest import made_quick, toy
 from tests.studies.toytable import early, toy_experiment, toy_table

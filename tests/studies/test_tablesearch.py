@@ -14,15 +14,15 @@ from evobnn.analysis import Axis, hypervolume
 from evobnn.errors import EvobnnError, ExperimentError, SearchError
 from evobnn.evolution import STRATEGIES
 from evobnn.experiment.settings import Experiment
-from evobnn.experiment.tabled import load_table, table_bench
 from evobnn.genome import parse_genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.runs.on_table import load_table, table_bench
 from evobnn.spaces import key
-from evobnn.studies.arms import PARTS, VARIANTS, Arm, Phase, assigned
-from evobnn.studies.phases import Start, begun, fitted, frozen, run_phases, shared_start
-from evobnn.studies.tablesearch import arm_on_table, best_known, search_on_table, start_on_table
-from evobnn.studies.tariff import Tariff
-from evobnn.studies.traces import Ledger
+from evobnn.studies.compare.account import Ledger
+from evobnn.studies.compare.arms import PARTS, VARIANTS, Arm, Phase, assigned
+from evobnn.studies.compare.on_table import arm_on_table, best_known, search_on_table, start_on_table
+from evobnn.studies.compare.phases import Start, begun, fitted, frozen, run_phases, shared_start
+from evobnn.studies.compare.tariff import Tariff
 from evobnn.tables import Table, write_table
 from tests.studies.toytable import IMAGES, SETTINGS, toy_table
 

@@ -17,20 +17,20 @@ import pytest
 
 from evobnn import _jsonl
 from evobnn.errors import EvobnnError, ExperimentError, RunError
-from evobnn.experiment import Options
-from evobnn.experiment.setup import make_bench
-from evobnn.experiment.tabled import on_table, space_of
-from evobnn.fitness import Bench, Job, Stretch, evaluate
+from evobnn.evaluation import Bench, Job, Stretch, evaluate
 from evobnn.genome import parse_genome
-from evobnn.parallel import LOST, Outcome, Workers
+from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status, rung_measures
+from evobnn.runs import Options
+from evobnn.runs.on_table import on_table, space_of
+from evobnn.runs.setup import make_bench
 from evobnn.snapshot import lock, read_journal
 from evobnn.spaces.enumeration import MOST, every, genotypes
-from evobnn.studies import climb
-from evobnn.studies import tabulate as module
-from evobnn.studies.fidelity import intraclass
-from evobnn.studies.tablespecs import TABLE, TABLES, TableSpec
-from evobnn.studies.tabulate import JOURNAL, tabulate
+from evobnn.studies.fidelity.heritability import intraclass
+from evobnn.studies.tables import climb
+from evobnn.studies.tables import tabulate as module
+from evobnn.studies.tables.specs import TABLE, TABLES, TableSpec
+from evobnn.studies.tables.tabulate import JOURNAL, tabulate
 from evobnn.tables import Table, read_table, write_table
 from evobnn.training import Loop
 from tests.miniature import KEYS, SINE, SPEC, TRAINED, key_of, made, space

@@ -10,12 +10,13 @@ import pytest
 from scipy import stats
 
 from evobnn.errors import EvobnnError, SearchError
-from evobnn.experiment import Options
-from evobnn.fitness import Job
+from evobnn.evaluation import Job
 from evobnn.records import Evaluation, Status
-from evobnn.studies import fidelity, statistics
-from evobnn.studies import weights as module
-from evobnn.studies.weights import compare_weights
+from evobnn.runs import Options
+from evobnn.studies import statistics
+from evobnn.studies.fidelity import heritability as fidelity
+from evobnn.studies.fidelity import weights as module
+from evobnn.studies.fidelity.weights import compare_weights
 from tests.miniature import SPEC
 
 HERE = Options(jobs=1)

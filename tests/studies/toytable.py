@@ -9,9 +9,9 @@ from typing import Any
 from evobnn.evolution import Halving
 from evobnn.experiment import to_text
 from evobnn.experiment.settings import Experiment, from_table
-from evobnn.experiment.setup import Options, make_bench
 from evobnn.genome import Genome
 from evobnn.records import Status
+from evobnn.runs.setup import Options, make_bench
 from evobnn.spaces import canonical
 from evobnn.spaces.enumeration import every
 from evobnn.tables import Row, Table, write_table

@@ -1,0 +1,1 @@
+"""Pictures of fronts, learning, agreement and single genomes."""

@@ -1,0 +1,166 @@
+"""Pictures of how far brief trainings agree with long ones; arrays in, Axes out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, NullLocator
+from numpy.typing import ArrayLike
+
+from evobnn.analysis.pictures.plots import BLUE, COLOURS, DASHES, GREY, MARKERS, ORANGE, new_axes
+from evobnn.snapshot import write_bytes
+
+Ceiling = tuple[float, float, float]
+"""A tau, and its interval from low to high."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line of protocols.
+
+    Attributes:
+        name: for the legend; series of one name share a colour, marker and entry.
+        cost: seconds as a share of one long training's, above 0.
+        tau, low, high: estimate and interval, NaN where there is none.
+        labels: written beside each point; empty for none.
+        means: whether these are means of 1, 2, … trainings, the first of them a point of another series.
+    """
+
+    name: str
+    cost: Sequence[float]
+    tau: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    labels: Sequence[str]
+    means: bool = False
+
+
+def plot_taus(series: Sequence[Series], ceiling: Ceiling, ax: Axes | None = None, title: str = "") -> Axes:
+    """Draw tau over cost on a log axis, each point with its interval, above it the ceiling as a band.
+
+    Full points are single trainings, labelled by their epochs, joined by width; hollow ones means of several.
+
+    Args:
+        series: see `Series`.
+        ceiling: tau between two long trainings; its band is left out where it is NaN.
+        ax: where to draw.
+        title: written above.
+    """
+    ax = ax or new_axes(6.4, 4.8)
+    if np.isfinite(ceiling).all():
+        ax.axhspan(ceiling[1], ceiling[2], color="#EDEDED", lw=0, zorder=0)
+        ax.axhline(ceiling[0], color=GREY, lw=1.2, ls="--", zorder=1, label="ceiling: long with long")
+    families = list(dict.fromkeys(one.name.partition(",")[0] for one in series))
+    told: set[str] = set()
+    for one in series:
+        place = families.index(one.name.partition(",")[0])
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        start = 1 if one.means else 0
+        x, tau, low, high = (np.asarray(values, dtype=float) for values in (one.cost, one.tau, one.low, one.high))
+        ax.plot(x, tau, color=colour, lw=1.2, ls=DASHES[2] if one.means else DASHES[0], alpha=0.8, zorder=2)
+        reach = np.maximum([tau - low, high - tau], 0.0)[:, start:]
+        ax.errorbar(
+            x[start:], tau[start:], yerr=reach, fmt=marker, color=colour, mfc="white" if one.means else colour, ms=6,
+            mew=1.3, lw=1.0, capsize=2.5, zorder=3, label="_" if one.name in told else one.name,
+        )  # fmt: skip
+        told.add(one.name)
+        for across, height, text in zip(x, tau, one.labels, strict=True):
+            if text and np.isfinite(height):
+                ax.annotate(
+                    text, (across, height), xytext=(5, 5), textcoords="offset points", fontsize=9, color=colour,
+                    zorder=4, path_effects=[withStroke(linewidth=2.5, foreground="white")],
+                )  # fmt: skip
+    ax.set_xscale("log")
+    ax.margins(x=0.1)
+    _percent_ticks(ax)
+    ax.set_xlabel(
+        "median time, in % of one long training's (log scale)\nlabels: epochs; 3x2: mean of 2 trainings of 3 epochs"
+    )
+    ax.set_ylabel("Kendall's tau with one long training")
+    ax.grid(True, color="#E3E3E3", lw=0.7)
+    ax.set_axisbelow(True)
+    if title:
+        ax.set_title(title, fontsize=11)
+    return ax
+
+
+def _percent_ticks(ax: Axes) -> None:
+    low, high = ax.get_xlim()
+    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+    ax.xaxis.set_minor_locator(NullLocator())
+    if len(ticks) > 1:
+        ax.set_xticks(ticks)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
+
+
+def plot_errors(
+    brief: ArrayLike, long: ArrayLike, better: ArrayLike, names: tuple[str, str], ax: Axes | None = None
+) -> Axes:
+    """Draw each genome's error in brief and in long training; the better half by the long one is full.
+
+    Args:
+        brief: error in brief training in [0, 1], (n,).
+        long: the same in long training.
+        better: which genomes are in the better half, (n,).
+        names: of the brief and the long protocol.
+        ax: where to draw.
+    """
+    ax = ax or new_axes(5.6, 5.0)
+    x, y = 100 * np.asarray(brief, dtype=float), 100 * np.asarray(long, dtype=float)
+    half = np.asarray(better, dtype=bool)
+    ax.plot(x[half], y[half], "o", color=BLUE, ms=6, label="better half")
+    ax.plot(x[~half], y[~half], "s", color=ORANGE, mfc="none", ms=6, mew=1.3, label="worse half")
+    if half.any():
+        ax.axhline(float(y[half].max()), color=GREY, lw=0.9, ls=":")
+    ax.set_xlabel(f"error (%): {names[0]}")
+    ax.set_ylabel(f"error (%): {names[1]}")
+    ax.grid(True, color="#E3E3E3", lw=0.7)
+    ax.set_axisbelow(True)
+    ax.legend(fontsize=9, frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2, ncols=2)
+    return ax
+
+
+def save_taus(path: Path, panels: Mapping[str, Sequence[Series]], ceilings: Sequence[Ceiling]) -> None:
+    """Replace a PNG file by one picture of `plot_taus` for each panel, side by side on one scale.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    figure = Figure(figsize=(6.2 * len(panels), 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    first: Axes | None = None
+    for number, ((title, series), ceiling) in enumerate(zip(panels.items(), ceilings, strict=True), 1):
+        ax = figure.add_subplot(1, len(panels), number, sharey=first)
+        plot_taus(series, ceiling, ax, title)
+        first = first or ax
+    if first is not None:
+        handles, names = first.get_legend_handles_labels()
+        figure.legend(handles, names, fontsize=9, frameon=False, loc="outside upper center", ncols=max(1, len(names)))
+    _save(figure, path)
+
+
+def save_errors(path: Path, brief: ArrayLike, long: ArrayLike, better: ArrayLike, names: tuple[str, str]) -> None:
+    """Replace a PNG file by the picture of `plot_errors`; raises RunError if it cannot be written."""
+    figure = Figure(figsize=(5.8, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    plot_errors(brief, long, better, names, figure.add_subplot())
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=130)
+    write_bytes(path, image.getvalue())
+
+
+__all__ = ["Series", "plot_errors", "plot_taus", "save_errors", "save_taus"]

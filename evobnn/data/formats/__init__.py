@@ -1,0 +1,1 @@
+"""Data sets as their publishers and users write them: one module for each format."""

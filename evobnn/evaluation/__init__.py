@@ -1,0 +1,29 @@
+"""Fitness: one evaluation decodes a genome, trains it briefly and measures it; what goes wrong becomes a status.
+
+`protocol` is what a value depends on, `objectives` what may be measured, `bench` where it happens, `evaluation` doing
+it.
+"""
+
+from evobnn.decode import Additions
+from evobnn.evaluation.bench import Bench
+from evobnn.evaluation.evaluation import WHOLE, Job, Stretch, check_device, evaluate, run_job
+from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
+from evobnn.evaluation.protocol import OPERATIONS_VERSION, SUMS, Protocol, check_jobs_fit
+
+__all__ = [
+    "OBJECTIVES",
+    "OPERATIONS_VERSION",
+    "SUMS",
+    "WHOLE",
+    "Additions",
+    "Bench",
+    "Job",
+    "Measured",
+    "Objective",
+    "Protocol",
+    "Stretch",
+    "check_device",
+    "check_jobs_fit",
+    "evaluate",
+    "run_job",
+]

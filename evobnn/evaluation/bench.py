@@ -1,0 +1,190 @@
+"""Where evaluations happen: networks, counts, seeds and bounds of a space under a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import product
+from typing import Any
+
+from torch import nn
+
+from evobnn._checks import check_name
+from evobnn._seeding import child_seed
+from evobnn.data import PreparedData
+from evobnn.decode import Additions, Surround, decode
+from evobnn.errors import ExperimentError, message
+from evobnn.evaluation.objectives import OBJECTIVES, Measured
+from evobnn.evaluation.protocol import Protocol
+from evobnn.genome import Genome, X
+from evobnn.nn import FORMS, Form, NetworkCost, constant_sign
+from evobnn.nn.counting.cost import count
+from evobnn.nn.counting.hollow import unfilled
+from evobnn.spaces import Space, canonical, embed, key, lost_signal
+from evobnn.spaces.canonical import is_plain
+from evobnn.training import Edges, TrainResult
+
+_COSTS = 1000
+"""Most counts that a bench keeps."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where evaluations happen: space, protocol and prepared data; small enough to be sent with every one.
+
+    Attributes:
+        objectives: names, in order.
+        device: torch device of the training.
+        timeout: seconds after which one training gives up; 0 for none. A net, not a bound to rely on.
+    """
+
+    space: Space
+    protocol: Protocol
+    prepared: PreparedData
+    objectives: tuple[str, ...] = ("error", "ops")
+    device: str = "cpu"
+    timeout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
+            raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
+        for name in self.objectives:
+            check_name("objective", name, OBJECTIVES)
+        for what, offered, known in (
+            ("operation", self.space.operations, self.additions.operation_specs),
+            ("form", self.space.forms, self.additions.form_specs),
+        ):
+            for name in offered:
+                if name not in known:
+                    raise ExperimentError(
+                        message(f"a way to compute every {what} of the space", f"none for '{name}'", "Add it.")
+                    )
+
+    @property
+    def additions(self) -> Additions:
+        """Operations and forms beside the built-in ones."""
+        return self.protocol.additions
+
+    @property
+    def surround(self) -> Surround:
+        """What `decode` needs to know besides the genome."""
+        return self.protocol.surround(self.prepared.shape, self.prepared.classes)
+
+    def network(
+        self, genome: Genome, *, real: bool = False, published: bool = False, weights: str = "binary"
+    ) -> nn.Module:
+        """Return the network of a genome, as `decode` builds it, with the additions' operations and forms."""
+        return decode(
+            self.space,
+            genome,
+            self.surround,
+            real=real,
+            published=published,
+            weights=weights,
+            ops=self.additions.builders,
+            forms=self.additions.computed_forms,
+        )
+
+    def cost(self, genome: Genome) -> NetworkCost:
+        """Return the counts of the genome's binary network, for which no weight is drawn and nothing computed.
+
+        Counted once for each canonical form, as long as it is among the newest `_COSTS`.
+        """
+        self.space.check_buildable(genome)
+        name = str(canonical(self.space, genome))
+        if name not in self._costs:
+            with unfilled():
+                network = self.network(genome)
+            if len(self._costs) == _COSTS:
+                del self._costs[next(iter(self._costs))]
+            self._costs[name] = count(network, self.prepared.shape, self.additions.all_counters)
+        return self._costs[name]
+
+    @cached_property
+    def _costs(self) -> dict[str, NetworkCost]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_costs"}
+
+    def edges(self, genome: Genome) -> Edges:
+        """Return the edges of each cell of the genome's network as `source operation target`, as they are built."""
+        cells = canonical(self.space, genome).cell_by_kind
+        built = [cells[kind].edges for kind in self.protocol.network.kinds if kind in cells]
+        return [[f"{source} {operation} {target}" for source, target, operation in edges] for edges in built]
+
+    def infeasible(self, genome: Genome) -> str:
+        """Return why the genome is `invalid` untrained, or an empty text: no path, or a sign that never changes.
+
+        An expression without learnable parts whose sign is constant on 601 points of [-3, 3] passes nothing on; one
+        with learnable parts is trained.
+        """
+        reason = lost_signal(self.space, self.protocol.network, genome)
+        if reason:
+            return reason
+        for site, expression in canonical(self.space, genome).expressions:
+            if is_plain(expression, self.space.forms) and _constant(expression.nested(), self._own_forms):
+                return f"the sign of @{site} = {expression} is constant on [-3, 3]"
+        return ""
+
+    @property
+    def _own_forms(self) -> tuple[Form, ...]:
+        return tuple(form for _, form in self.additions.forms.values())
+
+    def seed(self, root: int, genome: Genome, repeat: int) -> int:
+        """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
+        return child_seed(root, "evaluation", key(self.space, genome), repeat)
+
+    def training(self, seed: int) -> str:
+        """Return what names the training of this seed in files that hold a part of it."""
+        return f"{self.protocol.fingerprint()} {seed}"
+
+    def extremes(self) -> tuple[Genome, Genome]:
+        """Return the cheapest and the dearest genome of the space under this template, by `ops`."""
+        *candidates, dearest = self._candidates()
+        return min(candidates, key=lambda genome: self.cost(genome).ops), dearest
+
+    def _candidates(self) -> Iterator[Genome]:
+        """Yield those that may be the cheapest (which input is cheaper to read is the template's affair), then the
+        dearest.
+        """
+        bare = self.protocol.network.skip == "none" and len(self.space.free_kinds) > 1
+        for source, reducing in product((0, 1), (0, 1) if bare else (None,)):
+            least, dearest = self.space.extremes(source, reducing)
+            yield least
+        yield dearest
+
+    def anchors(self) -> tuple[Genome, ...]:
+        """Return the cells of both extremes with the plain sign wherever the expression is free and can be plain; one
+        genome where the two are then the same.
+        """
+        plain = embed(self.space.shape, self.space.alphabet, X, self.space.forms)
+        found = []
+        for genome in self.extremes():
+            for site in self.space.free_sites if plain is not None else ():
+                genome = genome.with_expression(site, plain or X)
+            found.append(genome)
+        return tuple(dict.fromkeys(found))
+
+    def axes(self) -> dict[str, tuple[float, float, str]]:
+        """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
+        to chance, costs between the analytic cheapest and dearest genome. Where all genomes cost the same, low is high.
+        """
+        *candidates, dearest = map(self.cost, self._candidates())
+        chance = 1.0 - 1.0 / self.prepared.classes
+        no_training = TrainResult(())
+        found: dict[str, tuple[float, float, str]] = {}
+        for name in self.objectives:
+            objective = OBJECTIVES[name]
+            if name == "error":
+                found[name] = (0.0, chance, objective.axis)
+            else:
+                low = min(objective.measure(Measured(no_training, cost)) for cost in candidates)
+                found[name] = (low, objective.measure(Measured(no_training, dearest)), objective.axis)
+        return found
+
+
+@cache
+def _constant(tree: tuple[Any, ...], own: tuple[Form, ...]) -> bool:
+    return constant_sign(tree, {**FORMS, **{form.name: form for form in own}})

@@ -1,0 +1,209 @@
+"""One evaluation: decode a genome, train it briefly, measure it. What goes wrong becomes a status, not an exception."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+
+from evobnn._seeding import child_seed
+from evobnn.data import open_split
+from evobnn.data.batches import Tensors, to_tensors
+from evobnn.errors import EvobnnError
+from evobnn.evaluation.bench import Bench
+from evobnn.evaluation.objectives import OBJECTIVES, Measured
+from evobnn.genome import Genome
+from evobnn.machine.room import no_such_device
+from evobnn.nn import NetworkCost, behaviour, set_modes
+from evobnn.records import RUNG, Evaluation, Status, rung_measures
+from evobnn.spaces import canonical
+from evobnn.training import ALONE, Heritage, TrainResult, inherit_, load_trunk, save_trunk, train
+
+
+def check_device(device: str) -> str:
+    """Return `device` if torch can compute on it; raise DeviceError otherwise."""
+    try:
+        torch.empty(1, device=device).add_(1.0).item()  # an item, because the meta device adds but holds nothing
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise no_such_device(device) from error
+    return device
+
+
+@lru_cache(maxsize=4)
+def _tensors(folder: str, device: str) -> Tensors:
+    return to_tensors(open_split(folder), device)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a training that is done now.
+
+    Attributes:
+        epochs: of the recipe after which a branch is scored and the evaluation ends `pruned`; 0 for all of them.
+        file: where the trunk waits between two stretches, a path; empty for nowhere. Only a cache: without it the
+            training begins anew, and yields the same.
+    """
+
+    epochs: int = 0
+    file: str = ""
+
+
+WHOLE = Stretch()
+
+
+def evaluate(
+    bench: Bench,
+    genome: Genome,
+    seed: int,
+    *,
+    twin: bool = False,
+    catch: bool = True,
+    stretch: Stretch = WHOLE,
+    heritage: Heritage = ALONE,
+) -> Evaluation:
+    """Train one network and return what came of it.
+
+    Arguments:
+        bench: where and how.
+        genome: any that the bench's space can build.
+        seed: of weights, order and augmentation.
+        twin: also train the real-valued twin with the same seed and recipe; if it finishes, its validation error
+            stands in `measures` as `parent_error`. Nothing else depends on it.
+        catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
+        stretch: how far to go this time.
+        heritage: trained weights to begin with wherever both networks are the same, and where its own are kept; not
+            for the twin.
+    """
+    started = time.perf_counter()
+    try:
+        found = _evaluate(bench, genome, seed, stretch, heritage)
+    except Exception as error:
+        if not catch:
+            raise
+        found = Evaluation(
+            Status.ERROR, message=f"{type(error).__name__}: {error}"[:500], traceback=traceback.format_exc()
+        )
+    measures = found.measures
+    if twin and found.status is Status.OK:
+        measures = {**measures, **_parent(bench, genome, seed)}
+    if stretch.epochs:
+        measures = {**measures, RUNG: stretch.epochs}
+    return Evaluation(
+        found.status,
+        found.objectives,
+        found.message,
+        measures,
+        found.behaviour,
+        time.perf_counter() - started,
+        found.traceback,
+        heritage.parent,
+    )
+
+
+def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch, heritage: Heritage) -> Evaluation:
+    reason = bench.infeasible(genome)
+    if reason:
+        return Evaluation(Status.INVALID, message=reason)
+    cost = bench.cost(genome)
+    recipe = bench.protocol.recipe
+    macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.length
+    if bench.protocol.max_macs and macs > bench.protocol.max_macs:
+        bound = f"more than max_macs = {bench.protocol.max_macs:.3g}"
+        return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
+    counts = _counts(cost)
+    fingerprint = _behaviour(bench, genome)
+    result = _trained(bench, genome, seed, real=False, stretch=stretch, heritage=heritage)
+    if result.ended != "finished":
+        return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
+    measured = Measured(result, cost)
+    objectives = {name: OBJECTIVES[name].measure(measured) for name in bench.objectives}
+    measures = {"loss": result.validation_loss, "training_loss": result.curve[-1].training_loss, **counts}
+    if stretch.epochs:
+        reached = f"scored after epoch {stretch.epochs} of {recipe.epochs}"
+        there = {**measures, **rung_measures(stretch.epochs, objectives)}
+        return Evaluation(Status.PRUNED, message=reached, measures=there, behaviour=fingerprint)
+    return Evaluation(Status.OK, objectives, "", measures, fingerprint)
+
+
+def _trained(
+    bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: Stretch = WHOLE, heritage: Heritage = ALONE
+) -> TrainResult:
+    """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both, but for
+    those that it inherits.
+    """
+    recipe = bench.protocol.recipe
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(seed, "weights"))
+        network = bench.network(genome, real=real, weights=recipe.weights)
+    if heritage.file:
+        inherit_(network, bench.edges(genome), heritage.weights())
+    if recipe.activations == "real":
+        set_modes(network, "real", "real" if real else recipe.weights)
+    data = _tensors(bench.prepared.folder, bench.device)
+    network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    deadline = time.monotonic() + bench.timeout if bench.timeout else None
+    begun, keep = None, None
+    if stretch.file:
+        path, training = Path(stretch.file), bench.training(seed)
+        begun, keep = load_trunk(path, training), partial(save_trunk, path=path, training=training)
+    epochs = stretch.epochs or None
+    result = train(
+        network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline, every_epoch=False
+    )
+    if heritage.keep and result.ended == "finished":
+        heritage.hand_on(network, bench.edges(genome), result.curve, bench.training(seed))
+    return result
+
+
+def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:
+    """Return the error of the real-valued twin as a measure; nothing where its training fails in any way."""
+    try:
+        result = _trained(bench, genome, seed, real=True)
+    except Exception:
+        return {}
+    return {"parent_error": result.validation_error} if result.ended == "finished" else {}
+
+
+def _counts(cost: NetworkCost) -> Mapping[str, float]:
+    """Return the counts that every evaluation records."""
+    return {
+        "ops": cost.ops,
+        "binary_macs": cost.binary_macs,
+        "real_macs": cost.real_macs,
+        "binary_share": cost.binary_share,
+        "bits": cost.bits,
+        "parameters": cost.parameters,
+        "other": cost.other,
+    }
+
+
+def _behaviour(bench: Bench, genome: Genome) -> str:
+    """Return the fingerprints of the expressions, as `class:digits` joined by blanks."""
+    live, forms = canonical(bench.space, genome).expressions, bench.additions.computed_forms
+    return " ".join(f"{site}:{behaviour(expression.nested(), forms)}" for site, expression in live)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation as it travels to a worker: small and picklable. What follows the seed is as in `evaluate`."""
+
+    bench: Bench
+    genome: str
+    seed: int
+    twin: bool = False
+    stretch: Stretch = WHOLE
+    heritage: Heritage = ALONE
+
+
+def run_job(job: Job) -> Evaluation:
+    """Evaluate a job; the function that workers import. Never raises on account of the genome."""
+    try:
+        genome = job.bench.space.parse(job.genome)
+    except EvobnnError as error:
+        return Evaluation(Status.INVALID, message=str(error))
+    return evaluate(job.bench, genome, job.seed, twin=job.twin, stretch=job.stretch, heritage=job.heritage)

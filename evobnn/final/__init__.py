@@ -1,8 +1,0 @@
-"""One network trained to the end: what decides it (`settings`), what it works with (`setup`), the folder it leaves
-(`folder`), training, resuming and the one reading of the test images (`session`), and what it yielded (`result`).
-"""
-
-from evobnn.final.session import FinalSession, Progress, create
-from evobnn.final.settings import FinalSettings, is_training, open_settings
-
-__all__ = ["FinalSession", "FinalSettings", "Progress", "create", "is_training", "open_settings"]

@@ -1,0 +1,36 @@
+"""The experiment that is meant: by a preset, a TOML file, a data set or a table, and by settings laid over it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Sequence
+
+from evobnn.experiment import Experiment, preset_names, preset_table
+from evobnn.experiment.presets import DEFAULT_PRESET, override
+from evobnn.experiment.settings import from_table, to_text
+from evobnn.runs import named
+from evobnn.runs.on_table import load_table, noise_of, on_table
+
+
+def experiment(
+    what: str | None, dataset: str | None, assignments: Sequence[str], recorded: str | None = None
+) -> Experiment:
+    """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
+
+    Without either it is the one that a table has `recorded`, the preset called like the data set, or else the
+    default one with the data set exchanged.
+    """
+    if recorded is not None and what is None and dataset is None:
+        table = tomllib.loads(to_text(on_table(load_table(recorded), recorded)))
+        table["strategy"] = {name: table["strategy"][name] for name in ("name", "population")}  # what any other takes
+    elif recorded is not None:
+        noise = dataclasses.asdict(noise_of(load_table(recorded)))
+        table = {"noise": noise, **named.settings_of(what or DEFAULT_PRESET), "table": recorded}
+        assignments = [*([f"dataset.name={dataset}"] if dataset else []), *assignments]
+    elif what is None and dataset is not None:
+        known = dataset in preset_names()
+        table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
+    else:
+        table = named.settings_of(what or DEFAULT_PRESET)
+    return from_table(override(table, assignments), what or "the preset")

@@ -1,0 +1,181 @@
+"""From an experiment to what runs it: options of this process, the bench, the search, the folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from evobnn._checks import check_at_least
+from evobnn.analysis import Axis, hypervolume, nondominated
+from evobnn.data import PreparedData, prepare
+from evobnn.errors import ExperimentError, RunError, message
+from evobnn.evaluation import Additions, Bench, Protocol, check_device, check_jobs_fit
+from evobnn.evaluation.room import room_for
+from evobnn.evolution import Search
+from evobnn.evolution.halving import check_halving
+from evobnn.experiment.augmented import augmented
+from evobnn.experiment.settings import Experiment, load, to_text
+from evobnn.experiment.sides import check_sides
+from evobnn.machine.workers import Workers
+from evobnn.nn.fast import compiling
+from evobnn.runs.on_table import check_noise, infeasible_in, load_table, table_bench
+from evobnn.snapshot import new_folder, write_text
+
+
+@dataclass(frozen=True)
+class Options:
+    """How this process works; nothing here decides a result but where it says so.
+
+    Attributes:
+        jobs: worker processes; 0 for as many as this machine can feed.
+        backend: of joblib: `loky`, or `dask` or `ray` on a cluster.
+        device: torch device of the trainings.
+        data_dir: folder with the published files of the data set.
+        generations: total to reach; None for the experiment's horizon.
+        budget: seconds after which to stop at a generation's end; None for no such limit.
+        timeout: seconds after which one training is given up (status `timeout`); 0 for never. A run that met it is not
+            repeatable.
+        retry_failed: evaluate again what ended in `error` or `timeout` in the unfinished generation.
+        additions: operations and forms of the user's own. They decide results and are part of the protocol, but a text
+            file cannot hold them: name them again whenever the run is opened.
+    """
+
+    jobs: int = 0
+    backend: str = "loky"
+    device: str = "cpu"
+    data_dir: Path | None = None
+    generations: int | None = None
+    budget: float | None = None
+    timeout: float = 0.0
+    retry_failed: bool = False
+    additions: Additions = field(default_factory=Additions)
+
+    def __post_init__(self) -> None:
+        check_at_least("jobs", self.jobs, 0)
+        if self.generations is not None:
+            check_at_least("generations", self.generations, 0)
+        for name in ("budget", "timeout"):
+            value = getattr(self, name)
+            if value is not None and (not math.isfinite(value) or value < 0):
+                raise ExperimentError(message(f"{name} in seconds, 0 or more", repr(value), "Write for example 10m."))
+
+
+def wants_loops(experiment: Experiment, options: Options) -> bool:
+    """Tell whether trainings run loops that are compiled when they are first used; see `evobnn.nn.fast.compiling`."""
+    return experiment.recipe.kernels == "fused" and options.device == "cpu" and not experiment.table
+
+
+def make_bench(experiment: Experiment, options: Options) -> Bench:
+    """Return where evaluations of the experiment happen: data prepared, space built, everything checked.
+
+    Raises:
+        EvobnnError: a device, file or setting that is not right, before anything is trained or written.
+    """
+    if experiment.table:
+        table = load_table(experiment.table)
+        check_noise(experiment, table)
+        return table_bench(experiment, table)
+    if experiment.inherit.weights and options.backend != "loky":
+        expected = "workers that share this machine's disk (backend loky) with inherit.weights = true"
+        raise ExperimentError(message(expected, options.backend, "Use loky, or set inherit.weights = false."))
+    check_device(options.device)
+    bench = assembled(experiment, prepare(experiment.dataset, options.data_dir), options)
+    check_jobs_fit(bench.protocol, bench.prepared)
+    return bench
+
+
+def search_bench(experiment: Experiment, options: Options) -> Bench:
+    """Return the bench of a search that begins, see `make_bench`; its images must leave it operations to choose from.
+
+    Raises:
+        EvobnnError: as `make_bench`, or images too small for any operation.
+    """
+    bench = make_bench(experiment, options)
+    check_sides(bench.space, experiment.network, bench.prepared.shape)
+    return bench
+
+
+def assembled(experiment: Experiment, prepared: PreparedData, options: Options) -> Bench:
+    """Return the bench of an experiment on these images: protocol, in which no augmentation is `auto`, and space;
+    `make_bench` also checks that recipe and images go together.
+    """
+    additions, size = options.additions, min(prepared.shape[1:])
+    recipe = augmented(experiment.recipe, prepared.name, size)
+    protocol = Protocol(
+        experiment.dataset, experiment.network, recipe, experiment.max_macs, prepared.fingerprint, additions
+    )
+    space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
+    return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+
+
+def settled(experiment: Experiment, bench: Bench) -> Experiment:
+    """Return the experiment with the recipe that its bench trains with: with what `auto` stands for on these images."""
+    return replace(experiment, recipe=bench.protocol.recipe)
+
+
+def jobs_for(bench: Bench, options: Options) -> int:
+    """Return how many workers to start: as many as were asked for, or as there is room for."""
+    return options.jobs or room_for(bench).jobs
+
+
+def make_search(experiment: Experiment, bench: Bench) -> Search:
+    """Return the search of an experiment before its first generation: given genomes first, then the anchors."""
+    bounds = bench.axes()
+    axes = tuple(Axis(name, *bound) for name, bound in bounds.items())
+
+    def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
+        if not points:
+            return {"front": 0, "hypervolume": 0.0}
+        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
+
+    feasible = infeasible_in(load_table(experiment.table), bench) if experiment.table else bench.infeasible
+    start = experiment.start
+    starters = [bench.space.parse(text) for text in start.genomes]
+    return Search(
+        bench.space,
+        experiment.make_strategy(),
+        experiment.objectives,
+        experiment.seed,
+        repeats=experiment.noise.repeats,
+        feasible=feasible,
+        indicators=indicators,
+        starters=[*starters, *(bench.anchors() if start.anchors else ())],
+        pressures=experiment.make_pressures(),
+        bounds=bounds,
+        horizon=experiment.horizon,
+        halving=experiment.halving,
+        branch=experiment.recipe.decay,
+    )
+
+
+def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
+    """Make the folder of a new run and write its experiment; everything that can be wrong is found before.
+
+    Raises:
+        EvobnnError: as `search_bench`, or a folder that exists or cannot be written.
+    """
+    if wants_loops(experiment, options):
+        compiling.begin()  # while data are prepared
+    bench = search_bench(experiment, options)
+    for text in experiment.start.genomes:
+        bench.space.check(bench.space.parse(text))
+    strategy = experiment.make_strategy()
+    strategy.check(bench.space, experiment.objectives)
+    if experiment.halving:
+        check_halving(strategy)
+    for pressure in experiment.make_pressures().values():
+        pressure.check(bench.space, experiment.objectives, strategy.batch)
+    Workers(max(1, options.jobs), options.backend).close()
+    folder = new_folder(root, experiment.preset, out)
+    write_text(folder / "experiment.toml", to_text(settled(experiment, bench)))
+    return folder
+
+
+def open_experiment(folder: Path) -> Experiment:
+    """Return the experiment of a run folder; raise RunError where the folder is none."""
+    path = folder / "experiment.toml"
+    if not path.is_file():
+        raise RunError(message(f"a run folder with {path.name}", f"{folder}", "Name a folder below populations/."))
+    return load(path)
