@@ -114,22 +114,24 @@ def _print_start(session: Session) -> None:
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
         f"{counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}"
     )
-    work = f"{counted(session.jobs, 'job')} ({options.backend}) on {options.device}"
+    work = f"{counted(session.evaluator.jobs, 'job')} ({options.backend}) on {options.device}"
     print(
         f"work   {work}, {recipe.precision}" if not settings.table else f"work   none: looked up in {settings.table}",
         flush=True,
     )
-    if session.room is not None and not settings.table:
-        print(f"jobs   {session.jobs}: {session.alone or session.room.reason}", flush=True)
+    if session.evaluator.room is not None and not settings.table:
+        print(
+            f"jobs   {session.evaluator.jobs}: {session.evaluator.alone or session.evaluator.room.reason}", flush=True
+        )
 
 
 def _print_end(session: Session, number: int, winner: int | None) -> None:
     """Print what the workers held, where the files are and what to try next; last how its winner is trained."""
-    folder, most = session.folder, session.peak_memory
+    folder, most = session.folder, session.evaluator.peak_memory
     print()
     if most:
-        held = f"at most {most / 2**20:.0f} MiB" + (" each" if session.jobs > 1 else "")
-        print(f"memory {counted(session.jobs, 'worker')}, {held}")
+        held = f"at most {most / 2**20:.0f} MiB" + (" each" if session.evaluator.jobs > 1 else "")
+        print(f"memory {counted(session.evaluator.jobs, 'worker')}, {held}")
     print(f"files  {folder}/: front.csv, front.png, log.jsonl, one generation-*.jsonl each")
     commands = {
         f"evobnn show {folder}:ID": "one of them, cells and costs",

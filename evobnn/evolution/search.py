@@ -465,12 +465,10 @@ def run(
         evaluate: from requests to results in the same order.
         on_step: takes note of every finished generation.
         generations: the total to reach.
-        stop: asked after every generation.
+        stop: asked before every generation but the first.
     """
-    while search.generation < generations:
+    while search.generation < generations and not (search.generation >= 0 and stop()):
         on_step(search.tell(evaluate(search.ask())))
-        if stop():
-            return
 
 
 __all__ = ["Search", "SearchState", "SpaceExhausted", "Step", "run"]

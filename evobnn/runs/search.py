@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,20 +22,16 @@ from evobnn.analysis import (
     unconfirmed,
 )
 from evobnn.errors import RunError, message
-from evobnn.evaluation import Job, Stretch, run_job
-from evobnn.evaluation.estimates import load, run_longest_first
-from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.halving import WITHOUT
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import slow_precision
 from evobnn.machine.facts import machine, python, versions
-from evobnn.machine.workers import LOST, Outcome, Workers, warn
+from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
 from evobnn.runs.derived import rescored_row, write_derived
-from evobnn.runs.inheritance import Inheritance
-from evobnn.runs.on_table import load_table, look_up
+from evobnn.runs.evaluator import RUNGS, evaluator_of
 from evobnn.runs.outlook import MOST_RESCORED, Outlook
 from evobnn.runs.setup import Options, make_bench, make_search, open_experiment, settled, wants_loops
 from evobnn.snapshot import (
@@ -56,8 +52,6 @@ from evobnn.snapshot import (
 
 Place = tuple[str, int, int, int | None]
 """What a training is known by: key, repeat, rung (0 for none), and the parent whose weights it began with, if any."""
-RUNGS = "rungs"
-"""Folder in which unfinished trainings wait for the others of their generation; there while one is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +93,7 @@ class Session:
         report: called with a `Progress` after every result.
         say: called with a sentence on anything a person should know. Without it, only that there are no workers is
             said, as a Python warning.
+        stop: asked before every further generation, with all that are committed, whether the search is to end.
     """
 
     def __init__(
@@ -107,23 +102,21 @@ class Session:
         options: Options,
         report: Callable[[Progress], None] = lambda progress: None,
         say: Callable[[str], None] = _unsaid,
+        stop: Callable[[Sequence[Generation]], bool] = lambda generations: False,
     ) -> None:
-        self.folder, self.options, self.report, self.say = folder, options, report, say
+        self.folder, self.options, self.report, self.say, self.stop = folder, options, report, say, stop
         self.experiment = open_experiment(folder)
-        self.table = load_table(self.experiment.table) if self.experiment.table else None
         self._compiles = wants_loops(self.experiment, options)
         if self._compiles:
             compiling.begin()  # while data are prepared
         self.bench = make_bench(self.experiment, options)
         self.experiment = settled(self.experiment, self.bench)
-        self.room = None if options.jobs else room_for(self.bench)
-        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, self._say_of_workers)
+        self.evaluator = evaluator_of(folder, self.experiment, self.bench, options, self._say_of_workers)
         self.total = self.experiment.horizon if options.generations is None else options.generations
         self.generations: list[Generation] = []
         self._known: dict[Place, Evaluation] = {}
         self._attempts: dict[Place, int] = {}
-        self._outlook = Outlook(self.experiment, 1 if self.table else self.jobs, self.total)
-        self._loads: dict[str, float] = {}
+        self._outlook = Outlook(self.experiment, self.evaluator.jobs, self.total)
         self._front: list[float] | None = None
         self._fresh: dict[int, Rescored] = {}
         self._luck = (0.0, 0)
@@ -131,28 +124,12 @@ class Session:
         self._reused = 0
         self._failed = 0
         self._settled = 0
-        self._inheritance = Inheritance(folder, self.bench, self.experiment.seed, self.experiment.inherit.weights)
         self._strategy = self.experiment.make_strategy()
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
 
-    @property
-    def jobs(self) -> int:
-        """Workers that there are: 1, this very process, where no others can be had."""
-        return self._workers.jobs
-
-    @property
-    def alone(self) -> str:
-        """Why there are no worker processes although some were to be, as part of a sentence; else an empty text."""
-        return self._workers.alone
-
     def _say_of_workers(self, sentence: str) -> None:
         (warn if self.say is _unsaid else self.say)(sentence)
-
-    @property
-    def peak_memory(self) -> int:
-        """The most bytes that one worker has held; 0 before the first result, and where results are looked up."""
-        return self._workers.peak_memory
 
     def proceed(self) -> None:
         """Run to the total number of generations or the budget, then measure the front on fresh seeds.
@@ -164,22 +141,25 @@ class Session:
             stack.enter_context(lock(self.folder))
             search = self._restored()
             started = time.monotonic()
-            slow = "" if self.table else slow_precision(self.experiment.recipe.precision, self.options.device)
-            if slow:
+            recipe = self.experiment.recipe
+            if self.evaluator.trains and (slow := slow_precision(recipe.precision, self.options.device)):
                 self.say(slow)
             if self._compiles:
                 compiling.prepare(self._compiled)
             append_start(self.folder, self._start())
             self._journal = Journal(self.folder / "journal.jsonl")
-            stack.enter_context(self._workers)
+            stack.enter_context(self.evaluator)
             budget = self.options.budget
             self._until = math.inf if budget is None else started + budget
 
-            def out_of_time() -> bool:
-                return budget is not None and time.monotonic() - started >= budget
+            begun = len(self.generations)
+
+            def ends() -> bool:
+                out_of_time = len(self.generations) > begun and time.monotonic() >= self._until
+                return out_of_time or self.stop(self.generations)
 
             try:
-                run(search, partial(self._evaluate, "search"), self._commit, self.total, out_of_time)
+                run(search, partial(self._evaluate, "search"), self._commit, self.total, ends)
             except SpaceExhausted as end:
                 if not self.generations:
                     raise
@@ -235,10 +215,8 @@ class Session:
             if entry.protocol == self._protocol and entry.evaluation.status not in retried:
                 self._known[place] = entry.evaluation
         self.generations = generations
-        for generation in generations:
-            self._inheritance.follow(generation)
+        self.evaluator.restored(generations)
         if generations:
-            self._inheritance.tidy(generations[-1])
             self._follow_front()
         search = make_search(self.experiment, self.bench)
         search.restore(map(_step, generations))
@@ -259,7 +237,7 @@ class Session:
         return {
             "experiment": self.experiment.fingerprint(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "jobs": self.jobs,
+            "jobs": self.evaluator.jobs,
             "backend": options.backend,
             "device": options.device,
             "data_dir": str(options.data_dir) if options.data_dir else None,
@@ -308,7 +286,7 @@ class Session:
 
         waiting: list[tuple[int, int]] = []
         for index, epochs in wanted.items():
-            request, parent = requests[index], self._inheritance.parent_of(requests[index])
+            request, parent = requests[index], self.evaluator.parent_of(requests[index])
             known = self._known.get((request.individual.key, request.repeat, epochs, parent))
             if known is None:
                 waiting.append((index, epochs))
@@ -316,40 +294,24 @@ class Session:
                 take(index, known)
                 self._reused += known.status is not Status.PRUNED
         before = time.monotonic()
-        sent = [(requests[index], epochs, self._load(requests[index])) for index, epochs in waiting]
+        sent = [(requests[index], epochs, self.evaluator.load(requests[index])) for index, epochs in waiting]
         sizes = self._outlook.begin(sent, before) if waiting else []
         tell()
-        for outcome in self._outcomes([(requests[index], epochs) for index, epochs in waiting]):
+        for outcome in self.evaluator.outcomes([(requests[index], epochs) for index, epochs in waiting]):
             index, epochs = waiting[outcome.index]
             evaluation = outcome.value
             if evaluation is None:
                 measures = rung_measures(epochs) if epochs else {}
-                parent = self._inheritance.parent_of(requests[index])
+                parent = self.evaluator.parent_of(requests[index])
                 evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
             now = time.monotonic()
-            took = None if outcome.value is None else now - before if self.table else evaluation.seconds
+            took = None if outcome.value is None else evaluation.seconds if self.evaluator.trains else now - before
             self._outlook.ended(requests[index], sizes[outcome.index], took, now)
             before = now
             tell()
         return found
-
-    def _outcomes(self, wanted: Sequence[tuple[Request, int]]) -> Iterator[Outcome]:
-        """Yield what came of each request: trained by the workers, or looked up in the experiment's table."""
-        if self.table is None:
-            yield from run_longest_first(self._workers, run_job, [self._job(*one) for one in wanted])
-        else:
-            answer = look_up(self.experiment, self.table)
-            yield from (Outcome(index, answer.evaluation(*one)) for index, one in enumerate(wanted))
-
-    def _job(self, request: Request, epochs: int) -> Job:
-        genome = self.bench.space.parse(request.individual.genome)
-        seed = self.bench.seed(self.experiment.seed, genome, request.repeat)
-        waits = self.folder.resolve() / RUNGS / f"{request.individual.key}-{request.repeat}.trunk"
-        stretch = Stretch(epochs, str(waits) if self.experiment.halving.covers(request) else "")
-        heritage = self._inheritance.heritage(request)
-        return Job(self.bench, request.individual.genome, seed, request.twin, stretch, heritage)
 
     def _write_down(self, purpose: str, generation: int, request: Request, evaluation: Evaluation) -> None:
         place = request.individual.key, request.repeat, evaluation.rung, evaluation.inherited_from
@@ -368,13 +330,6 @@ class Session:
             )
         )
         self._known[place] = evaluation
-
-    def _load(self, request: Request) -> float:
-        """Return what an epoch of the genome computes; 0 where nothing is trained."""
-        key = request.individual.key
-        if self.table is None and key not in self._loads:
-            self._loads[key] = load(Job(self.bench, request.individual.genome, 0))
-        return self._loads.get(key, 0.0)
 
     def _tell(self, purpose: str, generation: int, found: int, asked: int, climbing: tuple[int, int]) -> None:
         """Report progress."""
@@ -414,8 +369,7 @@ class Session:
         generation = Generation(step.generation, self._header(), state, step.log, survivors, step.results)
         write_generation(self.folder, generation)
         self.generations.append(generation)
-        self._inheritance.follow(generation)
-        self._inheritance.tidy(generation)
+        self.evaluator.committed(generation)
         self._outlook.committed()
         self._follow_front()
         write_derived(self.folder, self.generations, {})
@@ -424,7 +378,7 @@ class Session:
         """Note how long the networks on the archive's front train: they are the ones to be measured on fresh seeds."""
         who = _individuals(self.generations)
         front = [who[number] for number in unconfirmed(self.generations, {})] if self.experiment.noise.rescore else []
-        self._front = [self._outlook.whole(one.key, self._load(Request(one, FRESH))) for one in front]
+        self._front = [self._outlook.whole(one.key, self.evaluator.load(Request(one, FRESH))) for one in front]
 
     def _rescore(self) -> None:
         """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it.

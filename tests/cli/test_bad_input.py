@@ -187,7 +187,7 @@ def test_ctrl_c_says_how_to_go_on(evobnn: Call, a_run: Path, monkeypatch: pytest
     def interrupted(*arguments: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evobnn.runs.search.run_job", interrupted)
+    monkeypatch.setattr("evobnn.runs.evaluator.run_job", interrupted)
     done = evobnn("resume", a_run, "--generations", 2, "--jobs", 1)
     assert done.code == 130
     assert "stopped after generation 1" in done.err and f"evobnn resume {a_run}" in done.err

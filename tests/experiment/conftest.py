@@ -15,8 +15,7 @@ import pytest
 
 from evobnn.evaluation import Bench, Job
 from evobnn.records import Evaluation, Status
-from evobnn.runs import derived
-from evobnn.runs import search as session
+from evobnn.runs import derived, evaluator
 from evobnn.runs.search import Session
 from evobnn.runs.setup import Options, create
 
@@ -51,7 +50,7 @@ def toy(job: Job) -> Evaluation:
 def made_quick(patch: pytest.MonkeyPatch) -> Toy:
     toys = Toy()
     axes = {"error": (0.0, 0.9, "linear"), "ops": (50.0, 1000.0, "log10")}
-    patch.setattr(session, "run_job", toys)
+    patch.setattr(evaluator, "run_job", toys)
     patch.setattr(derived, "save_front", lambda *args: None)
     patch.setattr(Bench, "axes", lambda self: {name: axes[name] for name in self.objectives})
     patch.setattr(os, "fsync", lambda handle: None)  # half of the time, and no power will fail here

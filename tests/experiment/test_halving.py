@@ -24,7 +24,7 @@ from evobnn.evolution import Halving
 from evobnn.experiment.settings import Experiment
 from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status, rung_measures
-from evobnn.runs import derived
+from evobnn.runs import derived, evaluator
 from evobnn.runs import search as session
 from evobnn.runs.search import FRESH, RUNGS, Progress, Session
 from evobnn.runs.setup import Options, create, make_bench
@@ -59,7 +59,7 @@ def climbing(job: Job) -> Evaluation:
 def jobs(quick: Any, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Evaluations that cost nothing; what was asked of them."""
     asked: list[Job] = []
-    monkeypatch.setattr(session, "run_job", lambda job: (asked.append(job), climbing(job))[1])
+    monkeypatch.setattr(evaluator, "run_job", lambda job: (asked.append(job), climbing(job))[1])
     return asked
 
 

@@ -19,6 +19,7 @@ from evobnn.evolution import Halving
 from evobnn.experiment.settings import Experiment, InheritSettings, to_text
 from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Individual, Request, Result, Status
+from evobnn.runs import evaluator
 from evobnn.runs import search as session
 from evobnn.runs.inheritance import WEIGHTS, heritage_of, members_after, nearest_parent, weights_path
 from evobnn.runs.search import FRESH, Session
@@ -67,7 +68,7 @@ def handing_on(job: Job) -> Evaluation:
 def jobs(quick: Any, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Evaluations that cost nothing; what was asked of them."""
     asked: list[Job] = []
-    monkeypatch.setattr(session, "run_job", lambda job: (asked.append(job), handing_on(job))[1])
+    monkeypatch.setattr(evaluator, "run_job", lambda job: (asked.append(job), handing_on(job))[1])
     return asked
 
 

@@ -23,7 +23,7 @@ from evobnn.evaluation import Protocol
 from evobnn.experiment import settings
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
 from evobnn.records import Evaluation, Status
-from evobnn.runs import derived, setup
+from evobnn.runs import derived, evaluator, setup
 from evobnn.runs import search as session
 from evobnn.runs.derived import fresh_scores
 from evobnn.runs.search import FRESH, Progress, Session
@@ -468,7 +468,7 @@ def failing_once(monkeypatch: pytest.MonkeyPatch, toy: Any, status: Status) -> N
         found = toy(job)
         return Evaluation(status, message="planted", traceback="T") if len(toy.jobs) > 4 else found
 
-    monkeypatch.setattr(session, "run_job", fail)
+    monkeypatch.setattr(evaluator, "run_job", fail)
 
 
 @pytest.mark.parametrize("status", [Status.ERROR, Status.TIMEOUT, Status.DIVERGED])
@@ -525,7 +525,7 @@ def test_what_was_committed_is_not_retried(
 def test_a_first_generation_in_which_nothing_worked_ends_with_a_sentence(
     folder: Path, proceed: Proceed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "run_job", lambda job: Evaluation(Status.ERROR, message="no luck"))
+    monkeypatch.setattr(evaluator, "run_job", lambda job: Evaluation(Status.ERROR, message="no luck"))
     with pytest.raises(SearchError, match="none of 4; 4 times error: no luck"):
         proceed(folder)
     assert not list(folder.glob("generation-*"))

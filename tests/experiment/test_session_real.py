@@ -20,7 +20,7 @@ from evobnn.evaluation import Job
 from evobnn.experiment.settings import Experiment
 from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status
-from evobnn.runs import search as session
+from evobnn.runs import evaluator
 from evobnn.runs.search import FRESH, Session
 from evobnn.runs.setup import Options, create
 from evobnn.snapshot import read_generations, read_journal
@@ -142,7 +142,7 @@ def test_a_worker_killed_in_the_middle_costs_only_its_evaluation(
     if how == "killed":
         monkeypatch.setenv(VICTIM, str(seed))
         monkeypatch.setenv(PARENT, str(os.getpid()))
-        monkeypatch.setattr(session, "run_job", deadly)
+        monkeypatch.setattr(evaluator, "run_job", deadly)
         end_workers()  # they would not know the variables
         proceed(folder, jobs=2, generations=0)
     else:

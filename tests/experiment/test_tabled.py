@@ -16,8 +16,7 @@ from evobnn.experiment import Experiment
 from evobnn.experiment.presets import preset_table
 from evobnn.experiment.settings import NoiseSettings, from_table, from_text, to_text
 from evobnn.records import FRESH, Individual, Request, Status
-from evobnn.runs import Options, Session, create, derived, setup
-from evobnn.runs import search as session
+from evobnn.runs import Options, Session, create, derived, evaluator, setup
 from evobnn.runs.on_table import (
     check_noise,
     check_same,
@@ -53,7 +52,7 @@ def here(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     shutil.copytree(miniature, folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(derived, "save_front", lambda *given: None)
-    for place, name in ((setup, "prepare"), (session, "run_job"), (setup, "check_device")):
+    for place, name in ((setup, "prepare"), (evaluator, "run_job"), (setup, "check_device")):
         monkeypatch.setattr(place, name, forbidden)
     return folder
 

@@ -17,8 +17,7 @@ from evobnn.evaluation import Job
 from evobnn.evolution import STRATEGIES, Halving
 from evobnn.experiment.settings import Experiment
 from evobnn.records import Evaluation, Individual, Request, Result, Status, rung_measures
-from evobnn.runs import Session, create, derived
-from evobnn.runs import search as session
+from evobnn.runs import Session, create, derived, evaluator
 from evobnn.runs.on_table import check_same, on_table
 from evobnn.runs.setup import Options
 from evobnn.spaces import key
@@ -172,7 +171,7 @@ def climbing(job: Job) -> Evaluation:
 
 def test_runs_that_train_are_charged_what_they_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_quick(monkeypatch)
-    monkeypatch.setattr(session, "run_job", climbing)
+    monkeypatch.setattr(evaluator, "run_job", climbing)
     settings = {"name": "nsga2", "population": 4}
     experiment = toy_experiment(recipe={"epochs": 4, "schedule": "trunk", "batch": 50}, strategy=settings,
                                 noise={"repeats": 1, "rescore": 1})  # fmt: skip

@@ -12,7 +12,6 @@ from pathlib import Path
 from evobnn.analysis import Axis
 from evobnn.errors import RunError, message
 from evobnn.evaluation import Bench
-from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment import to_text
 from evobnn.experiment.settings import Experiment
 from evobnn.runs import Progress, Session, create
@@ -91,16 +90,13 @@ def _searched(
     _made(experiment, folder, options)
     if begin and not rescored_path(folder, 0).is_file() and len(read_generations(folder)[0]) < 2:
         Session(folder, replace(options, generations=0), report).proceed()
-    session = Session(folder, replace(options, generations=experiment.horizon))
-    batch, before = experiment.make_strategy().batch, ledger.spent
+    batch, room = experiment.make_strategy().batch, limit - ledger.spent
 
-    def watched(progress: Progress) -> None:
-        """End the search where the next generation may be too dear: with twins one costs more than its batch."""
-        report(progress)
-        if progress.stage == "search" and _too_dear(ledger.tariff, session.generations, limit - before, batch):
-            raise SpaceExhausted(f"The budget is used up after generation {len(session.generations) - 1}.")
+    def used_up(generations: Sequence[Generation]) -> bool:
+        """Tell whether the next generation may be too dear: with twins one costs more than its batch."""
+        return _too_dear(ledger.tariff, generations, room, batch)
 
-    session.report = watched
+    session = Session(folder, replace(options, generations=experiment.horizon), report, stop=used_up)
     session.proceed()
     return session.generations
 
