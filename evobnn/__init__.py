@@ -21,6 +21,7 @@ _PUBLIC: dict[str, str] = {
     "Run": "evobnn.analysis",
     "Session": "evobnn.runs",
     "create": "evobnn.runs",
+    "load_network": "evobnn.runs.final",
     "load_run": "evobnn.analysis",
     "parse_expression": "evobnn.genome",
     "parse_genome": "evobnn.genome",

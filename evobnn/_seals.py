@@ -8,6 +8,7 @@ They are against bad disks, torn copies and editors, not against people who want
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 
 _OBJECT = re.compile(rb',\n? "sha": "([0-9a-f]{12})"\n?\}\n?\Z')
@@ -54,6 +55,28 @@ def seal_tensors(packed: bytes) -> bytes:
     if place is None or packed[place : place + 64] != _NONE:
         raise ValueError("a file that was not packed to be sealed")
     return packed[:place] + hashlib.sha256(packed).hexdigest().encode() + packed[place + 64 :]
+
+
+def with_text(packed: bytes, name: str, text: str) -> bytes:
+    """Return a file of tensors, packed with the metadata `UNSEALED`, with a text among its metadata, behind the digest.
+
+    safetensors writes several texts in any order; here equal tensors and texts give equal bytes. Raises ValueError for
+    another file.
+    """
+    place = _place(packed)
+    if place is None:
+        raise ValueError("a file that was not packed to be sealed")
+    start, end = place + 65, 8 + int.from_bytes(packed[:8], "little")
+    head = packed[8:start] + f",{json.dumps(name)}:{json.dumps(text)}".encode() + packed[start:end].rstrip(b" ")
+    head += b" " * (-len(head) % 8)  # tensors begin at a multiple of 8
+    return len(head).to_bytes(8, "little") + head + packed[end:]
+
+
+def text_in(data: bytes, name: str) -> str | None:
+    """Return a text among the metadata of a file of tensors that is verified, or None where it has none."""
+    head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    found = head.get("__metadata__", {}).get(name)
+    return None if found is None else str(found)
 
 
 def verify_tensors(data: bytes, *, due: bool = False) -> None:

@@ -28,7 +28,8 @@ from evobnn.experiment.final import TRAINING, FinalSettings, open_settings, to_t
 from evobnn.experiment.recipes import plan_from_table
 from evobnn.experiment.settings import from_table
 from evobnn.runs.final.folder import Line, Verdict, read_result, seed_folder, write_result
-from evobnn.runs.final.session import weights_of, write_weights
+from evobnn.runs.final.metadata import Metadata
+from evobnn.runs.final.weights import read_weights, write_weights
 from evobnn.runs.setup import open_experiment
 from evobnn.snapshot import (
     Journal,
@@ -183,12 +184,13 @@ def _weights(folder: Path) -> Path:
     home = seed_folder(folder, 0)
     home.path.mkdir()
     home.append(Line(1, 0, 0.25, 1.5, 0.75, 0.125, 2.0))  # it says that digests are due
-    write_weights(home, network().state_dict())
+    write_weights(home, network().state_dict(), Metadata((1, 8, 8), ("a", "b"), (4.5,), (2.25,)))
     return home.path / "weights.safetensors"
 
 
-def _read_weights(path: Path) -> str:
-    return _of(weights_of(seed_folder(path.parents[1], 0)))
+def _read_weights(path: Path) -> tuple[str, str]:
+    tensors, metadata = read_weights(seed_folder(path.parents[1], 0))
+    return _of(tensors), repr(metadata)
 
 
 def _checkpoint(name: str) -> Callable[[Path], Path]:

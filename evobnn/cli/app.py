@@ -280,6 +280,27 @@ def train(
     train.train(what, asked, device, data_dir)
 
 
+@app.command(epilog=example("predict"))
+def predict(
+    folder: Annotated[str, typer.Argument(metavar="TRAINING", help="Training folder, or its name below populations/.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files: PNG, JPEG, TIFF and others.")],
+    seed: Annotated[int | None, typer.Option(help="Whose weights. (default: of the first that was trained)")] = None,
+    kernels: Annotated[
+        str, typer.Option(help="torch: readable modules in float32; recorded: as it was trained.")
+    ] = "torch",
+    device: Device = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
+) -> None:
+    """Tell the class of image files by a trained network, and that class's share of the softmax.
+
+    Images are read as those of its data set: its grey values, its channels, its size.
+    """
+    from evobnn.cli import predict
+
+    predict.show(folder, images, seed=seed, kernels=kernels, device=device, data_dir=data_dir, as_json=as_json)
+
+
 @app.command(epilog=example("check"))
 def check(
     what: Annotated[

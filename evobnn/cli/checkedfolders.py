@@ -17,7 +17,7 @@ from evobnn.experiment.final import TRAINING, is_training, open_settings
 from evobnn.experiment.shipped import FILE, table_file
 from evobnn.runs import named as runs
 from evobnn.runs.final.folder import METRICS, RESULT, SeedFolder, read_result, seed_folder
-from evobnn.runs.final.session import weights_of
+from evobnn.runs.final.weights import weights_of
 from evobnn.runs.on_table import recorded
 from evobnn.snapshot import read_journal, read_starts
 from evobnn.snapshot.journal import TORN

@@ -10,6 +10,7 @@ EXAMPLES = {
     "summary": "evobnn summary digits-1:0 --depth 2",
     "evaluate": "evobnn evaluate digits-1:0 --repeat 1",
     "train": "evobnn train digits-1:0 --seeds 3",
+    "predict": "evobnn predict train-digits-1 seven.png",
     "check": "evobnn check digits-1",
     "presets": "evobnn presets digits",
     "recipes": "evobnn recipes standard",

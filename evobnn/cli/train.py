@@ -19,9 +19,9 @@ from evobnn.cli.loops import compile_first
 from evobnn.cli.summary import sized
 from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, trainings, whole
 from evobnn.data import DatasetSpec
-from evobnn.errors import ExperimentError, RunError, closest, message
+from evobnn.errors import ExperimentError, closest, message
 from evobnn.experiment import Experiment, preset_names
-from evobnn.experiment.final import FinalSettings, is_training
+from evobnn.experiment.final import FinalSettings
 from evobnn.experiment.homes import homes
 from evobnn.experiment.presets import BRIEF, DEFAULT_PRESET, override
 from evobnn.experiment.recipes import load_plan
@@ -29,7 +29,7 @@ from evobnn.experiment.settings import from_table, quickest_kernels, to_text
 from evobnn.machine.facts import cores
 from evobnn.runs import Options, subject
 from evobnn.runs import named as runs
-from evobnn.runs.final import FinalSession, create
+from evobnn.runs.final import FinalSession, create, named
 from evobnn.snapshot import read_starts
 from evobnn.training import Plan
 
@@ -56,7 +56,7 @@ class Asked:
 
 def train(what: str, asked: Asked, device: str | None, data_dir: Path | None) -> None:
     """Train what is named, or go on with a training folder, and print what it yielded."""
-    folder, new = find(what), None
+    folder, new = named.find(what), None
     if folder is not None:
         _refuse_settings(what, asked)
         before = next(reversed(read_starts(folder)), {})
@@ -69,22 +69,6 @@ def train(what: str, asked: Asked, device: str | None, data_dir: Path | None) ->
         new = settings(found.text, found.experiment, asked)
         folder = create(new, options, runs.ROOT, asked.out)
     _proceed(FinalSession(folder, options), new.plan if new else None)
-
-
-def find(what: str) -> Path | None:
-    """Return the training folder that is meant, by path or by its name below `populations/`; None for anything else.
-
-    Raises:
-        RunError: there is no such thing, but a training of nearly this name.
-    """
-    for folder in (Path(what), runs.ROOT / what):
-        if what and is_training(folder):
-            return folder
-    known = [child for child in runs.ROOT.iterdir() if is_training(child)] if runs.ROOT.is_dir() else []
-    near = closest(Path(what).name, [child.name for child in known])
-    if near and what.rstrip("/").rpartition("/")[2].startswith("train-") and ":" not in what:
-        raise RunError(message("a training folder", f"'{what}', which is none", f"Did you mean '{runs.ROOT / near}'?"))
-    return None
 
 
 def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings:

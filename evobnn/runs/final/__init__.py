@@ -1,8 +1,20 @@
 """One network trained to the end: what decides it (`settings`), what it works with (`setup`), the folder it leaves
-(`folder`), training, resuming and the one reading of the test images (`session`), and what it yielded (`result`).
+(`folder`), training, resuming and the one reading of the test images (`session`), what it yielded (`result`), and the
+network with its weights, ready for raw images (`loading`).
 """
 
 from evobnn.experiment.final import FinalSettings, is_training, open_settings
+from evobnn.runs.final.loaded import LoadedNetwork
+from evobnn.runs.final.loading import load_network
 from evobnn.runs.final.session import FinalSession, Progress, create
 
-__all__ = ["FinalSession", "FinalSettings", "Progress", "create", "is_training", "open_settings"]
+__all__ = [
+    "FinalSession",
+    "FinalSettings",
+    "LoadedNetwork",
+    "Progress",
+    "create",
+    "is_training",
+    "load_network",
+    "open_settings",
+]

@@ -11,7 +11,7 @@ from evobnn.data import IN_MEMORY_BYTES, DatasetSpec, Images, PreparedData, Spli
 from evobnn.data.batches import all_tensors, to_tensors
 from evobnn.data.dataset import cut
 from evobnn.data.feeds import Feed
-from evobnn.data.formats.pictures import Pictures
+from evobnn.data.formats.pictures import Frame, Pictures
 from evobnn.data.sources import train_part
 from evobnn.data.streams import stream_folder
 from evobnn.errors import ExperimentError, message
@@ -21,6 +21,12 @@ from evobnn.machine.facts import cores
 def is_streamed(spec: DatasetSpec, data_dir: Path | None, all_images: bool) -> bool:
     """Tell whether the images are decoded anew in every epoch: those of a folder that would not fit into memory."""
     return spec.name == "folder" and decoded_bytes(spec, data_dir, whole=all_images) > IN_MEMORY_BYTES
+
+
+def frame_of(spec: DatasetSpec, data_dir: Path | None) -> Frame | None:
+    """Return to what the files of a folder of images are decoded; None for any other data set."""
+    part = train_part(spec, data_dir) if spec.name == "folder" else None
+    return part.frame if isinstance(part, Pictures) else None
 
 
 def listed(spec: DatasetSpec, data_dir: Path | None) -> PreparedData:

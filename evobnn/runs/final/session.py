@@ -16,12 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
 
 from evobnn._jsonl import writing
-from evobnn._seals import UNSEALED, seal_tensors, verify_tensors
 from evobnn.analysis.pictures.learning import Learning, save_learning
 from evobnn.errors import EvobnnError, RunError, SearchError, message
 from evobnn.evaluation import SUMS
@@ -34,16 +30,15 @@ from evobnn.runs.final.folder import (
     CURVE,
     METRICS,
     RESULT,
-    WEIGHTS,
     Line,
-    SeedFolder,
     read_result,
     seed_folder,
     write_result,
 )
 from evobnn.runs.final.result import SeedResult, result_of
 from evobnn.runs.final.setup import workplace
-from evobnn.snapshot import append_start, lock, new_folder, read_starts, write_bytes, write_text
+from evobnn.runs.final.weights import put_into, weights_of, write_weights
+from evobnn.snapshot import append_start, lock, new_folder, read_starts, write_text
 from evobnn.training import Course, Diverged, checkpoint
 from evobnn.training.matching import first_difference
 
@@ -150,7 +145,7 @@ class FinalSession:
         home = seed_folder(self.folder, number)
         with writing(home.path):
             home.path.mkdir(exist_ok=True)
-        network, feed = self.place.network(number), self.place.feed
+        network, feed, metadata = self.place.network(number), self.place.feed, self.place.metadata
         course = Course(network, feed, self.settings.plan, self.place.seed(number))
         latest = checkpoint.newest(home.path)
         if latest is not None:
@@ -175,8 +170,7 @@ class FinalSession:
             self.failures[number] = str(error)
             self.say(f"seed {number} is left: {error}")
             return
-        final = course.final_network().state_dict()
-        write_weights(home, final)
+        write_weights(home, course.final_network().state_dict(), metadata)
 
     def _finish(self) -> Mapping[str, Any]:
         """Test what is trained and not tested yet, and write the result."""
@@ -185,7 +179,7 @@ class FinalSession:
             tensors = weights_of(home) if home.trained else {}
             if home.trained and home.tested() is None:
                 network = self.place.network(number)
-                _load(network, tensors, home)
+                put_into(network, tensors, home)
                 try:
                     home.write_tested(self.place.tested(network))
                 except EvobnnError:
@@ -263,33 +257,3 @@ class FinalSession:
         done, planned = seeds.index(number) * epochs + epoch, len(seeds) * epochs
         left = (planned - done) * self._pace.per_unit()
         self.report(Progress(number, epoch, epochs, done, planned, line, left))
-
-
-def write_weights(home: SeedFolder, tensors: Mapping[str, Tensor]) -> None:
-    """Write a seed's final weights, with a digest among the metadata."""
-    packed = save({name: value.cpu().contiguous() for name, value in tensors.items()}, metadata=UNSEALED)
-    write_bytes(home.path / WEIGHTS, seal_tensors(packed))
-
-
-def weights_of(home: SeedFolder) -> dict[str, Tensor]:
-    """Return a seed's final weights; raise RunError where the file is not what was written."""
-    path = home.path / WEIGHTS
-    try:
-        data = path.read_bytes()
-        verify_tensors(data, due=home.sealed)
-        return load(data)
-    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
-        raise _not_these(home, error) from error
-
-
-def _load(network: nn.Module, tensors: Mapping[str, Tensor], home: SeedFolder) -> None:
-    """Put a seed's final weights into the network; raise RunError where they are of another one."""
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise _not_these(home, error) from error
-
-
-def _not_these(home: SeedFolder, error: Exception) -> RunError:
-    do = f"Put the file back, or remove {home.path} to train this seed anew."
-    return RunError(message(f"the weights of this network in {home.path / WEIGHTS}", str(error).splitlines()[0], do))

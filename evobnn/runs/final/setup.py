@@ -22,7 +22,8 @@ from evobnn.genome import Genome
 from evobnn.nn import NetworkCost, check_kernels, profile, set_modes
 from evobnn.runs import Options
 from evobnn.runs.final.folder import Verdict
-from evobnn.runs.final.images import check_stream, feed_of, is_streamed, listed
+from evobnn.runs.final.images import check_stream, feed_of, frame_of, is_streamed, listed
+from evobnn.runs.final.metadata import Metadata
 from evobnn.runs.setup import assembled
 from evobnn.spaces import key
 from evobnn.training import tally, torch_threads
@@ -83,6 +84,14 @@ class Workplace:
         """The images to learn from, on the device; no test image among them."""
         spec, all_images = self.settings.experiment.dataset, self.settings.all_images
         return feed_of(self.prepared, spec, self.bench.device, self.data_dir, all_images=all_images)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What stands beside the weights, so that they are read without the data set."""
+        prepared, frame = self.prepared, frame_of(self.settings.experiment.dataset, self.data_dir)
+        read = (frame.bits, frame.paper) if frame else ()
+        mean, deviation = (tuple(map(float, one.tolist())) for one in (self.feed.mean, self.feed.deviation))
+        return Metadata(prepared.shape, prepared.class_names, mean, deviation, *read)
 
     @property
     def train_count(self) -> int:
