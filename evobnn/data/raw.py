@@ -18,19 +18,22 @@ _BLACK = "Multiply them by 255; images that are really so dark are given as uint
 
 
 def raw_images(images: Any, shape: tuple[int, int, int]) -> Tensor:
-    """Return images as (N, C, H, W) with grey values from 0 to 255, in the type in which they came.
+    """Return images as uint8 or floats (N, C, H, W) with grey values from 0 to 255; other whole numbers become floats.
 
     Arguments:
         images: array, tensor, or what NumPy makes an array of, of any numbers: (N, C, H, W), (N, H, W, C), (C, H, W),
             (H, W, C), or, where there is one channel, (N, H, W) or (H, W).
         shape: (C, H, W), which says how axes are meant; where both orders fit, channels come first.
 
+    While a network is traced or compiled nothing is looked at: it is given tensors of shape (N, C, H, W).
+
     Raises:
         DataError: another shape or type, a value outside of 0..255 or that is no number, or floats of at most 1.
     """
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined,no-untyped-call]
+        return images  # type: ignore[no-any-return]
     tensor = _four(_tensor(images), shape)
-    traced = torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
-    if tensor.dtype != torch.uint8 and not traced:
+    if tensor.dtype != torch.uint8:
         _check_values(tensor)
     return tensor
 
@@ -48,7 +51,7 @@ def _tensor(images: Any) -> Tensor:
     if tensor.dtype == torch.bool or tensor.is_complex():
         do = "Multiply truth values by 255, in uint8." if tensor.dtype == torch.bool else "Grey values are 0 to 255."
         raise DataError(message("images as uint8 or floats", _described(tensor), do))
-    return tensor
+    return tensor if tensor.dtype == torch.uint8 or tensor.is_floating_point() else tensor.to(torch.float32)
 
 
 def _four(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -70,7 +73,7 @@ def _four(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
 def _check_values(images: Tensor) -> None:
     if not images.numel():
         return
-    if images.is_floating_point() and not bool(images.isfinite().all()):
+    if not bool(images.isfinite().all()):
         do = "Replace what is no number."
         raise DataError(message("grey values from 0 to 255", "values that are no numbers", do))
     low, high = float(images.min()), float(images.max())
