@@ -42,12 +42,16 @@ def _tensor(images: Any) -> Tensor:
     if isinstance(images, Tensor):
         tensor = images
     else:
+        do = "Give an array or tensor of numbers, all images of one size."
         try:
             array = np.asarray(images)
+        except ValueError as error:  # a list of unequal parts
+            raise DataError(message("images of one size", "a list of several", do)) from error
+        try:
             tensor = torch.tensor(array if array.flags.c_contiguous else array.copy())
-        except (TypeError, ValueError) as error:
-            do = "Give an array or tensor of numbers, all images of one size."
-            raise DataError(message("images as numbers", str(error).splitlines()[0], do)) from error
+        except TypeError as error:
+            got = f"{array.dtype} of shape {array.shape}"
+            raise DataError(message("images as uint8 or floats", got, do)) from error
     if tensor.dtype == torch.bool or tensor.is_complex():
         do = "Multiply truth values by 255, in uint8." if tensor.dtype == torch.bool else "Grey values are 0 to 255."
         raise DataError(message("images as uint8 or floats", _described(tensor), do))

@@ -55,7 +55,7 @@ def load_network(
     Raises:
         EvobnnError: no such training, seed or id, no weights, damaged files, or a device that is not there.
     """
-    check_name("kernels", kernels, KERNELS, RunError)
+    check_name("choice of kernels", kernels, KERNELS, RunError)
     check_device(device)
     path = training_of(folder, id)
     settings = open_settings(path)

@@ -1,0 +1,50 @@
+"""What lies in `examples/` runs as it stands, and imports evobnn alone beside NumPy."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evobnn.experiment.final import FinalSettings
+from evobnn.experiment.recipes import plan_from_table
+from evobnn.runs import Options
+from evobnn.runs.final import FinalSession, create
+from evobnn.runs.final import session as module
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+GENOME = "normal[2 = conv3(0) + max3(1)] reduction[2 = conv3(0) + max3(1)] @normal = add(sin(x), x) @reduction = x"
+
+
+def test_an_example_is_short_and_needs_evobnn_alone() -> None:
+    assert EXAMPLES
+    for path in EXAMPLES:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 40
+        modules: set[str] = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                modules |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules.add(str(node.module).partition(".")[0])
+        assert modules - set(sys.stdlib_module_names) <= {"evobnn", "numpy"}
+
+
+def test_load_and_predict(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "save_learning", lambda *given: None)
+    plan = plan_from_table({"recipe": {"epochs": 1, "batch": 50}}, "tiny", "tests")
+    folder = create(FinalSettings(GENOME, tiny, plan), Options(jobs=1), tmp_path)
+    FinalSession(folder, Options(jobs=1)).proceed()
+    np.save(tmp_path / "images.npy", np.zeros((4, 1, 8, 8), np.uint8))
+    for more, count in (([], 3), ([str(tmp_path / "images.npy")], 4)):
+        monkeypatch.setattr(sys, "argv", ["load_and_predict.py", str(folder), *more])
+        runpy.run_path(str(EXAMPLES[0].with_name("load_and_predict.py")))
+        out = capsys.readouterr().out
+        assert f"logits ({count}, 10)" in out and "images (1, 8, 8) classes ('0'," in out
