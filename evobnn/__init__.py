@@ -17,6 +17,7 @@ _PUBLIC: dict[str, str] = {
     "Experiment": "evobnn.experiment",
     "Expression": "evobnn.genome",
     "Genome": "evobnn.genome",
+    "Objective": "evobnn.evaluation",
     "Options": "evobnn.runs",
     "Run": "evobnn.analysis",
     "Session": "evobnn.runs",
