@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from evobnn.runs.final import FinalSession, create
 from evobnn.runs.final import session as module
 from evobnn.runs.final.folder import seed_folder
 from evobnn.runs.final.metadata import NAME
+from evobnn.training import torch_threads
 from tests.older import unsealed
 
 
@@ -39,6 +40,12 @@ def trained(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = create(settings, Options(jobs=1), tmp_path_factory.mktemp("trained"))
         FinalSession(folder, Options(jobs=1)).proceed()
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture
