@@ -283,7 +283,7 @@ def train(
 @app.command(epilog=example("predict"))
 def predict(
     folder: Annotated[str, typer.Argument(metavar="TRAINING", help="Training folder, or its name below populations/.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files: PNG, JPEG, TIFF and others.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files: PNG, JPEG, TIFF and others.")],
     seed: Annotated[int | None, typer.Option(help="Whose weights. (default: of the first that was trained)")] = None,
     kernels: Annotated[
         str, typer.Option(help="torch: readable modules in float32; recorded: as it was trained.")
