@@ -106,6 +106,10 @@ def evolve(
         str | None,
         typer.Option("--table", metavar="TABLE", help="Look evaluations up in a table of recorded trainings."),
     ] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="Bound ops, bits, … or error: bits=200k, ops=1.5M. Repeatable."),
+    ] = None,
 ) -> None:
     """Start a new search and show its front."""
     from evobnn.cli.options import options as common
@@ -116,10 +120,13 @@ def evolve(
         generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
         timeout=timeout,
     )  # fmt: skip
+    from evobnn.experiment.constraints import parse_bounds
+
+    bounds = parse_bounds(at_most or [])
     from evobnn.cli import search
     from evobnn.runs import chosen
 
-    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded)
+    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded, bounds)
     search.evolve(experiment, options, out, seed_from or [])
 
 

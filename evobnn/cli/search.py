@@ -16,10 +16,12 @@ from evobnn.cli.words import STOPPED, counted, first_names
 from evobnn.data.sources import SOURCES
 from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment
+from evobnn.genome import Genome
+from evobnn.pareto import told
 from evobnn.runs import Options, Session, create, starters
 from evobnn.runs import named as runs
 from evobnn.runs.reseed import PARTS, PUBLISHED, check_published, split
-from evobnn.runs.setup import search_bench, wants_loops
+from evobnn.runs.setup import constraints_of, search_bench, wants_loops
 from evobnn.snapshot import read_generations
 
 FEW = 10000
@@ -51,7 +53,12 @@ def _unfinished(folder: Path) -> int | None:
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
     bench, count = search_bench(experiment, options), experiment.make_strategy().first
-    genomes = starters(bench.space, sources, count, experiment.seed, note, bench.infeasible)
+    constraints = constraints_of(experiment, bench)
+
+    def refused(genome: Genome) -> str:
+        return bench.infeasible(genome) or constraints.refused(genome)
+
+    genomes = starters(bench.space, sources, count, experiment.seed, note, refused)
     return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))
 
 
@@ -114,6 +121,8 @@ def _print_start(session: Session) -> None:
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
         f"{counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}"
     )
+    if settings.constraints:
+        print(f"bounds at most {told(settings.constraints)}")
     work = f"{counted(session.evaluator.jobs, 'job')} ({options.backend}) on {options.device}"
     print(
         f"work   {work}, {recipe.precision}" if not settings.table else f"work   none: looked up in {settings.table}",

@@ -30,7 +30,7 @@ from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
-from evobnn.runs.derived import rescored_row, write_derived
+from evobnn.runs.derived import rescored_row, unmet, write_derived
 from evobnn.runs.evaluator import RUNGS, evaluator_of
 from evobnn.runs.outlook import MOST_RESCORED, Outlook
 from evobnn.runs.setup import Options, make_bench, make_search, open_experiment, settled, wants_loops
@@ -167,6 +167,8 @@ class Session:
             self._rescore()
             if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
                 self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
+            if sentence := unmet(self.generations):
+                self.say(sentence)
 
     def _compiled(self, done: int, total: int, seconds: float) -> None:
         if not done:
@@ -230,6 +232,7 @@ class Session:
             "space": self.bench.space.name,
             "objectives": list(self.experiment.objectives),
             "axes": {axis.name: [axis.low, axis.high, axis.scale] for axis in self._axes},
+            **({"constraints": dict(self.experiment.constraints)} if self.experiment.constraints else {}),
         }
 
     def _start(self) -> dict[str, Any]:
