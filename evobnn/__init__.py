@@ -24,6 +24,9 @@ _PUBLIC: dict[str, str] = {
     "load_run": "evobnn.analysis",
     "parse_expression": "evobnn.genome",
     "parse_genome": "evobnn.genome",
+    "preset": "evobnn.experiment.settings",
+    "resume": "evobnn.runs.face",
+    "search": "evobnn.runs.face",
 }
 """Where each public name stands."""
 __all__ = ["__version__", *_PUBLIC]

@@ -71,13 +71,14 @@ def test_the_arrays_shown_become_a_run(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("evobnn.runs.setup.compiling.begin", lambda: None)
+    monkeypatch.setattr("evobnn.runs.face.load_run", lambda folder: folder)
     proceeded = []
     monkeypatch.setattr("evobnn.runs.search.compiling.begin", lambda: None)
     monkeypatch.setattr(evobnn.Session, "proceed", lambda session: proceeded.append(session.bench.prepared))
     images, labels = rng.integers(0, 256, (90, 8, 8), dtype=np.uint8), np.arange(90) % 3
     exec(code, {"evobnn": evobnn, "x_train": images, "y_train": labels, "x_test": images[:9], "y_test": labels[:9]})
     assert [(one.name, one.shape, one.classes, one.train_count) for one in proceeded] == [("arrays", (1, 8, 8), 3, 68)]
-    assert (tmp_path / "populations" / "mine-1" / "experiment.toml").is_file()
+    assert (tmp_path / "populations" / "mine-0" / "experiment.toml").is_file()
 
 
 def test_no_place_left_open():

@@ -85,19 +85,26 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
     """Return the table with `section.key=value` texts applied; a value is read as TOML, several with commas between
     them as a list, anything else is taken as text.
     """
-    changed = json.loads(json.dumps(table))
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
         if not equals or not path.strip():
             raise ExperimentError(message("--set section.key=value", f"'{assignment}'", "Write it with an '='."))
-        *sections, last = path.strip().split(".")
+        table = laid_over(table, {path.strip(): _value(value.strip())})
+    return laid_over(table, {})
+
+
+def laid_over(table: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table with settings by path, such as `recipe.epochs`, in the place of its own."""
+    changed: dict[str, Any] = json.loads(json.dumps(table))
+    for path, value in settings.items():
+        *sections, last = path.split(".")
         place = changed
         for section in sections:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
-                raise ExperimentError(message(f"{section} to be a section", f"'{assignment}'", "See `evobnn presets`."))
-        place[last] = _value(value.strip())
-    return dict(changed)
+                raise ExperimentError(message(f"{section} to be a section", f"'{path}'", "See `evobnn presets`."))
+        place[last] = list(value) if isinstance(value, tuple) else value
+    return changed
 
 
 def _value(text: str) -> Any:

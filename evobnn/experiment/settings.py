@@ -26,7 +26,7 @@ from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
 from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
-from evobnn.experiment.presets import parsed, read_toml
+from evobnn.experiment.presets import parsed, preset_table, read_toml
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
 from evobnn.nn.fast.quickest import AUTO, KERNELS, quickest
 from evobnn.spaces import SPACES, Choice, Space, Template
@@ -402,3 +402,12 @@ def _validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
             for one in error.errors()
         ]
         raise ExperimentError("\n".join(lines)) from error
+
+
+def preset(name: str) -> Experiment:
+    """Return the experiment of a preset that comes with evobnn.
+
+    >>> preset("digits").recipe.epochs
+    3
+    """
+    return from_table(preset_table(name), name)

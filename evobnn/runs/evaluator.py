@@ -1,0 +1,154 @@
+"""Where the evaluations of a run come from: workers that train, or a table that is looked up.
+
+A session knows requests and evaluations alone. Which evaluator answers, its experiment says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from evobnn.evaluation import Bench, Job, Stretch, run_job
+from evobnn.evaluation.estimates import load, run_longest_first
+from evobnn.evaluation.room import room_for
+from evobnn.experiment import Experiment
+from evobnn.machine.room import Room
+from evobnn.machine.workers import Outcome, Workers
+from evobnn.records import Request
+from evobnn.runs.inheritance import Inheritance
+from evobnn.runs.on_table import load_table, look_up
+from evobnn.runs.setup import Options
+from evobnn.snapshot import Generation
+
+RUNGS = "rungs"
+"""Folder in which unfinished trainings wait for the others of their generation; there while one is evaluated."""
+
+Asked = tuple[Request, int]
+"""A request, and the epochs after which it is scored; 0 for all of them."""
+
+
+class Evaluator:
+    """What a session asks; it is entered while the session proceeds. Kinds override what is not so for them.
+
+    Attributes:
+        trains: whether networks are trained, so that an evaluation takes as long as it says.
+        room: why so many jobs, where nobody said how many.
+        jobs: evaluations at a time.
+        alone: why there are no worker processes although some were to be, as part of a sentence; else an empty text.
+        peak_memory: the most bytes that one worker has held; 0 before the first evaluation, and where there is none.
+    """
+
+    trains = False
+    room: Room | None = None
+
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        pass
+
+    @property
+    def jobs(self) -> int:
+        return 1
+
+    @property
+    def alone(self) -> str:
+        return ""
+
+    @property
+    def peak_memory(self) -> int:
+        return 0
+
+    def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        """Yield what came of each, in any order, under its place in `asked`."""
+        raise NotImplementedError
+
+    def load(self, request: Request) -> float:
+        """Return what an epoch of the genome computes, beside others; 0 where nothing is trained."""
+        return 0.0
+
+    def parent_of(self, request: Request) -> int | None:
+        """Return the id of the individual with whose weights the evaluation begins, or None."""
+        return None
+
+    def restored(self, generations: Sequence[Generation]) -> None:
+        """Take note of what earlier sessions committed."""
+
+    def committed(self, generation: Generation) -> None:
+        """Take note of a generation that is written."""
+
+
+class Trained(Evaluator):
+    """Evaluations by worker processes, which train each network as the protocol says."""
+
+    trains = True
+
+    def __init__(
+        self, folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
+    ) -> None:
+        self._folder, self._experiment, self._bench = folder, experiment, bench
+        self.room = None if options.jobs else room_for(bench)
+        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, say)
+        self._inheritance = Inheritance(folder, bench, experiment.seed, experiment.inherit.weights)
+        self._loads: dict[str, float] = {}
+
+    def __exit__(self, *raised: object) -> None:
+        self._workers.close()
+
+    @property
+    def jobs(self) -> int:
+        return self._workers.jobs
+
+    @property
+    def alone(self) -> str:
+        return self._workers.alone
+
+    @property
+    def peak_memory(self) -> int:
+        return self._workers.peak_memory
+
+    def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        return run_longest_first(self._workers, run_job, [self._job(*one) for one in asked])
+
+    def load(self, request: Request) -> float:
+        key = request.individual.key
+        if key not in self._loads:
+            self._loads[key] = load(Job(self._bench, request.individual.genome, 0))
+        return self._loads[key]
+
+    def parent_of(self, request: Request) -> int | None:
+        return self._inheritance.parent_of(request)
+
+    def restored(self, generations: Sequence[Generation]) -> None:
+        for generation in generations:
+            self._inheritance.follow(generation)
+        if generations:
+            self._inheritance.tidy(generations[-1])
+
+    def committed(self, generation: Generation) -> None:
+        self._inheritance.follow(generation)
+        self._inheritance.tidy(generation)
+
+    def _job(self, request: Request, epochs: int) -> Job:
+        individual = request.individual
+        seed = self._bench.seed(self._experiment.seed, self._bench.space.parse(individual.genome), request.repeat)
+        waits = self._folder.resolve() / RUNGS / f"{individual.key}-{request.repeat}.trunk"
+        stretch = Stretch(epochs, str(waits) if self._experiment.halving.covers(request) else "")
+        return Job(self._bench, individual.genome, seed, request.twin, stretch, self._inheritance.heritage(request))
+
+
+class LookedUp(Evaluator):
+    """Evaluations that a table recorded: the same answer to the same request, at once."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._answer = look_up(experiment, load_table(experiment.table))
+
+    def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        return (Outcome(index, self._answer.evaluation(*one)) for index, one in enumerate(asked))
+
+
+def evaluator_of(
+    folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
+) -> Evaluator:
+    """Return what answers the requests of a run in `folder`; `say` is called where no workers can be had."""
+    return LookedUp(experiment) if experiment.table else Trained(folder, experiment, bench, options, say)

@@ -1,0 +1,157 @@
+"""A search in one call, and going on with it: what `evobnn.search` and `evobnn.resume` are.
+
+run = evobnn.search("mnist5k", generations=3, seed=1, jobs=2)
+run.front()
+run = evobnn.resume(run, generations=10)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evobnn.analysis import Run, load_run
+from evobnn.data.arrays import Arrays
+from evobnn.data.dataset import DatasetSpec
+from evobnn.errors import RunError, message
+from evobnn.evaluation import Additions
+from evobnn.experiment import Experiment, to_text
+from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
+from evobnn.experiment.settings import from_table
+from evobnn.runs.named import ROOT, settings_of
+from evobnn.runs.search import Progress, Session
+from evobnn.runs.setup import Options, create, open_experiment
+from evobnn.snapshot import Generation, read_starts
+
+Stop = Callable[[Sequence[Generation]], bool]
+
+
+def _never(generations: Sequence[Generation]) -> bool:
+    return False
+
+
+def _quiet(progress: Progress) -> None:
+    pass
+
+
+def search(
+    what: str | Experiment = DEFAULT_PRESET,
+    *,
+    generations: int | None = None,
+    seed: int | None = None,
+    objectives: Sequence[str] | None = None,
+    dataset: str | DatasetSpec | Arrays | None = None,
+    settings: Mapping[str, Any] = {},
+    out: str | Path | None = None,
+    jobs: int = 0,
+    device: str = "cpu",
+    data_dir: str | Path | None = None,
+    budget: float | None = None,
+    additions: Additions | None = None,
+    stop: Stop = _never,
+    report: Callable[[Progress], None] = _quiet,
+) -> Run:
+    """Search, and return the run as its folder holds it.
+
+    Called again with the same experiment it goes on with the run that is there, or returns it if it is finished. It
+    needs no `if __name__ == "__main__"`.
+
+    Arguments:
+        what: a preset, a TOML file, or an `Experiment`.
+        generations: the total to reach; generation 0 is the start population. None for the experiment's horizon.
+        seed: root of all randomness; None for the experiment's.
+        objectives: names, all minimised; None for the experiment's.
+        dataset: a name, the data set of `Arrays`, or these themselves, as large as they are.
+        settings: others by path, such as {"recipe.epochs": 3, "network.width": 8}.
+        out: folder of the run; None for `populations/NAME-SEED`, which is printed.
+        jobs: worker processes; 0 for as many as this machine feeds.
+        device: torch device of the trainings.
+        data_dir: folder with the published files of the data set.
+        budget: seconds after which to stop at a generation's end.
+        additions: operations and forms of your own.
+        stop: asked before every further generation, with all that are committed, whether the search is to end.
+        report: called with a `Progress` after every result.
+
+    Raises:
+        EvobnnError: a name, setting, file or device that is not right, or a folder that holds another run.
+    """
+    experiment = _experiment(what, seed, objectives, dataset, settings)
+    options = Options(
+        jobs=jobs,
+        device=device,
+        data_dir=None if data_dir is None else Path(data_dir),
+        generations=generations,
+        budget=budget,
+        additions=additions or Additions(),
+    )
+    folder = ROOT / f"{experiment.preset}-{experiment.seed}" if out is None else Path(out)
+    if (folder / "experiment.toml").is_file():
+        if to_text(open_experiment(folder)) != to_text(experiment):
+            do = "Name another folder with out=, or another seed; evobnn.resume goes on with what is there."
+            raise RunError(message(f"a folder for this search in {folder}", "the run of another experiment", do))
+    else:
+        create(experiment, options, ROOT, folder)
+    if out is None:
+        print(f"run {folder}")
+    Session(folder, options, report, stop=stop).proceed()
+    return load_run(folder)
+
+
+def resume(
+    run: str | Path | Run,
+    *,
+    generations: int | None = None,
+    jobs: int = 0,
+    budget: float | None = None,
+    additions: Additions | None = None,
+    stop: Stop = _never,
+    report: Callable[[Progress], None] = _quiet,
+) -> Run:
+    """Go on with a run, on the device and data of its last start, and return it; arguments as those of `search`.
+
+    Raises:
+        EvobnnError: no such run, or one of other data, versions or additions.
+    """
+    folder = run.path if isinstance(run, Run) else Path(run)
+    before = next(reversed(read_starts(folder)), {})
+    there = before.get("data_dir")
+    options = Options(
+        jobs=jobs,
+        device=str(before.get("device", "cpu")),
+        data_dir=Path(there) if there else None,
+        generations=generations,
+        budget=budget,
+        additions=additions or Additions(),
+    )
+    Session(folder, options, report, stop=stop).proceed()
+    return load_run(folder)
+
+
+def _experiment(
+    what: str | Experiment,
+    seed: int | None,
+    objectives: Sequence[str] | None,
+    dataset: str | DatasetSpec | Arrays | None,
+    settings: Mapping[str, Any],
+) -> Experiment:
+    """Return the experiment that is meant."""
+    own = dict(settings)
+    if seed is not None:
+        own["seed"] = seed
+    if objectives is not None:
+        own["objectives"] = list(objectives)
+    if isinstance(dataset, str):
+        own["dataset.name"] = dataset
+    if isinstance(what, Experiment):
+        found = from_table(laid_over(tomllib.loads(to_text(what)), own), what.preset) if own else what
+    else:
+        found = from_table(laid_over(settings_of(what), own), what)
+    if isinstance(dataset, Arrays):
+        dataset = dataset.dataset()
+    return dataclasses.replace(found, dataset=dataset) if isinstance(dataset, DatasetSpec) else found
+
+
+__all__ = ["resume", "search"]
