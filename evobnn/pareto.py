@@ -89,7 +89,9 @@ def violation(values: Mapping[str, float], bounds: Mapping[str, float]) -> float
 
 def told(values: Mapping[str, float]) -> str:
     """Return quantities by name for people: `200,000 bits and 0.2 error`."""
-    return " and ".join(f"{value:,.10g} {name}" for name, value in values.items())
+    return " and ".join(
+        f"{value:,.0f} {name}" if value >= 1000 else f"{value:.4g} {name}" for name, value in values.items()
+    )
 
 
 def nondominated(points: ArrayLike) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from evobnn.errors import ExperimentError, message
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|in
 _WRITE = "Write for example bits=200k, ops=1.5M or error=0.2."
 
 
-def parse_bounds(texts: Sequence[str], option: str = "--at-most") -> dict[str, float]:
+def parse_bounds(texts: Sequence[str], option: str = "--at-most", do: str = _WRITE) -> dict[str, float]:
     """Return the bound by name of texts such as `bits=200k`; the suffixes are k, M and G, powers of 1000.
 
     Raises:
@@ -26,11 +26,11 @@ def parse_bounds(texts: Sequence[str], option: str = "--at-most") -> dict[str, f
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
-            raise ExperimentError(message(f"{option} NAME=NUMBER", f"'{text}'", _WRITE))
+            raise ExperimentError(message(f"{option} NAME=NUMBER", f"'{text}'", do))
         number = _NUMBER.fullmatch(value)
         if number is None or number[2] not in SUFFIXES:
-            raise ExperimentError(message(f"a number, with k, M or G behind it, in {option} {text}", value, _WRITE))
-        bound = checked_bound(f"{option} {name}", float(number[1]) * SUFFIXES[number[2]], value)
+            raise ExperimentError(message(f"a number, with k, M or G behind it, in {option} {text}", value, do))
+        bound = checked_bound(f"{option} {name}", float(number[1]) * SUFFIXES[number[2]], value, do)
         if found.setdefault(name, bound) != bound:
             raise ExperimentError(
                 message(f"one bound on {name}", f"{found[name]:,g} and {bound:,g}", "Give the smaller one alone.")
@@ -38,19 +38,9 @@ def parse_bounds(texts: Sequence[str], option: str = "--at-most") -> dict[str, f
     return found
 
 
-def checked_bound(what: str, bound: Any, written: str = "") -> float:
+def checked_bound(what: str, bound: Any, written: str = "", do: str = _WRITE) -> float:
     """Return the bound as a float; raise ExperimentError unless it is a finite number above 0."""
     number = isinstance(bound, int | float) and not isinstance(bound, bool)
     if not number or not math.isfinite(bound) or bound <= 0:
-        raise ExperimentError(message(f"{what} as a number above 0", written or repr(bound), _WRITE))
+        raise ExperimentError(message(f"{what} as a number above 0", written or repr(bound), do))
     return float(bound)
-
-
-def told(bounds: Mapping[str, float]) -> str:
-    """Return bounds for people: `bits of at most 200,000 and ops of at most 1,000,000`."""
-    return " and ".join(f"{name} of at most {plain(bound)}" for name, bound in bounds.items())
-
-
-def plain(value: float) -> str:
-    """Return a number in full, with commas: 200,000 or 0.05."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.10g}"
