@@ -4,6 +4,7 @@ needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
@@ -216,6 +217,11 @@ def counts_in(table: Table, bench: Bench, names: Sequence[str]) -> Callable[[Gen
         return {name: float(getattr(row, name)) for name in names} if row is not None else {}
 
     return counts
+
+
+def least_in(table: Table, name: str) -> float:
+    """Return the least of a counted quantity among the genomes of a table that were trained well."""
+    return min((float(getattr(row, name)) for row in table.rows.values() if row.errors), default=math.inf)
 
 
 def look_up(experiment: Experiment, table: Table) -> TableEvaluator:

@@ -23,7 +23,7 @@ from evobnn.experiment.sides import check_sides
 from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.nn.fast import compiling
-from evobnn.runs.on_table import check_noise, counts_in, infeasible_in, load_table, table_bench
+from evobnn.runs.on_table import check_noise, counts_in, infeasible_in, least_in, load_table, table_bench
 from evobnn.snapshot import new_folder, write_text
 
 
@@ -175,10 +175,16 @@ def check_bounds(experiment: Experiment, bench: Bench) -> None:
     """Raise EvobnnError for bounds that nothing of the space meets, or nothing that a search would come upon: below the
     cheapest network, or met by no anchor and none of thousands of random genomes.
     """
+    constraints_of(experiment, bench)  # names that a table lacks
     for name, bound in experiment.counted_bounds.items():
-        least = min(bench.counts(genome, [name])[name] for genome in bench.cheapest([name]))
+        if experiment.table:
+            table = load_table(experiment.table)
+            least, where = least_in(table, name), f"the table {table.name}"
+        else:
+            least = min(bench.counts(genome, [name])[name] for genome in bench.cheapest([name]))
+            where = f"the space {bench.space.name}"
         if least > bound:
-            expected = f"a bound on {name} of at least {least:,.10g}, the least in the space {bench.space.name}"
+            expected = f"a bound on {name} of at least {least:,.10g}, the least in {where}"
             raise ExperimentError(message(expected, f"{bound:,.10g}", "Allow as much, or take smaller networks."))
     if experiment.counted_bounds:
         make_search(experiment, bench).ask()
