@@ -147,3 +147,14 @@ def test_a_comparison_under_a_bound_counts_what_meets_it(toy: tuple[Experiment, 
     trace = arm_on_table(replace(toy[0], constraints={"ops": bound}), Arm("nsga2"), 3, 60)
     space = space_of(toy[1])
     assert toy[1].row(key(space, space.parse(trace.best))).ops <= bound
+
+
+def test_check_finds_what_was_trained_above_a_bound(
+    toy: tuple[Experiment, Table], searched: Searched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bound = third(toy[1], "bits")
+    run = searched("bounded", constraints={"bits": bound})
+    text = (run.path / "experiment.toml").read_text()
+    (run.path / "experiment.toml").write_text(text.replace(f"bits = {bound}", f"bits = {bound - 1}"))
+    assert command(["check", "bounded"]) == 1
+    assert f"{bound:,.10g} bits, above the bound of {bound - 1:,.10g}" in capsys.readouterr().out
