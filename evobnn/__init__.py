@@ -18,6 +18,7 @@ _PUBLIC: dict[str, str] = {
     "Experiment": "evobnn.experiment",
     "Expression": "evobnn.genome",
     "Genome": "evobnn.genome",
+    "Objective": "evobnn.evaluation",
     "Options": "evobnn.runs",
     "Run": "evobnn.analysis",
     "Session": "evobnn.runs",

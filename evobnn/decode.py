@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from evobnn._checks import check_name
-from evobnn.errors import ExperimentError, NetworkError, message
-from evobnn.genome import FORMS as FORM_SPECS
-from evobnn.genome import OPERATIONS, Cell, FormSpec, Genome, OpSpec
+from evobnn.errors import NetworkError, message
+from evobnn.genome import Cell, Genome
 from evobnn.nn import (
     FORMS,
     MACROS,
@@ -31,106 +29,12 @@ from evobnn.nn import (
     resnet,
 )
 from evobnn.nn.binary.layers import SiteBuilder
-from evobnn.nn.counting.cost import COUNTERS, Counter
 from evobnn.spaces import REDUCTION, Space, Template, canonical
 
 DECODER_VERSION = 1
 """Part of every protocol's fingerprint; raised when the same genome begins to mean another network."""
 
 WEIGHTS = ("binary", "real")
-
-
-@dataclass(frozen=True)
-class Additions:
-    """A user's own operations and forms: what each name means, and how it is computed.
-
-    They are sent to the workers by name, so they are functions at the top of a module that the workers can import.
-
-    Attributes:
-        operations: (spec, builder) by name.
-        forms: (spec, form) by name.
-        counters: how classes of module are counted that `evobnn.nn.counting.cost.COUNTERS` does not know.
-
-    Raises:
-        ExperimentError: a name that is taken or is not that of its spec, a form whose two halves disagree, or a
-            function without a name of its own.
-    """
-
-    operations: Mapping[str, tuple[OpSpec, OpBuilder]] = field(default_factory=dict)
-    forms: Mapping[str, tuple[FormSpec, Form]] = field(default_factory=dict)
-    counters: Mapping[type[nn.Module], Counter] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, (spec, builder) in self.operations.items():
-            _check_addition("operation", name, {spec.name}, OPERATIONS, builder)
-        for name, (spec_of_form, form) in self.forms.items():
-            _check_addition("form", name, {spec_of_form.name, form.name}, FORM_SPECS, form.compute)
-            meant, computed = (
-                f"{one.arity} arguments and {count} learnable vectors"
-                for one, count in ((spec_of_form, len(spec_of_form.learnable)), (form, len(form.parameters)))
-            )
-            if meant != computed:
-                raise ExperimentError(message(f"form '{name}' with {meant}", computed, "Let spec and form agree."))
-
-    def __bool__(self) -> bool:
-        return bool(self.operations or self.forms or self.counters)
-
-    @property
-    def operation_specs(self) -> dict[str, OpSpec]:
-        """What the names of operations mean, the built-in ones included."""
-        return {**OPERATIONS, **{name: spec for name, (spec, _) in self.operations.items()}}
-
-    @property
-    def form_specs(self) -> dict[str, FormSpec]:
-        """What the names of forms mean, the built-in ones included."""
-        return {**FORM_SPECS, **{name: spec for name, (spec, _) in self.forms.items()}}
-
-    @property
-    def builders(self) -> dict[str, OpBuilder]:
-        """How operations are built, the built-in ones included."""
-        return {**OPS, **{name: builder for name, (_, builder) in self.operations.items()}}
-
-    @property
-    def computed_forms(self) -> dict[str, Form]:
-        """How forms are computed, the built-in ones included."""
-        return {**FORMS, **{name: form for name, (_, form) in self.forms.items()}}
-
-    @property
-    def all_counters(self) -> dict[type[nn.Module], Counter]:
-        """How modules are counted, the known ones included."""
-        return {**COUNTERS, **self.counters}
-
-    def described(self) -> list[list[Any]]:
-        """Return every addition as plain values: kind, name, what it means, the full name of what computes it."""
-        found: list[list[Any]] = []
-        for name, (spec, builder) in sorted(self.operations.items()):
-            found.append(["operation", name, asdict(spec), _full_name(builder)])
-        for name, (spec_of_form, form) in sorted(self.forms.items()):
-            found.append(["form", name, asdict(spec_of_form), _full_name(form.compute), list(form.parameters)])
-        return found + sorted(["counter", _full_name(c), _full_name(count)] for c, count in self.counters.items())
-
-
-def _full_name(function: Callable[..., object]) -> str:
-    """Return `module.name` of a function or class; for another object, of its class."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{getattr(named, '__module__', None)}.{named.__qualname__}"
-
-
-def _check_addition(
-    kind: str, name: str, said: set[str], built_in: Mapping[str, object], function: Callable[..., object]
-) -> None:
-    if name in built_in:
-        raise ExperimentError(message(f"a new name for an {kind} of your own", f"'{name}'", "That one is built in."))
-    if said != {name}:
-        raise ExperimentError(message(f"{kind} '{name}' under its own name", str(sorted(said)), "Rename one of them."))
-    if "<" in _full_name(function):
-        raise ExperimentError(
-            message(
-                f"{kind} '{name}' as a function at the top of a module, which workers can import",
-                _full_name(function),
-                "Define it there with a name.",
-            )
-        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from evobnn.errors import ExperimentError, GenomeError, RunError
-from evobnn.evaluation import Additions, Bench, Job, run_job
+from evobnn.evaluation import Additions, Bench, Job, Measured, Objective, run_job
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.genome import FormSpec, OpSpec
 from evobnn.machine.workers import Workers
@@ -268,3 +268,68 @@ FORM = FormSpec("mine", 1, "p")
 def test_additions_that_make_no_sense_are_refused(operations: Any, forms: Any, words: str) -> None:
     with pytest.raises(ExperimentError, match=words):
         Additions(operations, forms)
+
+
+def weigh(measured: Measured) -> float:
+    return measured.cost.bits / 8
+
+
+def confidence(measured: Measured) -> float:
+    return measured.result.validation_loss
+
+
+def layers(measured: Measured) -> float:
+    return float(sum(isinstance(module, BinaryConv2d) for module in measured.build().modules()))
+
+
+def nothing(measured: Measured) -> float:
+    return float("nan")
+
+
+def own(*objectives: Objective) -> Additions:
+    return Additions(objectives={one.name: one for one in objectives})
+
+
+BYTES = Objective("bytes", "bytes kept", weigh)
+
+
+def test_objectives_of_the_users_own_come_from_counts_results_and_networks(tiny: Experiment) -> None:
+    mine = own(BYTES, Objective("loss", "nats", confidence, "linear", (0.0, 5.0)), Objective("layers", "", layers))
+    names = ("error", "bits", "bytes", "loss", "layers")
+    bench = make_bench(replace(tiny, objectives=names), Options(jobs=1, additions=mine))
+    axes = bench.axes()
+    assert axes["bytes"] == (axes["bits"][0] / 8, axes["bits"][1] / 8, "log10")
+    assert axes["loss"] == (0.0, 5.0, "linear")
+    text = str(bench.anchors()[1])
+    found = run_job(Job(bench, text, 3))
+    assert found.status is Status.OK, found.message
+    assert found.objectives["bytes"] == found.objectives["bits"] / 8
+    assert found.objectives["loss"] == found.measures["loss"]
+    built = bench.network(bench.space.parse(text))
+    assert found.objectives["layers"] == sum(isinstance(module, BinaryConv2d) for module in built.modules()) > 3
+
+
+def test_what_is_wrong_with_an_objective_is_said_before_a_training_or_is_a_status(tiny: Experiment) -> None:
+    def bench(*mine: Objective) -> Bench:
+        return make_bench(replace(tiny, objectives=("error", "mine")), Options(jobs=1, additions=own(*mine)))
+
+    with pytest.raises(ExperimentError, match=r"objective.*'mine'.*bits"):
+        bench()
+    with pytest.raises(ExperimentError, match=r"bounds of objective mine.*bounds=\(low, high\)"):
+        bench(Objective("mine", "", confidence)).axes()
+    spoilt = bench(Objective("mine", "", nothing, bounds=(1.0, 2.0)))
+    found = run_job(Job(spoilt, str(spoilt.anchors()[1]), 1))
+    assert found.status is Status.ERROR and "mine is nan" in found.message
+    for wrong in ({"axis": "log"}, {"bounds": (2.0, 1.0)}, {"bounds": (0.0, 1.0)}, {"bounds": (1.0, float("inf"))}):
+        with pytest.raises(ExperimentError, match="mine"):
+            Objective("mine", "", weigh, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ExperimentError, match="built in"):
+        own(Objective("ops", "", weigh))
+    with pytest.raises(ExperimentError, match="top of a module"):
+        own(Objective("mine", "", lambda measured: 1.0))
+
+
+def test_objectives_stand_in_the_protocol_and_change_no_other(tiny: Experiment) -> None:
+    plain, mine = (make_bench(tiny, Options(jobs=1, additions=added)) for added in (Additions(), own(BYTES)))
+    assert plain.protocol.fingerprint() != mine.protocol.fingerprint()
+    assert not Additions() and own(BYTES)

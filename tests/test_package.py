@@ -29,6 +29,12 @@ def step() -> ModuleType:
     return module
 
 
+def test_every_folder_of_modules_is_a_package_that_a_wheel_takes_along() -> None:
+    folders = {path.parent for path in (ROOT / "evobnn").rglob("*.py")}
+    assert len(folders) > 20
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 def test_every_table_of_a_name_is_among_the_package_data(step: ModuleType) -> None:
     carried = step.tables()
     assert {place.parent.name for place in carried} >= set(TABLES)

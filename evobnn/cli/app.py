@@ -314,7 +314,7 @@ def check(
     """
     from evobnn.runs import named as runs
 
-    if not runs.is_one(what):
+    if not runs.is_one(what) and runs.is_there(what):
         from evobnn.cli import checkedfolders
 
         if (found := checkedfolders.find(what)) is not None:

@@ -4,7 +4,7 @@
 it.
 """
 
-from evobnn.decode import Additions
+from evobnn.evaluation.additions import Additions
 from evobnn.evaluation.bench import Bench
 from evobnn.evaluation.evaluation import WHOLE, Job, Stretch, check_device, evaluate, run_job
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective

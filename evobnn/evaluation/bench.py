@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
 
@@ -13,9 +13,10 @@ from torch import nn
 from evobnn._checks import check_name
 from evobnn._seeding import child_seed
 from evobnn.data import PreparedData
-from evobnn.decode import Additions, Surround, decode
+from evobnn.decode import Surround, decode
 from evobnn.errors import ExperimentError, message
-from evobnn.evaluation.objectives import OBJECTIVES, Measured
+from evobnn.evaluation.additions import Additions
+from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
 from evobnn.evaluation.protocol import Protocol
 from evobnn.genome import Genome, X
 from evobnn.nn import FORMS, Form, NetworkCost, constant_sign
@@ -50,7 +51,7 @@ class Bench:
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
         for name in self.objectives:
-            check_name("objective", name, OBJECTIVES)
+            check_name("objective", name, self.additions.all_objectives)
         for what, offered, known in (
             ("operation", self.space.operations, self.additions.operation_specs),
             ("form", self.space.forms, self.additions.form_specs),
@@ -182,18 +183,32 @@ class Bench:
         """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
         to chance, costs between the analytic cheapest and dearest genome. Where all genomes cost the same, low is high.
         """
-        *candidates, dearest = map(self.cost, self._candidates())
+        extremes = list(self._candidates())
         chance = 1.0 - 1.0 / self.prepared.classes
-        no_training = TrainResult(())
         found: dict[str, tuple[float, float, str]] = {}
         for name in self.objectives:
-            objective = OBJECTIVES[name]
+            objective = self.additions.all_objectives[name]
             if name == "error":
                 found[name] = (0.0, chance, objective.axis)
+            elif objective.bounds is not None:
+                found[name] = (*objective.bounds, objective.axis)
             else:
-                low = min(objective.measure(Measured(no_training, cost)) for cost in candidates)
-                found[name] = (low, objective.measure(Measured(no_training, dearest)), objective.axis)
+                *least, most = (self._untrained(objective, genome) for genome in extremes)
+                found[name] = (min(least), most, objective.axis)
         return found
+
+    def measured(self, genome: Genome, result: TrainResult) -> dict[str, float]:
+        """Return the objectives of a genome that was trained; raises ValueError for one that is no finite number."""
+        seen = Measured(result, self.cost(genome), partial(self.network, genome))
+        return {name: self.additions.all_objectives[name].of(seen) for name in self.objectives}
+
+    def _untrained(self, objective: Objective, genome: Genome) -> float:
+        try:
+            return objective.of(Measured(TrainResult(()), self.cost(genome), partial(self.network, genome)))
+        except Exception as error:
+            wanted = f"bounds of objective {objective.name}, which is not known without a training"
+            do = f"Write Objective({objective.name!r}, …, bounds=(low, high))."
+            raise ExperimentError(message(wanted, f"none, and {error}", do)) from error
 
 
 @cache

@@ -16,7 +16,6 @@ from evobnn.data import open_split
 from evobnn.data.batches import Tensors, to_tensors
 from evobnn.errors import EvobnnError
 from evobnn.evaluation.bench import Bench
-from evobnn.evaluation.objectives import OBJECTIVES, Measured
 from evobnn.genome import Genome
 from evobnn.machine.room import no_such_device
 from evobnn.nn import NetworkCost, behaviour, set_modes
@@ -120,8 +119,7 @@ def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch, heritag
     result = _trained(bench, genome, seed, real=False, stretch=stretch, heritage=heritage)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
-    measured = Measured(result, cost)
-    objectives = {name: OBJECTIVES[name].measure(measured) for name in bench.objectives}
+    objectives = bench.measured(genome, result)
     measures = {"loss": result.validation_loss, "training_loss": result.curve[-1].training_loss, **counts}
     if stretch.epochs:
         reached = f"scored after epoch {stretch.epochs} of {recipe.epochs}"

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import nn
+
+from evobnn.errors import ExperimentError, message
 from evobnn.nn import NetworkCost
 from evobnn.training import TrainResult
 
 
+def _none() -> nn.Module:
+    raise ValueError("no network was built")
+
+
 @dataclass(frozen=True)
 class Measured:
-    """What an objective may look at."""
+    """What an objective may look at.
+
+    Attributes:
+        result: of the training.
+        cost: counts of the network, for one image.
+        build: returns the network as the genome decodes to it, its weights drawn anew.
+    """
 
     result: TrainResult
     cost: NetworkCost
+    build: Callable[[], nn.Module] = _none
 
 
 @dataclass(frozen=True)
@@ -26,20 +41,48 @@ class Objective:
         unit: for people.
         measure: from a finished training to the value.
         axis: `linear` or `log10`: how hypervolume measures it.
-        counted: known from the genome, before any training.
+        bounds: between which values hypervolume measures it; None where it is known without a training, so that the
+            cheapest and the dearest network of a space tell.
+
+    Raises:
+        ExperimentError: a scale that is none, or bounds that do not rise or have no logarithm.
     """
 
     name: str
     unit: str
     measure: Callable[[Measured], float]
     axis: str = "log10"
-    counted: bool = True
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.axis not in ("linear", "log10"):
+            raise ExperimentError(
+                message(f"objective {self.name} on 'linear' or 'log10'", repr(self.axis), "Take one.")
+            )
+        if self.bounds is not None and not (self.bounds[0] < self.bounds[1] and math.isfinite(sum(self.bounds))):
+            wanted = f"bounds of objective {self.name} that rise"
+            raise ExperimentError(message(wanted, str(self.bounds), "Write (low, high)."))
+        if self.bounds is not None and self.axis == "log10" and self.bounds[0] <= 0:
+            wanted = f"bounds of objective {self.name} above 0 for a logarithm"
+            raise ExperimentError(message(wanted, str(self.bounds), "Raise the lower one, or take axis='linear'."))
+
+    def of(self, measured: Measured) -> float:
+        """Return the value; raises ValueError for one that is no finite number."""
+        value = float(self.measure(measured))
+        if not math.isfinite(value):
+            raise ValueError(f"objective {self.name} is {value}, which is no finite number")
+        return value
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is known from the genome, before any training."""
+        return self.bounds is None and self.name != "error"
 
 
 OBJECTIVES: dict[str, Objective] = {
     objective.name: objective
     for objective in (
-        Objective("error", "1 - validation accuracy", lambda m: m.result.validation_error, "linear", False),
+        Objective("error", "1 - validation accuracy", lambda m: m.result.validation_error, "linear"),
         Objective("ops", "operations per image, 64 binary ones counted as one", lambda m: m.cost.ops),
         Objective("bits", "bits kept for inference", lambda m: float(m.cost.bits)),
         Objective("parameters", "trainable numbers", lambda m: float(m.cost.parameters)),

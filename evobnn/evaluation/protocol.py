@@ -12,8 +12,9 @@ import torch
 from evobnn._checks import check_at_least
 from evobnn.data import DatasetSpec, PreparedData
 from evobnn.data.dataset import LATER as LATER_IN_DATASET
-from evobnn.decode import DECODER_VERSION, Additions, Surround, check_size
+from evobnn.decode import DECODER_VERSION, Surround, check_size
 from evobnn.errors import ExperimentError, message
+from evobnn.evaluation.additions import Additions
 from evobnn.nn import check_kernels
 from evobnn.nn.fast.layer import SLOPES
 from evobnn.spaces import Template

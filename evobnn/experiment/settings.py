@@ -181,7 +181,8 @@ class Experiment:
                 message("preset as a plain name for a folder", repr(self.preset), "Take letters, digits, '-' and '_'.")
             )
         for name in self.objectives:
-            check_name("objective", name, OBJECTIVES)
+            if not re.fullmatch(r"[A-Za-z]\w*", name):
+                raise ExperimentError(message("objectives as plain names", repr(name), "Take letters and digits."))
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
@@ -213,7 +214,7 @@ class Experiment:
     @property
     def counted_bounds(self) -> dict[str, float]:
         """The constraints on what is known before any training."""
-        return {name: bound for name, bound in self.constraints.items() if OBJECTIVES[name].counted}
+        return {name: bound for name, bound in self.constraints.items() if _counted(name)}
 
     def make_strategy(self) -> Strategy:
         """Return the strategy with its settings."""
@@ -259,14 +260,20 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _checked_constraints(table: Mapping[str, float], objectives: Sequence[str]) -> dict[str, float]:
-    """Return the bounds in the order of `OBJECTIVES`, as floats."""
+    """Return the bounds in the order of `OBJECTIVES`, then of the objectives, as floats."""
+    known = tuple(dict.fromkeys([*OBJECTIVES, *objectives]))
     for name, bound in table.items():
-        check_name("quantity to constrain", name, OBJECTIVES)
+        check_name("quantity to constrain", name, known)
         checked_bound(f"constraints.{name}", bound)
-        if not OBJECTIVES[name].counted and name not in objectives:
+        if not _counted(name) and name not in objectives:
             expected, do = f"{name} among the objectives, to bound it", "Add it, or leave the bound out."
             raise ExperimentError(message(expected, str(list(objectives)), do))
-    return {name: float(table[name]) for name in OBJECTIVES if name in table}
+    return {name: float(table[name]) for name in known if name in table}
+
+
+def _counted(name: str) -> bool:
+    """Tell whether a quantity is known before any training; of a user's own objectives nobody has said so."""
+    return name in OBJECTIVES and OBJECTIVES[name].counted
 
 
 _OFF: dict[str, dict[str, Any]] = {

@@ -23,8 +23,8 @@ from evobnn.nn.cells.grouped import largest_divisor
 from evobnn.nn.cells.ops import OPS, OpBuilder, preprocess
 from evobnn.nn.counting.cost import LayerCost, NetworkCost, profile
 from evobnn.nn.counting.summary import Summary, summary
-from evobnn.nn.fast.layer import fuse
 from evobnn.nn.fast.quickest import KERNELS, check_kernels, quickest
+from evobnn.nn.fast.switch import fuse
 from evobnn.nn.networks.macros import MACROS, Macro
 from evobnn.nn.networks.modes import MODES, anneal, set_drop_path, set_modes
 from evobnn.nn.networks.network import Head, Network, features, stem

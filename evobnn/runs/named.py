@@ -8,6 +8,7 @@ from typing import Any
 from evobnn._checks import check_name
 from evobnn.errors import ExperimentError, RunError, closest, message
 from evobnn.experiment.presets import preset_names, preset_table, read_toml
+from evobnn.experiment.shipped import table_file
 from evobnn.snapshot import read_starts
 
 ROOT = Path("populations")
@@ -21,6 +22,11 @@ def is_run(folder: Path) -> bool:
 def is_one(text: str) -> bool:
     """Tell whether a text names a run: its folder, or its name below `populations/`."""
     return bool(text) and any(is_run(folder) for folder in (Path(text), ROOT / text))
+
+
+def is_there(text: str) -> bool:
+    """Tell whether a name means anything at all: a path, a folder below `populations/`, or a table that is there."""
+    return bool(text) and (Path(text).exists() or (ROOT / text).exists() or table_file(text) is not None)
 
 
 def find(text: str) -> Path:

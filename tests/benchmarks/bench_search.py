@@ -46,7 +46,7 @@ from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
 from evobnn.experiment.settings import from_table
 from evobnn.machine.workers import Outcome, Workers, default_jobs
-from evobnn.runs import Options, Session, create
+from evobnn.runs import Options, Session, create, evaluator
 from evobnn.runs import search as session
 from evobnn.snapshot import Journal
 
@@ -155,7 +155,7 @@ def measured(assignments: Sequence[str], generations: int | None, jobs: int) -> 
     options = Options(jobs=jobs, generations=generations)
     with TemporaryDirectory() as place, ExitStack() as stack:
         TimedWorkers.batches, TimedWorkers.clock = batches, clock
-        stack.enter_context(patch.object(session, "Workers", TimedWorkers))
+        stack.enter_context(patch.object(evaluator, "Workers", TimedWorkers))
         for part, where, name in PARENT:
             stack.enter_context(patch.object(where, name, called(clock, part, getattr(where, name))))
         began = time.monotonic()

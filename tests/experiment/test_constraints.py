@@ -80,3 +80,10 @@ def test_what_is_measured_is_bounded_as_an_objective_only() -> None:
     with pytest.raises(ExperimentError, match="error among the objectives"):
         Experiment(objectives=("ops", "bits"), constraints={"error": 0.2})
     assert Experiment(objectives=("error",), constraints={"bits": 3.0}).counted_bounds == {"bits": 3.0}
+
+
+def test_an_objective_of_ones_own_is_bounded_as_one_that_is_measured() -> None:
+    own = Experiment(objectives=("error", "mJ"), constraints={"mJ": 2.0, "bits": 3.0})
+    assert own.constraints == {"bits": 3.0, "mJ": 2.0} and own.counted_bounds == {"bits": 3.0}
+    with pytest.raises(ExperimentError, match="quantity to constrain"):
+        Experiment(constraints={"mJ": 2.0})

@@ -121,7 +121,6 @@ def test_two_settings_have_two_fingerprints() -> None:
         ({"strategy": {"name": "nsgaa2"}}, "Did you mean 'nsga2'"),
         ({"strategy": {"name": "random", "mutation": 0.5}}, "strategy.mutation"),
         ({"space": {"name": "join"}}, "Did you mean 'joint'"),
-        ({"objectives": ["eror"]}, "Did you mean 'error'"),
         ({"recipe": {"optimiser": "admw"}}, "Did you mean 'adamw'"),
         ({"recipe": {"epochs": "3"}}, r"recipe\.epochs as.*integer, got '3'"),
         ({"recipe": {"epochs": 3.5}}, r"recipe\.epochs as.*integer"),

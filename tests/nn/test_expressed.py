@@ -12,7 +12,7 @@ from numba import njit
 from scipy import special
 from torch import Tensor, nn
 
-from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, watch
+from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, fuse, watch
 from evobnn.nn.binary.forms import FORMS, Form, Tree
 from evobnn.nn.binary.layers import batch_norm
 from evobnn.nn.cells.ops import binary_layer
@@ -28,7 +28,6 @@ from evobnn.nn.fast.elementary import (
     sine,
 )
 from evobnn.nn.fast.expressed import can, expressed
-from evobnn.nn.fast.layer import fuse
 from evobnn.nn.fast.programs import CODES
 from tests.nn.conftest import rounding
 

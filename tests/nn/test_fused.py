@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, watch
+from evobnn.nn import ConvStyle, Site, TreeActivation, all_finite, fuse, watch
 from evobnn.nn.binary.layers import BinaryConv2d, batch_norm
 from evobnn.nn.cells.blocks import FreeSkip
 from evobnn.nn.cells.ops import binary_layer
 from evobnn.nn.cells.separable import normed_layer
-from evobnn.nn.fast.layer import ONE, batch_normalised, can, fuse, sign_convolution
+from evobnn.nn.fast.layer import ONE, batch_normalised, can, sign_convolution
 from evobnn.nn.fast.loops import enter, moments, signs
 
 IMAGES, CHANNELS, FILTERS, SIDE = 5, 6, 7, 9

@@ -77,7 +77,7 @@ def stepped(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
 def without_body(net: Network) -> Network:
     """Return a copy whose modules are run one by one."""
     other = copy.deepcopy(net)
-    other._body = None
+    other.body = None
     return other
 
 

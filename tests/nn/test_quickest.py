@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import NetworkError
-from evobnn.nn import MACROS
-from evobnn.nn.fast import quickest
+from evobnn.nn import MACROS, quickest
 from evobnn.nn.fast.quickest import check_kernels
 
 ROOT = Path(__file__).parents[2]

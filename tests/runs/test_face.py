@@ -92,8 +92,11 @@ def test_slips() -> None:
     assert sorted(path.name for path in Path("populations").iterdir()) == ["digits-0"]
 
 
-def test_the_example_runs_as_a_script_with_two_workers(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", ROOT / "examples" / "search.py", tmp_path / "out"]
+@pytest.mark.parametrize(("name", "said"), [("search", "started from"), ("own_objective", "energy")])
+def test_examples_run_as_scripts_with_two_workers(name: str, said: str, tmp_path: Path) -> None:
+    example = ROOT / "examples" / f"{name}.py"
+    assert len(example.read_text().splitlines()) <= 40
+    command = [sys.executable, "-W", "error", example, tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "started from" in done.stdout and (tmp_path / "out-child" / "front.csv").is_file()
+    assert said in done.stdout and (tmp_path / "out" / "front.csv").is_file()

@@ -437,3 +437,22 @@ def batch_norm(channels: int, *, affine: bool = True) -> nn.BatchNorm2d:
     norm = _BatchNorm(channels, affine=affine)
     norm.num_batches_tracked = None
     return norm
+
+
+class Layer(nn.Sequential):
+    """Batch norm, site and binary convolution under the names `norm`, `site`, `conv`, in the order of their making.
+
+    `quick` computes the same at once, or returns None where it cannot; `evobnn.nn.fuse` sets it.
+    """
+
+    norm: nn.BatchNorm2d
+    site: Site
+    conv: BinaryConv2d
+    quick: Callable[[Layer, Tensor], Tensor | None] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output."""
+        if self.quick is not None and (found := self.quick(self, x)) is not None:
+            return found
+        out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return out

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.binary.layers import ConvStyle, SiteBuilder, batch_norm, binary_conv
+from evobnn.nn.binary.layers import ConvStyle, Layer, SiteBuilder, batch_norm, binary_conv
 from evobnn.nn.cells import grouped, separable
-from evobnn.nn.fast.layer import Layer
 
 OpBuilder = Callable[[int, int, SiteBuilder, ConvStyle], nn.Module]
 """`build(channels, stride, site, conv)` makes the module of one edge."""

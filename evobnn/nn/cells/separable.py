@@ -14,9 +14,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from evobnn.nn.binary.layers import ConvStyle, SiteBuilder, batch_norm, binary_conv
+from evobnn.nn.binary.layers import ConvStyle, Layer, SiteBuilder, batch_norm, binary_conv
 from evobnn.nn.cells.reduction import FactorisedReduction
-from evobnn.nn.fast.layer import Layer
 
 
 def normed_layer(

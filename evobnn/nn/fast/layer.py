@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d, Layer, Site
 from evobnn.nn.binary.pixels import spread
 from evobnn.nn.binary.weights import BY_MEAN
 from evobnn.nn.fast import columns, expressed
@@ -271,29 +271,9 @@ def sign_convolution(
     return out if norm is None or own is norm else batch_normalised(out, norm)
 
 
-class Layer(nn.Sequential):
-    """Batch norm, site and binary convolution under the names `norm`, `site`, `conv`, in the order of their making; as
-    one where the convolution's `fused` says so and the map `can`, else one by one.
-    """
-
-    norm: nn.BatchNorm2d
-    site: Site
-    conv: BinaryConv2d
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the layer's output."""
-        if not can(x, self.site, self.conv):
-            out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-            return out
-        first = next(iter(self._modules)) == "norm"
-        return sign_convolution(x, self.norm, self.site, self.conv, behind=not first)
-
-
-def fuse(network: nn.Module, fused: bool = True) -> None:
-    """Let a built network go the fast way on CPUs, or not any more; parameters and their names stay.
-
-    Without Numba (`pip install 'evobnn[fast]'`) it goes on as it was.
-    """
-    for module in network.modules():
-        if isinstance(module, BinaryConv2d):
-            module.fused = fused
+def quick(layer: Layer, x: Tensor) -> Tensor | None:
+    """Return the layer's output as one function, or None where it cannot go this way."""
+    if not can(x, layer.site, layer.conv):
+        return None
+    first = next(iter(layer._modules)) == "norm"
+    return sign_convolution(x, layer.norm, layer.site, layer.conv, behind=not first)

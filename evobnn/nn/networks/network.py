@@ -7,7 +7,8 @@ Only the stem, the head and the published skip of reduction cells are real-value
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,7 +16,6 @@ from torch.nn import functional as F
 from evobnn.errors import NetworkError, message
 from evobnn.nn.binary.layers import RealConv2d, batch_norm
 from evobnn.nn.cells.blocks import CellBlock
-from evobnn.nn.fast.lanes.body import body_of, run
 
 
 def stem(in_channels: int, out_channels: int, *, bias: bool = False) -> nn.Sequential:
@@ -57,6 +57,9 @@ class Network(nn.Module):
     logits do not depend on, because no later cell reads it, is not run; `live` says which cells are.
     """
 
+    quick: Callable[[Network, Tensor], Tensor | None] | None = None
+    """Computes all cells at once from the stem's output, or returns None; `evobnn.nn.fuse` sets it and `body`."""
+
     def __init__(
         self, stem: nn.Module, cells: Sequence[CellBlock], head: nn.Module, second: nn.Module | None = None
     ) -> None:
@@ -68,13 +71,13 @@ class Network(nn.Module):
                 wanted |= {k - 2 + n for n, reads in enumerate(cells[k].reads) if reads}
         self.live = tuple(k in wanted for k in range(len(cells)))
         self._reads_second = -1 in wanted
-        self._body = None if second is not None else body_of(cells, self.live)
+        self.body: Any = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, classes)."""
         s0 = s1 = self.stem(x)
-        if self._body is not None and self._body.ready(s1):
-            out: Tensor = self.head(run(self._body, s1))
+        if self.quick is not None and (whole := self.quick(self, s1)) is not None:
+            out: Tensor = self.head(whole)
             return out
         if self.second is not None and self._reads_second:
             s1 = self.second(s0)

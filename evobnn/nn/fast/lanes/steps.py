@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from evobnn.nn.binary.forms import TreeActivation
+from evobnn.nn.binary.layers import Layer
 from evobnn.nn.binary.weights import BY_MEAN
 from evobnn.nn.cells.blocks import FreeSkip
 from evobnn.nn.cells.ops import MeanPool
 from evobnn.nn.fast.expressed import learned, steps_of
 from evobnn.nn.fast.lanes.calls import How, Lanes, backward, forward, loops
-from evobnn.nn.fast.layer import SLOPES, Layer, slope_of, to_be_fused
+from evobnn.nn.fast.layer import SLOPES, slope_of, to_be_fused
 
 
 class Step(ABC):
