@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC: dict[str, str] = {
     "Additions": "evobnn.evaluation",
     "Arrays": "evobnn.data.arrays",
+    "Callback": "evobnn.runs.callbacks",
     "Cell": "evobnn.genome",
     "Experiment": "evobnn.experiment",
     "Expression": "evobnn.genome",
@@ -21,6 +22,8 @@ _PUBLIC: dict[str, str] = {
     "Options": "evobnn.runs",
     "Run": "evobnn.analysis",
     "Session": "evobnn.runs",
+    "StopAt": "evobnn.runs.callbacks",
+    "StopAtPlateau": "evobnn.runs.callbacks",
     "create": "evobnn.runs",
     "load_network": "evobnn.runs.final",
     "load_run": "evobnn.analysis",

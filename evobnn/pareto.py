@@ -1,4 +1,4 @@
-"""Which points are not dominated, and how much a front covers. Every objective is minimised."""
+"""Which points are not dominated or exceed a bound, and how much a front covers. Every objective is minimised."""
 
 from __future__ import annotations
 
@@ -72,6 +72,26 @@ def axes_of(header: Mapping[str, Any]) -> tuple[Axis, ...]:
                 message(f"the axis of {name} as [low, high, scale]", repr(named.get(name)), "Mend the run's header.")
             ) from error
     return tuple(axes)
+
+
+def violation(values: Mapping[str, float], bounds: Mapping[str, float]) -> float:
+    """Return by how much values exceed their bounds (all above 0), each as a share of its bound, added up; 0 where all
+    are met. What has no value exceeds nothing.
+
+    It orders as Deb, Pratap, Agarwal and Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II",
+    IEEE Transactions on Evolutionary Computation 6(2), 2002, section VI: who violates nothing dominates who does, and
+    of two who do the one that violates less.
+    """
+    return math.fsum(
+        (values[name] - bound) / bound for name, bound in bounds.items() if values.get(name, bound) > bound
+    )
+
+
+def told(values: Mapping[str, float]) -> str:
+    """Return quantities by name for people: `200,000 bits and 0.2 error`."""
+    return " and ".join(
+        f"{value:,.0f} {name}" if value >= 1000 else f"{value:.4g} {name}" for name, value in values.items()
+    )
 
 
 def nondominated(points: ArrayLike) -> NDArray[np.bool_]:

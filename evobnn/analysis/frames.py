@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from evobnn.errors import EvobnnError, RunError, message
-from evobnn.pareto import Axis, axes_of, hypervolume, nondominated
+from evobnn.pareto import Axis, axes_of, hypervolume, nondominated, violation
 from evobnn.records import Evaluation, Individual, Status, mean_objectives
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_generations, read_rescored
 
@@ -62,9 +62,17 @@ def objective_names(generations: Sequence[Generation]) -> tuple[str, ...]:
     return next((tuple(e.objectives) for e in evaluations if e.status is Status.OK), ())
 
 
-def front_ids(members: Mapping[int, Member], names: Sequence[str]) -> list[int]:
-    """Return the ids on the archive's front, sorted by the second objective, then the first, then the id."""
-    candidates = {i: [m.objectives[n] for n in names] for i, m in members.items() if m.objectives is not None}
+def constraints_in(generations: Sequence[Generation]) -> Mapping[str, float]:
+    """Return the bounds of the run by name, as the newest header says; empty where there are none."""
+    return generations[-1].header.get("constraints", {}) if generations else {}
+
+
+def front_ids(members: Mapping[int, Member], names: Sequence[str], constraints: Mapping[str, float] = {}) -> list[int]:
+    """Return the ids on the archive's front, sorted by the second objective, then the first, then the id; who exceeds
+    a bound is not on it.
+    """
+    found = {i: m.objectives for i, m in members.items() if m.objectives is not None}
+    candidates = {i: [own[n] for n in names] for i, own in found.items() if not violation(own, constraints)}
     mask = nondominated(np.array(list(candidates.values())).reshape(len(candidates), len(names)))
     return _sorted({n for n, on_front in zip(candidates, mask, strict=True) if on_front}, members, names)
 
@@ -86,17 +94,18 @@ def unconfirmed(generations: Sequence[Generation], rescored: Mapping[int, Rescor
     With no fresh scores that is the archive's front. After that it is what the search's luck may have hidden: of the
     members not measured afresh whose search mean no fresh mean dominates, those that do not dominate each other.
     """
-    names = objective_names(generations)
+    names, constraints = objective_names(generations), constraints_in(generations)
     members = archive(generations)
     fresh = _fresh(members, rescored)
-    whole = {i: [row.objectives[n] for n in names] for i, row in fresh.items() if set(names) <= set(row.objectives)}
+    scored = {i: row.objectives for i, row in fresh.items() if set(names) <= set(row.objectives)}
+    whole = {i: [own[n] for n in names] for i, own in scored.items() if not violation(own, constraints)}
     left = {}
     for number, member in members.items():
         if member.objectives is not None and number not in fresh:
             own = [member.objectives[n] for n in names]
             if not any(_dominates(other, own) for other in whole.values()):
                 left[number] = member
-    return front_ids(left, names)
+    return front_ids(left, names, constraints)
 
 
 def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -110,9 +119,9 @@ def _fresh(members: Mapping[int, Member], rescored: Mapping[int, Rescored]) -> d
 
 def archive_hypervolume(generations: Sequence[Generation], axes: Sequence[Axis]) -> float:
     """Return the part of the box of `axes`, in [0, 1], that everything evaluated so far covers."""
-    points = [
-        [m.objectives[axis.name] for axis in axes] for m in archive(generations).values() if m.objectives is not None
-    ]
+    constraints = constraints_in(generations)
+    found = [m.objectives for m in archive(generations).values() if m.objectives is not None]
+    points = [[own[axis.name] for axis in axes] for own in found if not violation(own, constraints)]
     return hypervolume(points, axes)
 
 
@@ -130,7 +139,7 @@ def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     """
     names = objective_names(generations)
     members = archive(generations)
-    front = set(front_ids(members, names))
+    front = set(front_ids(members, names, constraints_in(generations)))
     surviving = {s.individual.id for s in generations[-1].survivors} if generations else set()
     fixed = ["id", "genome", "key", "born", "origin", "parents", "status", "n", *names]
     last = ["behaviour", "on_front", "survivor"]
@@ -185,13 +194,16 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
     `<objective>_rescored` and `<objective>_rescored_sd` (mean and standard deviation over fresh repeats, NaN of a
     single one), n_rescored (fresh repeats that ended `ok`) and still_nondominated: whether no other member dominates it
     by the fresh means.
-    Where there are no fresh scores these are NaN, 0 and <NA>; a member that failed on one is not non-dominated.
+    Where there are no fresh scores these are NaN, 0 and <NA>; a member that failed on one, or whose fresh means exceed
+    a bound of the run, is not non-dominated.
     """
-    names = objective_names(generations)
+    names, constraints = objective_names(generations), constraints_in(generations)
     members = archive(generations)
     fresh = _fresh(members, rescored or {})
-    ids = _sorted({*front_ids(members, names), *fresh}, members, names)
-    scored = [i for i in ids if i in fresh and set(names) <= set(fresh[i].objectives)]
+    within = {i for i in fresh if not violation(members[i].objectives or {}, constraints)}
+    ids = _sorted({*front_ids(members, names, constraints), *within}, members, names)
+    whole = [i for i in ids if i in fresh and set(names) <= set(fresh[i].objectives)]
+    scored = [i for i in whole if not violation(fresh[i].objectives, constraints)]
     mask = nondominated(
         np.array([[fresh[i].objectives[n] for n in names] for i in scored]).reshape(len(scored), len(names))
     )

@@ -49,6 +49,13 @@ Backend = Annotated[str | None, typer.Option(help="Of joblib: loky, or dask or r
 Device = Annotated[str | None, typer.Option(help="Torch device, such as cpu or cuda:0. (default: cpu)")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the published files of the data set.")]
 Timeout = Annotated[str | None, typer.Option(help="Give one training up after this time; ends repeatability.")]
+Patience = Annotated[
+    int | None, typer.Option(metavar="N", help="Stop where N generations in a row bring no more hypervolume.")
+]
+Target = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NUMBER", help="Stop at hypervolume=0.8 or more, error=0.1 or less. Repeatable: all."),
+]
 Preset = Annotated[
     str,
     typer.Option(
@@ -106,6 +113,12 @@ def evolve(
         str | None,
         typer.Option("--table", metavar="TABLE", help="Look evaluations up in a table of recorded trainings."),
     ] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="Bound ops, bits, … or error: bits=200k, ops=1.5M. Repeatable."),
+    ] = None,
+    patience: Patience = None,
+    target: Target = None,
 ) -> None:
     """Start a new search and show its front."""
     from evobnn.cli.options import options as common
@@ -116,11 +129,14 @@ def evolve(
         generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
         timeout=timeout,
     )  # fmt: skip
+    from evobnn.experiment.constraints import parse_bounds
+
+    bounds = parse_bounds(at_most or [])
     from evobnn.cli import search
     from evobnn.runs import chosen
 
-    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded)
-    search.evolve(experiment, options, out, seed_from or [])
+    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded, bounds)
+    search.evolve(experiment, options, out, seed_from or [], search.ends(experiment, patience, target or []))
 
 
 @app.command(epilog=example("resume"))
@@ -136,6 +152,8 @@ def resume(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what ended in an error in the unfinished generation.")
     ] = False,
+    patience: Patience = None,
+    target: Target = None,
 ) -> None:
     """Go on with a run: after a stop, a crash, or to a higher --generations. Options are those of its last start."""
     from evobnn.cli.options import options as common
@@ -148,7 +166,7 @@ def resume(
     )  # fmt: skip
     from evobnn.cli import search
 
-    search.resume(folder, options)
+    search.resume(folder, options, patience, target or [])
 
 
 @app.command(epilog=example("front"))

@@ -317,6 +317,9 @@ def _costs(run: Folder) -> Problems:
     front = {int(number) for number in front_frame(run.generations)["id"]}
     for place, result in run.results():
         individual, evaluation = result.request.individual, result.evaluation
+        for name, bound in run.experiment.counted_bounds.items():
+            if (value := evaluation.known_measures.get(name, 0.0)) > bound:
+                yield f"{place} was trained with {value:,.10g} {name}, above the bound of {bound:,.10g}"
         if individual.id not in front or result.request.repeat:
             continue
         cost = run.bench.cost(run.bench.space.parse(individual.genome))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from evobnn._checks import check_at_least, check_name
 from evobnn.cli import augmented, fronts
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
@@ -16,30 +17,51 @@ from evobnn.cli.words import STOPPED, counted, first_names
 from evobnn.data.sources import SOURCES
 from evobnn.errors import EvobnnError, closest, message
 from evobnn.experiment import Experiment
+from evobnn.experiment.constraints import parse_bounds
+from evobnn.genome import Genome
+from evobnn.pareto import told
 from evobnn.runs import Options, Session, create, starters
 from evobnn.runs import named as runs
+from evobnn.runs.callbacks import HYPERVOLUME, Callback, StopAt, StopAtPlateau
 from evobnn.runs.reseed import PARTS, PUBLISHED, check_published, split
-from evobnn.runs.setup import search_bench, wants_loops
+from evobnn.runs.setup import constraints_of, open_experiment, search_bench, wants_loops
 from evobnn.snapshot import read_generations
 
 FEW = 10000
 """Images up to which the last line of a search takes the recipe `small`, and above it `standard`."""
 
 
-def evolve(experiment: Experiment, options: Options, out: Path | None, seed_from: Sequence[str]) -> None:
+def ends(experiment: Experiment, patience: int | None, targets: Sequence[str]) -> list[Callback]:
+    """Return what `--patience` and `--target` say of when to stop; raise EvobnnError where that makes no sense."""
+    found: list[Callback] = []
+    if patience is not None:
+        found.append(StopAtPlateau(check_at_least("--patience", patience, 1)))
+    wanted = parse_bounds(targets, "--target", "Write for example hypervolume=0.8 or error=0.1.")
+    for name in wanted:
+        check_name("target", name, [HYPERVOLUME, *experiment.objectives])
+    return [*found, StopAt(**wanted)] if wanted else found
+
+
+def evolve(
+    experiment: Experiment,
+    options: Options,
+    out: Path | None,
+    seed_from: Sequence[str],
+    callbacks: Sequence[Callback] = (),
+) -> None:
     """Make the folder of a new run, search, and show the front."""
     if seed_from:
         experiment = _started(experiment, options, [_source(text) for text in seed_from])
     folder = create(experiment, options, runs.ROOT, out)
-    session = Session(folder, options)
-    _proceed(session)
+    _proceed(Session(folder, options, callbacks=callbacks))
 
 
-def resume(folder: Path, options: Options) -> None:
+def resume(folder: Path, options: Options, patience: int | None = None, targets: Sequence[str] = ()) -> None:
     """Go on with a run and show the front."""
+    callbacks = ends(open_experiment(folder), patience, targets)
     if options.generations is None:
         options = dataclasses.replace(options, generations=_unfinished(folder))
-    _proceed(Session(folder, options))
+    _proceed(Session(folder, options, callbacks=callbacks))
 
 
 def _unfinished(folder: Path) -> int | None:
@@ -51,7 +73,12 @@ def _unfinished(folder: Path) -> int | None:
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
     bench, count = search_bench(experiment, options), experiment.make_strategy().first
-    genomes = starters(bench.space, sources, count, experiment.seed, note, bench.infeasible)
+    constraints = constraints_of(experiment, bench)
+
+    def refused(genome: Genome) -> str:
+        return bench.infeasible(genome) or constraints.refused(genome)
+
+    genomes = starters(bench.space, sources, count, experiment.seed, note, refused)
     return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))
 
 
@@ -114,6 +141,8 @@ def _print_start(session: Session) -> None:
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
         f"{counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}"
     )
+    if settings.constraints:
+        print(f"bounds at most {told(settings.constraints)}")
     work = f"{counted(session.evaluator.jobs, 'job')} ({options.backend}) on {options.device}"
     print(
         f"work   {work}, {recipe.precision}" if not settings.table else f"work   none: looked up in {settings.table}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import product
@@ -16,7 +16,7 @@ from evobnn.data import PreparedData
 from evobnn.decode import Surround, decode
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation.additions import Additions
-from evobnn.evaluation.objectives import Measured, Objective
+from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
 from evobnn.evaluation.protocol import Protocol
 from evobnn.genome import Genome, X
 from evobnn.nn import FORMS, Form, NetworkCost, constant_sign
@@ -105,6 +105,17 @@ class Bench:
     @cached_property
     def _costs(self) -> dict[str, NetworkCost]:
         return {}
+
+    def counts(self, genome: Genome, names: Iterable[str]) -> dict[str, float]:
+        """Return what is counted of the genome's network, by the names of objectives that no training is needed for."""
+        measured = Measured(TrainResult(()), self.cost(genome))
+        return {name: OBJECTIVES[name].measure(measured) for name in names}
+
+    def cheapest(self, names: Iterable[str]) -> tuple[Genome, ...]:
+        """Return for each of these counted quantities the genome of the space that has least of it."""
+        *candidates, _ = self._candidates()
+        found = (min(candidates, key=lambda genome: self.counts(genome, [name])[name]) for name in names)
+        return tuple(dict.fromkeys(found))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_costs"}

@@ -73,6 +73,11 @@ class Objective:
             raise ValueError(f"objective {self.name} is {value}, which is no finite number")
         return value
 
+    @property
+    def counted(self) -> bool:
+        """Whether it is known from the genome, before any training."""
+        return self.bounds is None and self.name != "error"
+
 
 OBJECTIVES: dict[str, Objective] = {
     objective.name: objective

@@ -17,6 +17,8 @@ from deap import tools
 
 from evobnn._seeding import Generator, child_seed, generator, generator_from, guarded, state_of
 from evobnn.errors import SearchError, message
+from evobnn.evolution import constraints as bounded
+from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import WITHOUT, Halving, check_halving, survivors, whole
 from evobnn.evolution.pressures import Pressure
 from evobnn.evolution.selection import Candidate, candidate, fronts, tiers
@@ -100,6 +102,8 @@ class Search:
         horizon: number of generations that schedules refer to.
         halving: what new genomes were stopped early by, if anything; whoever evaluates stops them.
         branch: epochs that each of its scores takes, for the log.
+        constraints: what is counted above its bound is never asked for; what is measured above it follows all that
+            meet theirs, and the archive is without it.
 
     Raises:
         SearchError: the strategy or a pressure cannot honour this space, these objectives, this batch or the halving.
@@ -121,19 +125,21 @@ class Search:
         horizon: int = 10,
         halving: Halving = WITHOUT,
         branch: float = 0.0,
+        constraints: Constraints | None = None,
     ) -> None:
         self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
         self.feasible, self.indicators, self.starters = feasible, indicators, tuple(starters)
         self.pressures, self.horizon = dict(pressures), horizon
         self.halving, self.branch = halving, branch
         self.bounds: Bounds = dict(bounds)
+        self.constraints = constraints or Constraints()
         strategy.check(space, self.objectives, self.bounds)
         if halving:
             check_halving(strategy)
         for pressure in self.pressures.values():
             pressure.check(space, self.objectives, strategy.batch)
         self.toolbox = make_toolbox(space)
-        self.toolbox.register("feasible", feasible)
+        self.toolbox.register("feasible", lambda genome: feasible(genome) or self.constraints.refused(genome))
         self.logbook = tools.Logbook()
         self.individuals: dict[int, Individual] = {}
         self.evaluations: dict[str, list[Evaluation]] = {}
@@ -150,6 +156,8 @@ class Search:
         self._children: list[int] = []
         self._asked: list[Request] | None = None
         self._refused: Counter[str] = Counter()
+        counted = self.constraints.counts is not None
+        self._tries, self._draws = (bounded.TRIES, bounded.RANDOM_TRIES) if counted else (TRIES, RANDOM_TRIES)
 
     @property
     def generation(self) -> int:
@@ -162,7 +170,12 @@ class Search:
         return tuple(self._population)
 
     def archive(self) -> list[Candidate]:
-        """Return every individual ever evaluated whose evaluations of full length all ended `ok`, by id."""
+        """Return every individual ever evaluated whose evaluations of full length all ended `ok`, and which exceeds no
+        bound, by id.
+        """
+        return [one for one in self._measured() if not one.violation]
+
+    def _measured(self) -> list[Candidate]:
         return whole(one for one in self._shells.values() if one is not None)
 
     def restore(self, steps: Iterable[Step]) -> None:
@@ -196,8 +209,9 @@ class Search:
             generation,
             self.horizon,
             tuple(self._population),
-            self.archive(),
+            self._measured(),
             self._memory,
+            constraints=self.constraints.bounds,
         )
         return self._spread(view, self._population)
 
@@ -218,6 +232,8 @@ class Search:
                 self._admit(requests, keys, genome, "seed", ())
         while len(requests) < self.strategy.first and self._fresh(requests, keys, view):
             pass
+        for genome in () if requests else self.constraints.cheapest:
+            self._admit(requests, keys, genome, "seed", ())
         if not requests:
             raise self._exhausted()
         return requests
@@ -238,7 +254,9 @@ class Search:
             if self._population and len(self._children) >= missing:
                 found = self._bred(requests, keys, view, prepared)
             if not found and not self._fresh(requests, keys, view):
-                break
+                rare = self.constraints.counts and self._population and len(self._children) < missing
+                if not (rare and self._bred(requests, keys, view, prepared)):
+                    break
         if not self._children and not any(request.twin for request in requests):
             raise self._exhausted()
         return requests
@@ -258,6 +276,8 @@ class Search:
             for genome in pressure.block(view, self.toolbox, self._rng):
                 if len(requests) == self.strategy.batch:
                     break
+                if not self.feasible(genome) and self.constraints.refused(genome):
+                    continue
                 name = self._key(genome)
                 if name in self._ids:
                     individual = self.individuals[self._ids[name]]
@@ -276,7 +296,7 @@ class Search:
 
     def _bred(self, requests: list[Request], keys: set[str], view: View, prepared: Any) -> bool:
         """Add one child with a new key; tell whether that worked within the tries."""
-        for _ in range(TRIES):
+        for _ in range(self._tries):
             genome, origin, parents = self.strategy.propose(view, prepared, self.toolbox, self._rng)
             if self._admit(requests, keys, self._repaired(view, genome), origin, parents):
                 return True
@@ -286,7 +306,7 @@ class Search:
         """Add one random genome with a new key; tell whether one was found."""
         return any(
             self._admit(requests, keys, self._repaired(view, self.toolbox.sample(self._rng)), "sample", ())
-            for _ in range(RANDOM_TRIES)
+            for _ in range(self._draws)
         )
 
     def _repaired(self, view: View, genome: Genome) -> Genome:
@@ -303,7 +323,7 @@ class Search:
         if name in keys or (known and not self._may_repeat(name)):
             self._refused["duplicates"] += 1
             return False
-        if not self.strategy.unfiltered and self.feasible(genome):
+        if self._refuses(genome):
             self._refused["infeasible"] += 1
             return False
         keys.add(name)
@@ -311,6 +331,14 @@ class Search:
         self._children.append(individual.id)
         requests.append(Request(individual, len(self.evaluations.get(name, ()))))
         return True
+
+    def _refuses(self, genome: Genome) -> bool:
+        """Tell whether a genome is not worth an evaluation; bounds hold for algorithms that send all else, too."""
+        if self.strategy.unfiltered and self.constraints.counts is None:
+            return False
+        if self.feasible(genome):
+            return not self.strategy.unfiltered
+        return bool(self.constraints.refused(genome))
 
     def _may_repeat(self, name: str) -> bool:
         """Tell whether a known genome may be evaluated as if it were new: some published algorithms forget."""
@@ -399,7 +427,10 @@ class Search:
         if individual.id not in self._genomes:
             self._genomes[individual.id] = self.space.parse(individual.genome)
         genome = self._genomes[individual.id]
-        return candidate(individual.id, genome, individual.key, objectives, self.objectives, len(evaluations), short)
+        excess = 0.0 if short else self.constraints.violation(objectives)
+        return candidate(
+            individual.id, genome, individual.key, objectives, self.objectives, len(evaluations), short, excess
+        )
 
     def _log(self, results: Sequence[Result]) -> dict[str, Any]:
         archive = self.archive()
@@ -431,6 +462,8 @@ class Search:
         return row | dict(self.indicators([one.values for one in archive]))
 
     def _exhausted(self) -> SpaceExhausted:
+        if self.constraints.nearest:
+            return SpaceExhausted(self.constraints.unmet(self._draws, self.space.name))
         return SpaceExhausted(
             message(
                 "a genome that was not tried yet",

@@ -23,27 +23,51 @@ Order = Mapping[int, tuple[float, float, str]]
 """(rank or score, minus spread, key) by id; smaller is better, and no two are equal."""
 
 
+class _Bounded(base.Fitness):  # type: ignore[misc]
+    """DEAP's fitness with Deb's constrained domination; its own `ConstrainedFitness` knows no less and more."""
+
+    violation = 0.0
+
+    def dominates(self, other: Any, obj: slice = slice(None)) -> bool:
+        if self.violation != other.violation:
+            return bool(self.violation < other.violation)
+        return bool(super().dominates(other, obj))
+
+
 @cache
 def minimising(count: int) -> type[Any]:
-    """Return DEAP's fitness for `count` objectives, all minimised; a plain subclass, no `creator`."""
-    return type(f"Minimise{count}", (base.Fitness,), {"weights": (-1.0,) * count})
+    """Return DEAP's fitness for `count` objectives, all minimised; a plain subclass, no `creator`. Its `violation`
+    comes before all of them.
+    """
+    return type(f"Minimise{count}", (_Bounded,), {"weights": (-1.0,) * count})
 
 
 class Candidate:
     """A small mutable shell for DEAP, never stored: genome, key, id and fitness, which are the objectives `values`, in
-    order, to be minimised. `short` is by how many rungs its training was shorter than that of others.
+    order, to be minimised. `short` is by how many rungs its training was shorter than that of others, `violation` by
+    how much it exceeds the bounds (see `evobnn.pareto`).
     """
 
-    __slots__ = ("fitness", "genome", "id", "key", "repeats", "short", "values")
+    __slots__ = ("fitness", "genome", "id", "key", "repeats", "short", "values", "violation")
 
     def __init__(
-        self, id: int, genome: Genome, key: str, values: Sequence[float], repeats: int = 1, short: int = 0
+        self,
+        id: int,
+        genome: Genome,
+        key: str,
+        values: Sequence[float],
+        repeats: int = 1,
+        short: int = 0,
+        violation: float = 0.0,
     ) -> None:
         self.id, self.genome, self.key, self.repeats, self.short = id, genome, key, repeats, short
         if not values or not all(math.isfinite(value) for value in values):
             raise SearchError(message("finite objectives", str(list(values)), "Report the evaluation as diverged."))
         self.values: tuple[float, ...] = tuple(values)
+        self.violation = violation
         self.fitness = minimising(len(values))(self.values)
+        if violation:
+            self.fitness.violation = violation
 
 
 def candidate(
@@ -54,9 +78,10 @@ def candidate(
     names: Sequence[str],
     repeats: int,
     short: int = 0,
+    violation: float = 0.0,
 ) -> Candidate:
     """Return the shell of an evaluated genome with its objectives in the order of `names`."""
-    return Candidate(id, genome, key, [objectives[name] for name in names], repeats, short)
+    return Candidate(id, genome, key, [objectives[name] for name in names], repeats, short, violation)
 
 
 def tiers(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
@@ -68,12 +93,23 @@ def tiers(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
 
 
 def fronts(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Return the non-dominated fronts, best first, each with crowding distances assigned.
+    """Return the non-dominated fronts, best first, each with crowding distances assigned; those who exceed a bound
+    follow all who do not, the lesser violation first.
 
     Members and order are those of `deap.tools.sortNondominated`, which compares pairs one by one and took most of a
     search's own time: candidates with equal objectives stand together where the first of them stood; those of a later
     front stand in the order in which the front before, walked through, sets them free.
     """
+    if any(one.violation for one in candidates):
+        levels: dict[float, list[Candidate]] = {}
+        for one in candidates:
+            levels.setdefault(one.violation, []).append(one)
+        return [front for violation in sorted(levels) for front in _fronts(levels[violation])]
+    return _fronts(candidates)
+
+
+def _fronts(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Return the fronts of candidates of equal violation."""
     groups: dict[tuple[float, ...], list[Candidate]] = {}
     for one in candidates:
         groups.setdefault(one.fitness.wvalues, []).append(one)

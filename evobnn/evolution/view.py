@@ -30,9 +30,10 @@ class View:
         generation: being bred, or just evaluated.
         horizon: number of generations that schedules refer to.
         population: survivors of the generation before, in the order of selection.
-        archive: everything ever evaluated whose evaluations all ended `ok`, by id.
+        archive: everything ever evaluated whose evaluations all ended `ok`, by id, whatever bounds it exceeds.
         memory: JSON values that the strategy (`strategy`) and the pressures (by name) keep between generations.
         spread: what pressures add to the crowding distance, by id of a candidate of the population.
+        constraints: bound by name; candidates know by how much they exceed them.
     """
 
     space: Space
@@ -45,6 +46,7 @@ class View:
     archive: Sequence[Candidate] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
     spread: Mapping[int, float] = field(default_factory=dict)
+    constraints: Mapping[str, float] = field(default_factory=dict)
 
     def order(self, candidates: Sequence[Candidate]) -> Order:
         """Return (rank, minus spread, key) by id: smaller is better, and no two are equal."""
@@ -81,10 +83,18 @@ class View:
         return np.asarray(weighted.max(axis=-1) + 0.01 * weighted.sum(axis=-1))
 
     def scores(self, candidates: Sequence[Candidate], weights: Sequence[float]) -> Order:
-        """Return (scalarisation, minus spread, key) by id: what algorithms that know one objective only go by."""
+        """Return (scalarisation, minus spread, key) by id: what algorithms that know one objective only go by.
+
+        Who exceeds a bound follows all who do not and is ordered by the violation alone (Deb, "An efficient constraint
+        handling method for genetic algorithms", Computer Methods in Applied Mechanics and Engineering 186, 2000).
+        """
         if not candidates:
             return {}
         found = self.scalar(np.array([one.values for one in candidates]), weights)
+        violations = np.array([one.violation for one in candidates])
+        if violations.any():
+            worst = found[violations == 0.0].max(initial=0.0)
+            found = np.where(violations > 0.0, worst + violations, found)
         return {
             one.id: (float(score), -self.spread.get(one.id, 0.0), one.key)
             for one, score in zip(candidates, found, strict=True)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from evobnn.data.dataset import LATER as LATER_IN_DATASET
 from evobnn.data.sources import SOURCES
 from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message
+from evobnn.evaluation import OBJECTIVES
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
 from evobnn.experiment.augmented import augmented, told_side
+from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
 from evobnn.experiment.presets import parsed, preset_table, read_toml
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
@@ -148,6 +150,8 @@ class Experiment:
         table: name or folder of a table of recorded trainings; an evaluation is then a look-up.
         halving: whether new genomes are trained step by step, and the worse ones not to the end.
         inherit: whether children begin with the weights of a parent.
+        constraints: bound by name of a quantity (see `evobnn.evaluation.OBJECTIVES`); what is counted is never trained
+            above it, what is measured must be an objective and is ranked behind whatever meets the bound.
     """
 
     preset: str = "custom"
@@ -166,6 +170,7 @@ class Experiment:
     table: str = ""
     halving: Halving = Halving()
     inherit: InheritSettings = InheritSettings()
+    constraints: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -182,6 +187,7 @@ class Experiment:
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
+        object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
         if self.halving:
             self._check_halving()
         if self.inherit.weights:
@@ -204,6 +210,11 @@ class Experiment:
             expected = "trainings that are done here and to their end with inherit.weights = true"
             got = f"the table {self.table}" if self.table else f"halving.rungs = {list(self.halving.rungs)}"
             raise ExperimentError(message(expected, got, "Leave that out, or set inherit.weights = false."))
+
+    @property
+    def counted_bounds(self) -> dict[str, float]:
+        """The constraints on what is known before any training."""
+        return {name: bound for name, bound in self.constraints.items() if _counted(name)}
 
     def make_strategy(self) -> Strategy:
         """Return the strategy with its settings."""
@@ -248,8 +259,29 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _checked_constraints(table: Mapping[str, float], objectives: Sequence[str]) -> dict[str, float]:
+    """Return the bounds in the order of `OBJECTIVES`, then of the objectives, as floats."""
+    known = tuple(dict.fromkeys([*OBJECTIVES, *objectives]))
+    for name, bound in table.items():
+        check_name("quantity to constrain", name, known)
+        checked_bound(f"constraints.{name}", bound)
+        if not _counted(name) and name not in objectives:
+            expected, do = f"{name} among the objectives, to bound it", "Add it, or leave the bound out."
+            raise ExperimentError(message(expected, str(list(objectives)), do))
+    return {name: float(table[name]) for name in known if name in table}
+
+
+def _counted(name: str) -> bool:
+    """Tell whether a quantity is known before any training; of a user's own objectives nobody has said so."""
+    return name in OBJECTIVES and OBJECTIVES[name].counted
+
+
 _OFF: dict[str, dict[str, Any]] = {
-    "": {"halving": dataclasses.asdict(Halving()), "inherit": dataclasses.asdict(InheritSettings())},
+    "": {
+        "halving": dataclasses.asdict(Halving()),
+        "inherit": dataclasses.asdict(InheritSettings()),
+        "constraints": {},
+    },
     "dataset": {"fingerprint": ""},
 }
 """By section, settings that are not written as long as they have the value given here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evobnn.experiment import Experiment, preset_names, preset_table
 from evobnn.experiment.presets import DEFAULT_PRESET, override
@@ -14,9 +14,15 @@ from evobnn.runs.on_table import load_table, noise_of, on_table
 
 
 def experiment(
-    what: str | None, dataset: str | None, assignments: Sequence[str], recorded: str | None = None
+    what: str | None,
+    dataset: str | None,
+    assignments: Sequence[str],
+    recorded: str | None = None,
+    bounds: Mapping[str, float] = {},
 ) -> Experiment:
     """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
+
+    `bounds` are constraints by name beside its own.
 
     Without either it is the one that a table has `recorded`, the preset called like the data set, or else the
     default one with the data set exchanged.
@@ -33,4 +39,5 @@ def experiment(
         table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
     else:
         table = named.settings_of(what or DEFAULT_PRESET)
-    return from_table(override(table, assignments), what or "the preset")
+    found = from_table(override(table, assignments), what or "the preset")
+    return dataclasses.replace(found, constraints={**found.constraints, **bounds}) if bounds else found

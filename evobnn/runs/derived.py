@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from evobnn.analysis import front_csv, front_frame, individuals_frame, save_front
+from evobnn.analysis import archive, front_csv, front_frame, individuals_frame, save_front
+from evobnn.analysis.frames import constraints_in
+from evobnn.pareto import told, violation
 from evobnn.records import Individual, Result, Status
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_rescored, write_lines, write_text
 
@@ -31,6 +33,17 @@ def rescored_row(individual: Individual, results: Sequence[Result]) -> Rescored:
         values,
         {name: stdev(row) if len(row) > 1 else 0.0 for name, row in values.items()},
     )
+
+
+def unmet(generations: Sequence[Generation]) -> str:
+    """Return that nothing which was measured meets the bounds of the run, and what comes nearest; or an empty text."""
+    bounds = constraints_in(generations)
+    members = [(i, one.objectives) for i, one in archive(generations).items() if one.objectives is not None]
+    if not bounds or not members or any(not violation(own, bounds) for _, own in members):
+        return ""
+    nearest, own = min(members, key=lambda one: (violation(one[1], bounds), one[0]))
+    has = told({name: own[name] for name in bounds if name in own})
+    return f"No network has at most {told(bounds)}, so the front is empty; the nearest, {nearest}, has {has}."
 
 
 def write_derived(folder: Path, generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> None:

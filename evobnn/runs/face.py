@@ -21,6 +21,7 @@ from evobnn.evaluation import Additions
 from evobnn.experiment import Experiment, to_text
 from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
 from evobnn.experiment.settings import from_table
+from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, settings_of
 from evobnn.runs.search import Progress, Session
 from evobnn.runs.setup import Options, create, open_experiment
@@ -43,6 +44,7 @@ def search(
     generations: int | None = None,
     seed: int | None = None,
     objectives: Sequence[str] | None = None,
+    constraints: Mapping[str, float] = {},
     dataset: str | DatasetSpec | Arrays | None = None,
     settings: Mapping[str, Any] = {},
     out: str | Path | None = None,
@@ -52,6 +54,7 @@ def search(
     budget: float | None = None,
     additions: Additions | None = None,
     stop: Stop = _never,
+    callbacks: Sequence[Callback] = (),
     report: Callable[[Progress], None] = _quiet,
 ) -> Run:
     """Search, and return the run as its folder holds it.
@@ -64,6 +67,7 @@ def search(
         generations: the total to reach; generation 0 is the start population. None for the experiment's horizon.
         seed: root of all randomness; None for the experiment's.
         objectives: names, all minimised; None for the experiment's.
+        constraints: bound by name, such as {"bits": 200_000}; see `Experiment`.
         dataset: a name, the data set of `Arrays`, or these themselves, as large as they are.
         settings: others by path, such as {"recipe.epochs": 3, "network.width": 8}.
         out: folder of the run; None for `populations/NAME-SEED`, which is printed.
@@ -73,12 +77,13 @@ def search(
         budget: seconds after which to stop at a generation's end.
         additions: operations and forms of your own.
         stop: asked before every further generation, with all that are committed, whether the search is to end.
+        callbacks: told of every generation and result, and may end the search; see `Callback`.
         report: called with a `Progress` after every result.
 
     Raises:
         EvobnnError: a name, setting, file or device that is not right, or a folder that holds another run.
     """
-    experiment = _experiment(what, seed, objectives, dataset, settings)
+    experiment = _experiment(what, seed, objectives, dataset, {**settings, **_bounded(constraints)})
     options = Options(
         jobs=jobs,
         device=device,
@@ -96,7 +101,7 @@ def search(
         create(experiment, options, ROOT, folder)
     if out is None:
         print(f"run {folder}")
-    Session(folder, options, report, stop=stop).proceed()
+    Session(folder, options, report, stop=stop, callbacks=callbacks).proceed()
     return load_run(folder)
 
 
@@ -108,6 +113,7 @@ def resume(
     budget: float | None = None,
     additions: Additions | None = None,
     stop: Stop = _never,
+    callbacks: Sequence[Callback] = (),
     report: Callable[[Progress], None] = _quiet,
 ) -> Run:
     """Go on with a run, on the device and data of its last start, and return it; arguments as those of `search`.
@@ -126,8 +132,13 @@ def resume(
         budget=budget,
         additions=additions or Additions(),
     )
-    Session(folder, options, report, stop=stop).proceed()
+    Session(folder, options, report, stop=stop, callbacks=callbacks).proceed()
     return load_run(folder)
+
+
+def _bounded(constraints: Mapping[str, float]) -> dict[str, float]:
+    """Return constraints as settings by path."""
+    return {f"constraints.{name}": bound for name, bound in constraints.items()}
 
 
 def _experiment(

@@ -4,12 +4,14 @@ needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from evobnn._checks import check_name
 from evobnn.data import PreparedData
 from evobnn.errors import ExperimentError, closest, message
 from evobnn.evaluation import SUMS, Bench, Protocol
@@ -20,7 +22,7 @@ from evobnn.experiment.shipped import FILE, ROOT, table_file, table_names
 from evobnn.genome import Genome
 from evobnn.records import Status
 from evobnn.spaces import Space, key
-from evobnn.tables import Table, TableEvaluator, read_table
+from evobnn.tables import COSTS, Table, TableEvaluator, read_table
 
 HELD_OUT = 1
 """Columns of every row that a search is never shown: fresh scores come from them."""
@@ -198,6 +200,28 @@ def infeasible_in(table: Table, bench: Bench) -> Callable[[Genome], str]:
         return row.message if row.status is Status.INVALID else ""
 
     return reason
+
+
+def counts_in(table: Table, bench: Bench, names: Sequence[str]) -> Callable[[Genome], Mapping[str, float]]:
+    """Return what the table knows of a genome's counts, by these names; nothing of one that it lacks.
+
+    Raises:
+        ExperimentError: a name that some row has no number for.
+    """
+    known = [name for name in COSTS if all(getattr(row, name) is not None for row in table.rows.values())]
+    for name in names:
+        check_name(f"quantity to constrain in the table {table.name}", name, known)
+
+    def counts(genome: Genome) -> Mapping[str, float]:
+        row = table.rows.get(key(bench.space, genome))
+        return {name: float(getattr(row, name)) for name in names} if row is not None else {}
+
+    return counts
+
+
+def least_in(table: Table, name: str) -> float:
+    """Return the least of a counted quantity among the genomes of a table that were trained well."""
+    return min((float(getattr(row, name)) for row in table.rows.values() if row.errors), default=math.inf)
 
 
 def look_up(experiment: Experiment, table: Table) -> TableEvaluator:

@@ -8,9 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from evobnn._seeding import Generator, generator
-from evobnn.analysis import nondominated
 from evobnn.errors import GenomeError, RunError, closest, message
 from evobnn.genome import Genome, parse_genome
+from evobnn.pareto import nondominated, violation
 from evobnn.snapshot import Survivor, read_generations
 from evobnn.spaces import Space, adapt
 from evobnn.spaces.losses import Part, parts
@@ -166,13 +166,17 @@ def _best_first(folder: Path) -> list[Survivor]:
         raise RunError(
             message(f"a run with a finished generation in {folder}", "none", "Name a folder below populations/.")
         )
-    left = list(generations[-1].survivors)
+    constraints = generations[-1].header.get("constraints", {})
+    levels: dict[float, list[Survivor]] = {}
+    for one in generations[-1].survivors:
+        levels.setdefault(violation(one.objectives, constraints), []).append(one)
     ordered: list[Survivor] = []
-    while left:
-        mask = nondominated([list(one.objectives.values()) for one in left])
-        front = [one for one, first in zip(left, mask, strict=True) if first]
-        ordered += sorted(front, key=lambda one: (*one.objectives.values(), one.individual.id))
-        left = [one for one, first in zip(left, mask, strict=True) if not first]
+    for left in (levels[excess] for excess in sorted(levels)):
+        while left:
+            mask = nondominated([list(one.objectives.values()) for one in left])
+            front = [one for one, first in zip(left, mask, strict=True) if first]
+            ordered += sorted(front, key=lambda one: (*one.objectives.values(), one.individual.id))
+            left = [one for one, first in zip(left, mask, strict=True) if not first]
     return ordered
 
 

@@ -30,7 +30,8 @@ from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
-from evobnn.runs.derived import rescored_row, write_derived
+from evobnn.runs.callbacks import Callback, State
+from evobnn.runs.derived import rescored_row, unmet, write_derived
 from evobnn.runs.evaluator import RUNGS, evaluator_of
 from evobnn.runs.outlook import MOST_RESCORED, Outlook
 from evobnn.runs.setup import Options, make_bench, make_search, open_experiment, settled, wants_loops
@@ -94,6 +95,7 @@ class Session:
         say: called with a sentence on anything a person should know. Without it, only that there are no workers is
             said, as a Python warning.
         stop: asked before every further generation, with all that are committed, whether the search is to end.
+        callbacks: told of every generation and result, see `evobnn.runs.callbacks`.
     """
 
     def __init__(
@@ -103,7 +105,10 @@ class Session:
         report: Callable[[Progress], None] = lambda progress: None,
         say: Callable[[str], None] = _unsaid,
         stop: Callable[[Sequence[Generation]], bool] = lambda generations: False,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
+        self.callbacks = callbacks
+        self._ended_by: Callback | None = None
         self.folder, self.options, self.report, self.say, self.stop = folder, options, report, say, stop
         self.experiment = open_experiment(folder)
         self._compiles = wants_loops(self.experiment, options)
@@ -156,17 +161,23 @@ class Session:
 
             def ends() -> bool:
                 out_of_time = len(self.generations) > begun and time.monotonic() >= self._until
-                return out_of_time or self.stop(self.generations)
+                return self._ended_by is not None or out_of_time or self.stop(self.generations)
 
+            if self.generations:
+                self._look()
             try:
                 run(search, partial(self._evaluate, "search"), self._commit, self.total, ends)
             except SpaceExhausted as end:
                 if not self.generations:
                     raise
                 self.say(str(end))
+            if self._ended_by is not None and len(self.generations) <= self.total:
+                self.say(f"Stopped after generation {len(self.generations) - 1}: {self._ended_by}.")
             self._rescore()
             if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
                 self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
+            if sentence := unmet(self.generations):
+                self.say(sentence)
 
     def _compiled(self, done: int, total: int, seconds: float) -> None:
         if not done:
@@ -230,6 +241,7 @@ class Session:
             "space": self.bench.space.name,
             "objectives": list(self.experiment.objectives),
             "axes": {axis.name: [axis.low, axis.high, axis.scale] for axis in self._axes},
+            **({"constraints": dict(self.experiment.constraints)} if self.experiment.constraints else {}),
         }
 
     def _start(self) -> dict[str, Any]:
@@ -306,6 +318,9 @@ class Session:
                 evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
+            for callback in self.callbacks:
+                if callback.on_result(Result(requests[index], evaluation)):
+                    self._ended_by = callback
             now = time.monotonic()
             took = None if outcome.value is None else evaluation.seconds if self.evaluator.trains else now - before
             self._outlook.ended(requests[index], sizes[outcome.index], took, now)
@@ -373,6 +388,14 @@ class Session:
         self._outlook.committed()
         self._follow_front()
         write_derived(self.folder, self.generations, {})
+        self._look()
+
+    def _look(self) -> None:
+        """Let the callbacks look at the newest generation; any of them may end the search."""
+        state = State(self.folder, tuple(self.generations))
+        for callback in self.callbacks:
+            if callback.on_generation(state):
+                self._ended_by = callback
 
     def _follow_front(self) -> None:
         """Note how long the networks on the archive's front train: they are the ones to be measured on fresh seeds."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from evobnn._checks import check_at_least
@@ -14,13 +15,15 @@ from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evaluation import Additions, Bench, Protocol, check_device, check_jobs_fit
 from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
+from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import check_halving
 from evobnn.experiment.augmented import augmented
 from evobnn.experiment.settings import Experiment, load, to_text
 from evobnn.experiment.sides import check_sides
+from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.nn.fast import compiling
-from evobnn.runs.on_table import check_noise, infeasible_in, load_table, table_bench
+from evobnn.runs.on_table import check_noise, counts_in, infeasible_in, least_in, load_table, table_bench
 from evobnn.snapshot import new_folder, write_text
 
 
@@ -130,7 +133,6 @@ def make_search(experiment: Experiment, bench: Bench) -> Search:
             return {"front": 0, "hypervolume": 0.0}
         return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
 
-    feasible = infeasible_in(load_table(experiment.table), bench) if experiment.table else bench.infeasible
     start = experiment.start
     starters = [bench.space.parse(text) for text in start.genomes]
     return Search(
@@ -139,7 +141,7 @@ def make_search(experiment: Experiment, bench: Bench) -> Search:
         experiment.objectives,
         experiment.seed,
         repeats=experiment.noise.repeats,
-        feasible=feasible,
+        feasible=infeasible_by(experiment, bench),
         indicators=indicators,
         starters=[*starters, *(bench.anchors() if start.anchors else ())],
         pressures=experiment.make_pressures(),
@@ -147,7 +149,45 @@ def make_search(experiment: Experiment, bench: Bench) -> Search:
         horizon=experiment.horizon,
         halving=experiment.halving,
         branch=experiment.recipe.decay,
+        constraints=constraints_of(experiment, bench),
     )
+
+
+def infeasible_by(experiment: Experiment, bench: Bench) -> Callable[[Genome], str]:
+    """Return why a genome would not be trained, bounds apart: as the bench finds it, or as the table knows it."""
+    return infeasible_in(load_table(experiment.table), bench) if experiment.table else bench.infeasible
+
+
+def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:
+    """Return the bounds of an experiment, with what counts a genome: its bench, or its table."""
+    names = tuple(experiment.counted_bounds)
+    if not names:
+        return Constraints(experiment.constraints)
+    counts = (
+        counts_in(load_table(experiment.table), bench, names)
+        if experiment.table
+        else partial(bench.counts, names=names)
+    )
+    return Constraints(experiment.constraints, counts, bench.cheapest(names))
+
+
+def check_bounds(experiment: Experiment, bench: Bench) -> None:
+    """Raise EvobnnError for bounds that nothing of the space meets, or nothing that a search would come upon: below the
+    cheapest network, or met by no anchor and none of thousands of random genomes.
+    """
+    constraints_of(experiment, bench)  # names that a table lacks
+    for name, bound in experiment.counted_bounds.items():
+        if experiment.table:
+            table = load_table(experiment.table)
+            least, where = least_in(table, name), f"the table {table.name}"
+        else:
+            least = min(bench.counts(genome, [name])[name] for genome in bench.cheapest([name]))
+            where = f"the space {bench.space.name}"
+        if least > bound:
+            expected = f"a bound on {name} of at least {least:,.10g}, the least in {where}"
+            raise ExperimentError(message(expected, f"{bound:,.10g}", "Allow as much, or take smaller networks."))
+    if experiment.counted_bounds:
+        make_search(experiment, bench).ask()
 
 
 def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
@@ -167,6 +207,7 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
         check_halving(strategy)
     for pressure in experiment.make_pressures().values():
         pressure.check(bench.space, experiment.objectives, strategy.batch)
+    check_bounds(experiment, bench)
     Workers(max(1, options.jobs), options.backend).close()
     folder = new_folder(root, experiment.preset, out)
     write_text(folder / "experiment.toml", to_text(settled(experiment, bench)))

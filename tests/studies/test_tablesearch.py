@@ -18,6 +18,7 @@ from evobnn.genome import parse_genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.runs.on_table import load_table, table_bench
 from evobnn.spaces import key
+from evobnn.studies.compare import phases
 from evobnn.studies.compare.account import Ledger
 from evobnn.studies.compare.arms import PARTS, VARIANTS, Arm, Phase, assigned
 from evobnn.studies.compare.on_table import arm_on_table, best_known, search_on_table, start_on_table
@@ -254,10 +255,11 @@ def test_all_arms_begin_with_the_same_genomes(toy: tuple[Experiment, Table]):
     }
 
 
-def test_a_start_without_feasible_genomes_is_told(toy: tuple[Experiment, Table]):
+def test_a_start_without_feasible_genomes_is_told(toy: tuple[Experiment, Table], monkeypatch: pytest.MonkeyPatch):
     experiment, table = toy
+    monkeypatch.setattr(phases, "infeasible_by", lambda *given: lambda genome: "too dear")
     with pytest.raises(ExperimentError, match=r"feasible genomes in the space joint, got none in 2000 draws.*too dear"):
-        shared_start(experiment, table_bench(experiment, table), lambda genome: "too dear", 1)
+        shared_start(experiment, table_bench(experiment, table), 1)
 
 
 # --- Phases ---------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class OpsBins(Strategy):
         """Return the candidate with the least error of every occupied bin, the cheapest bin first."""
         error = view.objectives.index("error")
         best: dict[int, Candidate] = {}
-        by_error = lambda one: (one.values[error], -view.spread.get(one.id, 0.0), one.key)  # noqa: E731
+        by_error = lambda one: (one.violation, one.values[error], -view.spread.get(one.id, 0.0), one.key)  # noqa: E731
         for one in sorted(pool(view, offspring), key=by_error):
             best.setdefault(self.bin(view, one), one)
         return [best[number] for number in sorted(best)]

@@ -6,6 +6,7 @@ learning using an end-to-end random forest-based performance predictor", IEEE Tr
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -101,10 +102,13 @@ class Surrogate(NSGA2):
         rows = encoded([loci(view.space, genome) for genome, _, _ in bred], prepared.columns)
         predicted = np.asarray(prepared.forest.predict(rows)).reshape(count, -1)
         known = np.array([genome in prepared.known for genome, _, _ in bred])
+        limits = view.unit([view.constraints.get(name, math.inf) for name in view.objectives])
+        excess = np.maximum(predicted - limits, 0.0).sum(axis=1)
         for start in range(0, count, self.screen):
             weights = np.array(view.weights("strategy", view.generation, prepared.drawn))
             weighted = predicted[start : start + self.screen] * weights
-            scores = weighted.max(axis=1) + 0.01 * weighted.sum(axis=1) + 1e9 * known[start : start + self.screen]
+            scores = weighted.max(axis=1) + 0.01 * weighted.sum(axis=1)
+            scores += 1e6 * excess[start : start + self.screen] + 1e9 * known[start : start + self.screen]
             prepared.waiting.append(bred[start + int(np.argmin(scores))])
             prepared.drawn += 1
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evobnn.analysis import Axis, hypervolume, nondominated
+from evobnn.errors import SearchError, message
 from evobnn.evolution import Strategy
+from evobnn.pareto import Axis, hypervolume, nondominated, told, violation
 from evobnn.records import Evaluation, Result, Status, mean_objectives
 from evobnn.studies.compare.tariff import EVALUATIONS, Tariff
 
@@ -54,6 +55,7 @@ class Ledger:
         axes: of the hypervolume, those of the whole space for every arm.
         tariff: of the arm.
         afresh: how a member of the front is scored; by what the search has seen where there is none.
+        constraints: bound by name; what exceeds one is no find.
 
     Attributes:
         epochs: trained so far.
@@ -61,9 +63,15 @@ class Ledger:
     """
 
     def __init__(
-        self, objectives: Sequence[str], axes: Sequence[Axis], tariff: Tariff, afresh: Afresh | None = None
+        self,
+        objectives: Sequence[str],
+        axes: Sequence[Axis],
+        tariff: Tariff,
+        afresh: Afresh | None = None,
+        constraints: Mapping[str, float] = {},
     ) -> None:
         self.objectives, self.axes, self.tariff, self._afresh = tuple(objectives), tuple(axes), tariff, afresh
+        self._constraints = constraints
         self._error = self.objectives.index("error")
         self._evaluations: dict[str, dict[int, Evaluation]] = {}
         self._paid: dict[Place, float] = {}
@@ -112,7 +120,7 @@ class Ledger:
                 known[request.repeat] = evaluation
             counting = list(known.values())[-1:] if strategy.repeats_known else list(known.values())
             means = mean_objectives(counting)
-            if means is not None:
+            if means is not None and not violation(means, self._constraints):
                 self._values[who] = tuple(means[name] for name in self.objectives)
             else:
                 self._values.pop(who, None)
@@ -176,6 +184,9 @@ class Ledger:
             final: the same for the last point.
         """
         points = [(epochs, point) for epochs, point in self._points if "error" in point]  # something ended well
+        if not points:
+            got = f"none of {len(self._evaluations)} genomes"
+            raise SearchError(message(f"a genome with at most {told(self._constraints)}", got, "Allow more."))
         first, last = points[0][1], points[-1][1]
         measures = [name for name in last if name not in self._counts()]
         return Trace(

@@ -58,7 +58,7 @@ def arm_in_folder(
         return make_bench(searched, options)
 
     whole, own = bench(base), assigned(base, arm)
-    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit))
+    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit), constraints=base.constraints)
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
 
@@ -75,7 +75,7 @@ def arm_in_folder(
                 start.update(_scored(ledger, _fresh(rescored_path(place, 0), base.objectives)))
         fresh.update(_fresh(latest_rescored(place), base.objectives))
 
-    begins = shared_start(base, whole, whole.infeasible, own.make_strategy().first)
+    begins = shared_start(base, whole, own.make_strategy().first)
     fixed = run_phases(arm, own, bench, begins, budget, ledger, run)
     return ledger.trace(fixed, start, _scored(ledger, fresh))
 

@@ -21,7 +21,6 @@ from evobnn.runs.on_table import (
     HELD_OUT,
     check_noise,
     check_same,
-    infeasible_in,
     load_table,
     look_up,
     recorded,
@@ -87,7 +86,7 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit:
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
     own = checked(assigned(base, arm))
-    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit), _Unseen(table, seed))
+    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit), _Unseen(table, seed), base.constraints)
 
     def run(searched: Experiment, limit: float, part: str) -> None:
         _search(searched, table, limit, ledger)
@@ -112,8 +111,7 @@ def checked(experiment: Experiment) -> Experiment:
 
 def start_on_table(experiment: Experiment, count: int) -> Start:
     """Return the shared start of the experiment's seed."""
-    bench = _bench(experiment)
-    return shared_start(experiment, bench, infeasible_in(load_table(experiment.table), bench), count)
+    return shared_start(experiment, _bench(experiment), count)
 
 
 def _search(experiment: Experiment, table: Table, limit: float, ledger: Ledger) -> None:

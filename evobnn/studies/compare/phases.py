@@ -14,6 +14,7 @@ from evobnn.evaluation import Bench
 from evobnn.evolution.search import RANDOM_TRIES
 from evobnn.experiment.settings import Experiment, StartSettings
 from evobnn.genome import Genome, X
+from evobnn.runs.setup import constraints_of, infeasible_by
 from evobnn.spaces import Space, adapt, key
 from evobnn.studies.compare.account import Ledger
 from evobnn.studies.compare.arms import Arm
@@ -46,7 +47,7 @@ class Start:
         return next(genome for genome, reason in self.drawn if not reason)
 
 
-def shared_start(experiment: Experiment, bench: Bench, feasible: Callable[[Genome], str], count: int) -> Start:
+def shared_start(experiment: Experiment, bench: Bench, count: int) -> Start:
     """Return genomes drawn from the whole space with the experiment's seed, `count` of them feasible and different.
 
     Those of a smaller `count` are the first of these. Drawing ends early in a space that has not so many.
@@ -54,12 +55,13 @@ def shared_start(experiment: Experiment, bench: Bench, feasible: Callable[[Genom
     Raises:
         ExperimentError: no feasible genome was drawn.
     """
+    infeasible, constraints = infeasible_by(experiment, bench), constraints_of(experiment, bench)
     rng = generator(experiment.seed, "compare", "start")
     drawn: list[tuple[Genome, str]] = []
     keys: set[str] = set()
     for _ in range(RANDOM_TRIES * count):
         genome = bench.space.sample(rng)
-        reason = feasible(genome)
+        reason = infeasible(genome) or constraints.refused(genome)
         if reason or (name := key(bench.space, genome)) not in keys:
             drawn.append((genome, reason))
             keys |= set() if reason else {name}
