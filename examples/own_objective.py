@@ -15,7 +15,10 @@ def energy(measured):
 
 
 mine = evobnn.Additions(objectives={"energy": evobnn.Objective("energy", "nJ for one image", energy)})
-small = {"dataset.train_limit": 200, "recipe.epochs": 1, "strategy.population": 6, "noise.rescore": 1}
+small = {
+    **{"dataset.train_limit": 200, "recipe.epochs": 1, "recipe.kernels": "torch"},
+    **{"strategy.population": 4, "noise.rescore": 1},
+}
 
 run = evobnn.search(
     "digits",

