@@ -22,20 +22,12 @@ from evobnn.experiment import Experiment, to_text
 from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
 from evobnn.experiment.settings import from_table
 from evobnn.runs.callbacks import Callback
-from evobnn.runs.named import ROOT, settings_of
+from evobnn.runs.named import ROOT, last_start, settings_of
 from evobnn.runs.search import Progress, Session
 from evobnn.runs.setup import Options, create, open_experiment
-from evobnn.snapshot import Generation, read_starts
+from evobnn.snapshot import Generation
 
 Stop = Callable[[Sequence[Generation]], bool]
-
-
-def _never(generations: Sequence[Generation]) -> bool:
-    return False
-
-
-def _quiet(progress: Progress) -> None:
-    pass
 
 
 def search(
@@ -53,9 +45,9 @@ def search(
     data_dir: str | Path | None = None,
     budget: float | None = None,
     additions: Additions | None = None,
-    stop: Stop = _never,
+    stop: Stop = lambda generations: False,
     callbacks: Sequence[Callback] = (),
-    report: Callable[[Progress], None] = _quiet,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
     """Search, and return the run as its folder holds it.
 
@@ -75,7 +67,7 @@ def search(
         device: torch device of the trainings.
         data_dir: folder with the published files of the data set.
         budget: seconds after which to stop at a generation's end.
-        additions: operations and forms of your own.
+        additions: operations, forms and objectives of your own.
         stop: asked before every further generation, with all that are committed, whether the search is to end.
         callbacks: told of every generation and result, and may end the search; see `Callback`.
         report: called with a `Progress` after every result.
@@ -112,9 +104,9 @@ def resume(
     jobs: int = 0,
     budget: float | None = None,
     additions: Additions | None = None,
-    stop: Stop = _never,
+    stop: Stop = lambda generations: False,
     callbacks: Sequence[Callback] = (),
-    report: Callable[[Progress], None] = _quiet,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
     """Go on with a run, on the device and data of its last start, and return it; arguments as those of `search`.
 
@@ -122,7 +114,7 @@ def resume(
         EvobnnError: no such run, or one of other data, versions or additions.
     """
     folder = run.path if isinstance(run, Run) else Path(run)
-    before = next(reversed(read_starts(folder)), {})
+    before = last_start(folder)
     there = before.get("data_dir")
     options = Options(
         jobs=jobs,

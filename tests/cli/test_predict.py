@@ -18,7 +18,7 @@ from tests.cli.test_train import BRIEF, check_refused
 
 
 @pytest.fixture(scope="module")
-def test_part() -> Images:
+def apart() -> Images:
     return load_test(DatasetSpec("digits"))
 
 
@@ -30,15 +30,15 @@ def training(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
     return evobnn
 
 
-def test_files_are_resampled_as_the_training_images_were(training: Call, test_part: Images) -> None:
+def test_files_are_resampled_as_the_training_images_were(training: Call, apart: Images) -> None:
     for number in range(4):
-        Image.fromarray(test_part.images[number, 0]).convert("RGB" if number % 2 else "L").save(f"{number}.png")
+        Image.fromarray(apart.images[number, 0]).convert("RGB" if number % 2 else "L").save(f"{number}.png")
     wide = np.zeros((8, 12), np.uint8)
-    wide[:, 2:10] = test_part.images[0, 0]
+    wide[:, 2:10] = apart.images[0, 0]
     Image.fromarray(wide).save("wide.png")  # its centre square is the first image
     names = [f"{number}.png" for number in range(4)]
     network = package.load_network("train-digits-1")
-    wanted = network.logits(resize(test_part.images[:4], 6)).softmax(1)
+    wanted = network.logits(resize(apart.images[:4], 6)).softmax(1)
 
     done = training("predict", "train-digits-1", *names, "wide.png", "--json")
     assert (done.code, done.err) == (0, "")
@@ -55,8 +55,8 @@ def test_files_are_resampled_as_the_training_images_were(training: Call, test_pa
         assert f"{row['file']}   {row['class']}" in shown.out and f"{100 * row['share']:.1f} %" in shown.out
 
 
-def test_slips(training: Call, test_part: Images) -> None:
-    Image.fromarray(test_part.images[0, 0]).save("whole.png")
+def test_slips(training: Call, apart: Images) -> None:
+    Image.fromarray(apart.images[0, 0]).save("whole.png")
     Path("cut.png").write_bytes(Path("whole.png").read_bytes()[:60])
     Path("text.png").write_text("seven")
     (here := Path("folder")).mkdir()
@@ -70,12 +70,10 @@ def test_slips(training: Call, test_part: Images) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_another_size_where_nothing_is_resampled(
-    evobnn: Call, monkeypatch: pytest.MonkeyPatch, test_part: Images
-) -> None:
+def test_another_size_where_nothing_is_resampled(evobnn: Call, monkeypatch: pytest.MonkeyPatch, apart: Images) -> None:
     monkeypatch.setattr(module, "save_learning", lambda *given: None)
     assert evobnn("train", *BRIEF, "--out", "mine").code == 0
-    Image.fromarray(resize(test_part.images[:1], 16)[0, 0]).save("large.png")
+    Image.fromarray(resize(apart.images[:1], 16)[0, 0]).save("large.png")
     check_refused(evobnn("predict", "mine", "large.png"), "an image of 8x8 pixels in large.png, got 16x16", "--size N")
 
 

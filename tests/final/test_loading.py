@@ -54,18 +54,18 @@ def copied(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def test_part(tiny: Any) -> Images:
+def apart(tiny: Any) -> Images:
     return load_test(tiny.dataset)
 
 
 @pytest.mark.parametrize("kernels", ["torch", "recorded"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_raw_images_give_the_error_of_the_test(trained: Path, test_part: Images, kernels: str, seed: int) -> None:
+def test_raw_images_give_the_error_of_the_test(trained: Path, apart: Images, kernels: str, seed: int) -> None:
     count = reads()
     network = evobnn.load_network(trained, seed=seed, kernels=kernels)
     tested = seed_folder(trained, seed).tested()
-    assert tested is not None and tested.count == len(test_part) == 359
-    assert int((network.predict(test_part.images) == test_part.labels).sum()) == tested.correct
+    assert tested is not None and tested.count == len(apart) == 359
+    assert int((network.predict(apart.images) == apart.labels).sum()) == tested.correct
     assert network.result is not None and network.result["seeds"][seed]["correct"] == tested.correct
     assert (network.seed, network.training, reads()) == (seed, False, count)
 
@@ -80,9 +80,9 @@ def test_what_a_network_says_of_itself(trained: Path, settings: FinalSettings) -
     assert {"mean", "deviation"} < set(network.state_dict())
 
 
-def test_every_way_to_give_images_is_the_same(trained: Path, test_part: Images) -> None:
+def test_every_way_to_give_images_is_the_same(trained: Path, apart: Images) -> None:
     network = evobnn.load_network(trained)
-    images = test_part.images[:20]
+    images = apart.images[:20]
     wanted = network.predict(images)
     assert len(set(wanted.tolist())) > 2
     given = [
@@ -143,13 +143,13 @@ def _before_metadata(home: Path) -> None:
 
 @pytest.mark.parametrize("older", [_before_digests, _before_metadata])
 def test_weights_from_before_their_metadata_ask_the_data_set(
-    copied: Path, test_part: Images, older: Callable[[Path], None]
+    copied: Path, apart: Images, older: Callable[[Path], None]
 ) -> None:
     wanted = evobnn.load_network(copied)
     older(copied / "seed-0")
     found = evobnn.load_network(copied)
     assert found.metadata == wanted.metadata
-    assert torch.equal(found(test_part.images), wanted(test_part.images))
+    assert torch.equal(found(apart.images), wanted(apart.images))
     starts = copied / "starts.jsonl"
     starts.write_text(re.sub(r'"data": "\w+"', '"data": "0123456789abcdef"', starts.read_text()))
     with pytest.raises(RunError, match="the images with which .* fingerprint 0123456789abcdef, got others"):
@@ -256,16 +256,16 @@ def test_other_slips(trained: Path) -> None:
         evobnn.load_network(evobnn.load_run(RUN), 3)
 
 
-def test_readable_modules_are_exported(trained: Path, test_part: Images) -> None:
+def test_readable_modules_are_exported(trained: Path, apart: Images) -> None:
     network = evobnn.load_network(trained)
     assert not any(getattr(one, "fused", False) for one in network.modules())
-    images = torch.tensor(test_part.images[:4])
+    images = torch.tensor(apart.images[:4])
     exported = torch.export.export(network, (images,)).module()
     assert torch.equal(exported(images), network(images))
 
 
 @pytest.mark.slow
-def test_what_was_trained_by_compiled_loops_in_bfloat16(tiny: Any, test_part: Images, tmp_path: Path) -> None:
+def test_what_was_trained_by_compiled_loops_in_bfloat16(tiny: Any, apart: Images, tmp_path: Path) -> None:
     """The recorded kernels repeat the test to the last image; the readable ones in float32 may differ in a few."""
     from evobnn.experiment.recipes import plan_from_table
     from tests.final.conftest import GENOME
@@ -276,7 +276,7 @@ def test_what_was_trained_by_compiled_loops_in_bfloat16(tiny: Any, test_part: Im
         folder = create(settings, Options(jobs=1), tmp_path)
         FinalSession(folder, Options(jobs=1)).proceed()
         found = {kernels: evobnn.load_network(folder, kernels=kernels) for kernels in ("torch", "recorded")}
-        answers = {kernels: network.predict(test_part.images) for kernels, network in found.items()}
+        answers = {kernels: network.predict(apart.images) for kernels, network in found.items()}
         tested = seed_folder(folder, 0).tested()
-        assert tested is not None and int((answers["recorded"] == test_part.labels).sum()) == tested.correct
+        assert tested is not None and int((answers["recorded"] == apart.labels).sum()) == tested.correct
         assert int((answers["torch"] != answers["recorded"]).sum()) <= most
