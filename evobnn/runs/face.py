@@ -24,7 +24,7 @@ from evobnn.experiment.settings import from_table
 from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, last_start, settings_of
 from evobnn.runs.search import Progress, Session
-from evobnn.runs.setup import Options, create, open_experiment
+from evobnn.runs.setup import Options, create, make_bench, open_experiment, settled
 from evobnn.snapshot import Generation
 
 Stop = Callable[[Sequence[Generation]], bool]
@@ -86,7 +86,8 @@ def search(
     )
     folder = ROOT / f"{experiment.preset}-{experiment.seed}" if out is None else Path(out)
     if (folder / "experiment.toml").is_file():
-        if to_text(open_experiment(folder)) != to_text(experiment):
+        there = open_experiment(folder)
+        if there != experiment and there != settled(experiment, make_bench(experiment, options)):
             do = "Name another folder with out=, or another seed; evobnn.resume goes on with what is there."
             raise RunError(message(f"a folder for this search in {folder}", "the run of another experiment", do))
     else:
