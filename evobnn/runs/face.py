@@ -141,21 +141,22 @@ def _experiment(
     dataset: str | DatasetSpec | Arrays | None,
     settings: Mapping[str, Any],
 ) -> Experiment:
-    """Return the experiment that is meant."""
-    own = dict(settings)
+    """Return the experiment that is meant; the data set comes first, for what `auto` stands for depends on it."""
+    own: dict[str, Any] = {}
+    if isinstance(dataset, Arrays):
+        dataset = dataset.dataset()
+    if isinstance(dataset, DatasetSpec):
+        own["dataset"] = {name: value for name, value in dataclasses.asdict(dataset).items() if value != ""}
+    elif dataset is not None:
+        own["dataset.name"] = dataset
+    own |= settings
     if seed is not None:
         own["seed"] = seed
     if objectives is not None:
         own["objectives"] = list(objectives)
-    if isinstance(dataset, str):
-        own["dataset.name"] = dataset
-    if isinstance(what, Experiment):
-        found = from_table(laid_over(tomllib.loads(to_text(what)), own), what.preset) if own else what
-    else:
-        found = from_table(laid_over(settings_of(what), own), what)
-    if isinstance(dataset, Arrays):
-        dataset = dataset.dataset()
-    return dataclasses.replace(found, dataset=dataset) if isinstance(dataset, DatasetSpec) else found
+    if not isinstance(what, Experiment):
+        return from_table(laid_over(settings_of(what), own), what)
+    return from_table(laid_over(tomllib.loads(to_text(what)), own), what.preset) if own else what
 
 
 __all__ = ["resume", "search"]

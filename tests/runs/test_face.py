@@ -61,10 +61,11 @@ def test_arrays_are_a_data_set(rng: np.random.Generator, monkeypatch: pytest.Mon
     run = evobnn.search("digits", dataset=images, generations=0, jobs=1, settings={**small, "preset": "mine"})
     assert run.path == Path("populations/mine-0")
     assert f'fingerprint = "{images.fingerprint}"' in (run.path / "experiment.toml").read_text()
+    large = evobnn.Arrays(rng.integers(0, 256, (90, 16, 16), dtype=np.uint8), np.arange(90) % 3)
     chosen = {**small, "preset": "mine", "recipe.augmentation": "auto"}  # written out once the images are known
     for _ in range(2):
-        again = evobnn.search("digits", dataset=images, generations=0, jobs=1, settings=chosen, out="chosen")
-    assert 'augmentation = "shift1"' in (again.path / "experiment.toml").read_text()
+        again = evobnn.search("digits", dataset=large, generations=0, jobs=1, settings=chosen, out="chosen")
+    assert 'augmentation = "shift2"' in (again.path / "experiment.toml").read_text()
     with pytest.raises(DataError, match="data-dir"):
         evobnn.search("digits", dataset="mnist", generations=0, jobs=1)
 
