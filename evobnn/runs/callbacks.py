@@ -95,13 +95,14 @@ class Callbacks:
         ended_by: the one that last asked for the end of the search, or None.
     """
 
-    def __init__(self, folder: Path, callbacks: Sequence[Callback]) -> None:
+    def __init__(self, folder: Path, callbacks: Sequence[Any]) -> None:
         for one in callbacks:
             if not isinstance(one, Callback):
                 do = "Hand in objects of classes that derive from evobnn.Callback."
                 raise ExperimentError(message("callbacks that are each a Callback", repr(one), do))
         self.ended_by: Callback | None = None
-        self._folder, self._all = folder, callbacks
+        self._folder: Path = folder
+        self._all: tuple[Callback, ...] = tuple(callbacks)
 
     def generation(self, state: State) -> None:
         """Tell all of a generation."""
@@ -114,7 +115,9 @@ class Callbacks:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
         errors = list[EvobnnError]()
         for one in self._all:
             try:
