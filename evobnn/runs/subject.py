@@ -11,7 +11,7 @@ from evobnn.analysis.frames import Member, archive
 from evobnn.data import PreparedData, prepare
 from evobnn.data.sources import SOURCES
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
-from evobnn.evaluation import Bench, Protocol
+from evobnn.evaluation import Additions, Bench
 from evobnn.experiment import Experiment
 from evobnn.runs import Options
 from evobnn.runs import named as runs
@@ -62,13 +62,13 @@ class Subject:
         return paper_bench(self.experiment, self.data_dir)
 
 
-def paper_bench(experiment: Experiment, data_dir: Path | None) -> Bench:
+def paper_bench(experiment: Experiment, data_dir: Path | None, additions: Additions | None = None) -> Bench:
     """Return a bench for drawing and counting: without the images where these are not at hand.
 
     Raises:
         DataError: the images are not at hand, and their shape is not known from the name of the data set.
     """
-    options = Options(jobs=1, data_dir=data_dir)
+    options = Options(jobs=1, data_dir=data_dir, additions=additions or Additions())
     if experiment.table:
         return make_bench(experiment, options)
     try:
@@ -81,9 +81,7 @@ def paper_bench(experiment: Experiment, data_dir: Path | None) -> Bench:
         channels, *sides = source.shape
         height, width = (spec.size or side for side in sides)
         prepared = PreparedData("", "", spec.name, (channels, height, width), source.classes, 0, 0)
-        protocol = Protocol(spec, experiment.network, experiment.recipe, experiment.max_macs)
-        space = experiment.space.build(experiment.network, min(height, width))
-        return Bench(space, protocol, prepared, experiment.objectives)
+        return assembled(experiment, prepared, options)
 
 
 def find(text: str, preset: str, data_dir: Path | None) -> Subject:
