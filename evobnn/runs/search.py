@@ -26,6 +26,7 @@ from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.halving import WITHOUT
 from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import slow_precision
+from evobnn.experiment.shelf import experimental_pressures
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
@@ -148,6 +149,8 @@ class Session:
             recipe = self.experiment.recipe
             if self.evaluator.trains and (slow := slow_precision(recipe.precision, self.options.device)):
                 self.say(slow)
+            if sentence := experimental_pressures(self.experiment.pressures):
+                self.say(sentence)
             if self._compiles:
                 compiling.prepare(self._compiled)
             append_start(self.folder, self._start())
