@@ -12,8 +12,6 @@ from evobnn.nn.binary.layers import (
     RealConv2d,
     Site,
     all_finite,
-    clip_latent_,
-    latent_weights,
     watch,
 )
 from evobnn.nn.binary.signs import SURROGATES, sign
@@ -62,14 +60,12 @@ __all__ = [
     "binary_convolutions",
     "binary_weight",
     "check_kernels",
-    "clip_latent_",
     "constant_sign",
     "expression_parameters",
     "features",
     "fuse",
     "kernel_pairs",
     "largest_divisor",
-    "latent_weights",
     "preprocess",
     "profile",
     "quickest",

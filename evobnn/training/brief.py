@@ -11,9 +11,8 @@ from torch import nn
 from evobnn._checks import check_between
 from evobnn.data.feeds import Feed
 from evobnn.errors import DataError, ExperimentError, message
-from evobnn.training.loop import Loop, Passed
+from evobnn.training.loop import Loop, Passed, torch_threads
 from evobnn.training.recipe import Recipe
-from evobnn.training.threads import torch_threads
 from evobnn.training.trunk import Epoch, Trunk
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -39,6 +39,17 @@ GENERATORS = ("order", "augmentation", "mixup", "drop-path")
 
 SCORED = {"torch": 512, "fused": 64}
 """Images of a batch that is scored, by kernels: as many as a cache holds, or so many that calls do not count."""
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads in the block; sums depend on it in the last bits, so the protocol fixes it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,3 @@ def _save(figure: Figure, path: Path) -> None:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=130)
     write_bytes(path, image.getvalue())
-
-
-__all__ = ["Series", "plot_errors", "plot_taus", "save_errors", "save_taus"]

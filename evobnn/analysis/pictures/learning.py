@@ -113,6 +113,3 @@ def _finish(ax: Axes, label: str, stages: Sequence[int]) -> None:
     ax.set_axisbelow(True)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=9)
-
-
-__all__ = ["Learning", "plot_errors", "plot_losses", "save_learning"]

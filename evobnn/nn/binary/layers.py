@@ -7,7 +7,7 @@ ordinary convolution under its own name, so that what is deliberately not binary
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -408,20 +408,6 @@ def watch(network: nn.Module) -> Iterator[None]:
 def all_finite(network: nn.Module) -> bool:
     """Return whether no site met a non-finite value in the last `watch` block (True if there was none)."""
     return all(bool(module.finite) for module in network.modules() if isinstance(module, Site))
-
-
-def latent_weights(network: nn.Module) -> list[nn.Parameter]:
-    """Return the latent weights of all binary convolutions, in the order of the modules; real twins have none."""
-    return [m.weight for m in network.modules() if isinstance(m, BinaryConv2d) and not m.real]
-
-
-def clip_latent_(weights: nn.Module | Iterable[Tensor], clip: float) -> None:
-    """Clamp latent weights to [-clip, clip] in place; call it under `torch.no_grad()`, after the optimiser's step.
-
-    Given a module, its `latent_weights` are looked up; a training loop hands over the list that it looked up once.
-    """
-    for weight in latent_weights(weights) if isinstance(weights, nn.Module) else weights:
-        weight.clamp_(-clip, clip)
 
 
 class _BatchNorm(nn.BatchNorm2d):
