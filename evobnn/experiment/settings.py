@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class SpaceSettings:
     """Which genomes exist.
 
     Attributes:
-        name: a name of `evobnn.spaces.SPACES`.
+        name: a name of `evobnn.spaces.SPACES`, or of a space of one's own.
         sites: where expressions are searched: `kind` for one per kind of cell or block, `net` for one in all, `node`
             for one per node of each kind of cell.
         freeze: parts that are given and not searched, as genome text: `@normal = x @reduction = x` searches topology
@@ -60,7 +60,6 @@ class SpaceSettings:
     binary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_name("space", self.name, SPACES)
         _ = self.choice  # made, and so checked
 
     @property
@@ -74,15 +73,25 @@ class SpaceSettings:
         size: int,
         operations: Mapping[str, OpSpec] = OPERATIONS,
         forms: Mapping[str, FormSpec] = FORMS,
+        own: Mapping[str, Any] = {},
     ) -> Space:
-        """Return the space for a template and images of size x size pixels, with these meanings of names.
+        """Return the space for a template and images of size x size pixels, with these meanings of names, and `own`
+        spaces by name: as they are, or functions like those of `SPACES`.
 
         Raises:
-            ExperimentError: a choice or a template that the space cannot honour.
+            ExperimentError: no such space, or a choice or a template that it cannot honour.
             GenomeError: a bad `freeze`.
         """
         frozen = parse_genome(self.freeze, operations, forms) if self.freeze.strip() else Genome()
-        space = SPACES[self.name](template, size, frozen, self.choice, operations, forms)
+        made = {**SPACES, **own}[check_name("space", self.name, [*SPACES, *own])]
+        if isinstance(made, Space):
+            frozen = Genome.of(
+                {**made.frozen.cell_by_kind, **frozen.cell_by_kind},
+                {**made.frozen.expression_by_site, **frozen.expression_by_site},
+            )
+            space = dataclasses.replace(made, frozen=frozen)
+        else:
+            space = made(template, size, frozen, self.choice, operations, forms)
         for site in frozen.expression_by_site:
             check_name("class of sites in space.freeze", site, space.sites)
         for kind in frozen.cell_by_kind:
@@ -135,6 +144,24 @@ class InheritSettings:
 
 
 @dataclass(frozen=True)
+class EvaluationSettings:
+    """What evaluates genomes, where it is not a training or a table.
+
+    Attributes:
+        name: of a user's evaluation function, see `evobnn.EvaluationFunction`; empty for none.
+        version: of that function.
+    """
+
+    name: str = ""
+    version: str = ""
+
+    @property
+    def said(self) -> str:
+        """Name and version, for people; an empty text for none."""
+        return f"{self.name}, version {self.version}" if self.name else ""
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Everything that decides a result.
 
@@ -152,6 +179,7 @@ class Experiment:
         inherit: whether children begin with the weights of a parent.
         constraints: bound by name of a quantity (see `evobnn.evaluation.OBJECTIVES`); what is counted is never trained
             above it, what is measured must be an objective and is ranked behind whatever meets the bound.
+        evaluation: which function of the user's own evaluates, if one does.
     """
 
     preset: str = "custom"
@@ -171,6 +199,7 @@ class Experiment:
     halving: Halving = Halving()
     inherit: InheritSettings = InheritSettings()
     constraints: Mapping[str, float] = field(default_factory=dict)
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -192,6 +221,8 @@ class Experiment:
             self._check_halving()
         if self.inherit.weights:
             self._check_inheritance()
+        if self.evaluation.name:
+            self._check_evaluation()
 
     def _check_halving(self) -> None:
         """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""
@@ -206,20 +237,37 @@ class Experiment:
 
     def _check_inheritance(self) -> None:
         """Raise ExperimentError where new genomes are not trained whole, so that there are no weights to inherit."""
-        if self.table or self.halving:
+        if self.table or self.halving or self.evaluation.name:
             expected = "trainings that are done here and to their end with inherit.weights = true"
             got = f"the table {self.table}" if self.table else f"halving.rungs = {list(self.halving.rungs)}"
+            got = f"the evaluation function {self.evaluation.said}" if self.evaluation.name else got
             raise ExperimentError(message(expected, got, "Leave that out, or set inherit.weights = false."))
+
+    def _check_evaluation(self) -> None:
+        """Raise ExperimentError for what only trainings have, where a function evaluates."""
+        for what, there in (("a table", self.table), ("halving.rungs", self.halving)):
+            if there:
+                expected = f"an evaluation by {self.evaluation.said} alone"
+                raise ExperimentError(message(expected, f"{what} too", "Leave one of them out."))
 
     @property
     def counted_bounds(self) -> dict[str, float]:
         """The constraints on what is known before any training."""
         return {name: bound for name, bound in self.constraints.items() if _counted(name)}
 
-    def make_strategy(self) -> Strategy:
-        """Return the strategy with its settings."""
+    def make_strategy(self, own: Mapping[str, Callable[..., Any]] = {}) -> Strategy:
+        """Return the strategy with its settings; `own` holds strategies by name beside the built-in ones.
+
+        Raises:
+            ExperimentError: no such strategy, or settings that are not its own.
+        """
         settings = dict(self.strategy)
-        return STRATEGIES[settings.pop("name")](**settings)
+        name = check_name("strategy", settings.pop("name"), [*STRATEGIES, *own])
+        if name in STRATEGIES:
+            return STRATEGIES[name](**settings)
+        _refuse_unknown(settings, own[name], "strategy.")
+        made: Strategy = _validated(own[name], settings, "strategy.")
+        return made
 
     def make_pressures(self) -> dict[str, Pressure]:
         """Return the pressures that are on, by name, with their settings."""
@@ -235,9 +283,13 @@ class Experiment:
 
 
 def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the strategy's table with every setting filled in and checked."""
+    """Return the strategy's table with every setting filled in and checked; one of a user's own as it is, for it is
+    known only where it is made.
+    """
     given = dict(table)
-    name = check_name("strategy", str(given.pop("name", "nsga2")), STRATEGIES)
+    name = str(given.pop("name", "nsga2"))
+    if name not in STRATEGIES:
+        return {"name": name, **given}
     kind: Any = STRATEGIES[name]
     _refuse_unknown(given, kind, "strategy.")
     return {"name": name, **dataclasses.asdict(_validated(kind, given, "strategy."))}
@@ -281,6 +333,7 @@ _OFF: dict[str, dict[str, Any]] = {
         "halving": dataclasses.asdict(Halving()),
         "inherit": dataclasses.asdict(InheritSettings()),
         "constraints": {},
+        "evaluation": dataclasses.asdict(EvaluationSettings()),
     },
     "dataset": {"fingerprint": ""},
 }

@@ -20,7 +20,7 @@ from evobnn.nn.binary.signs import SURROGATES, sign
 from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
 from evobnn.nn.cells.blocks import SKIPS, CellBlock
 from evobnn.nn.cells.grouped import largest_divisor
-from evobnn.nn.cells.ops import OPS, OpBuilder, preprocess
+from evobnn.nn.cells.ops import OPS, OpBuilder, binary_layer, preprocess
 from evobnn.nn.counting.cost import LayerCost, NetworkCost, profile
 from evobnn.nn.counting.summary import Summary, summary
 from evobnn.nn.fast.quickest import KERNELS, check_kernels, quickest
@@ -60,6 +60,7 @@ __all__ = [
     "anneal",
     "behaviour",
     "binary_convolutions",
+    "binary_layer",
     "binary_weight",
     "check_kernels",
     "clip_latent_",

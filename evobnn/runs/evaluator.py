@@ -1,4 +1,4 @@
-"""Where the evaluations of a run come from: workers that train, or a table that is looked up.
+"""Where the evaluations of a run come from: workers that train, a table that is looked up, or a user's function.
 
 A session knows requests and evaluations alone. Which evaluator answers, its experiment says.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from evobnn.evaluation import Bench, Job, Stretch, run_job
+from evobnn.evaluation import OBJECTIVES, Bench, Call, Job, Stretch, run_call, run_job
 from evobnn.evaluation.estimates import load, run_longest_first
 from evobnn.evaluation.room import room_for
 from evobnn.experiment import Experiment
+from evobnn.experiment.needs import check_function
 from evobnn.machine.room import Room
-from evobnn.machine.workers import Outcome, Workers
+from evobnn.machine.workers import Outcome, Workers, room
 from evobnn.records import Request
 from evobnn.runs.inheritance import Inheritance
 from evobnn.runs.on_table import load_table, look_up
@@ -31,7 +32,8 @@ class Evaluator:
     """What a session asks; it is entered while the session proceeds. Kinds override what is not so for them.
 
     Attributes:
-        trains: whether networks are trained, so that an evaluation takes as long as it says.
+        trains: whether networks are trained.
+        timed: whether an evaluation takes as long as it says.
         room: why so many jobs, where nobody said how many.
         jobs: evaluations at a time.
         alone: why there are no worker processes although some were to be, as part of a sentence; else an empty text.
@@ -39,6 +41,7 @@ class Evaluator:
     """
 
     trains = False
+    timed = False
     room: Room | None = None
 
     def __enter__(self) -> Evaluator:
@@ -81,7 +84,7 @@ class Evaluator:
 class Trained(Evaluator):
     """Evaluations by worker processes, which train each network as the protocol says."""
 
-    trains = True
+    trains = timed = True
 
     def __init__(
         self, folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
@@ -147,8 +150,52 @@ class LookedUp(Evaluator):
         return (Outcome(index, self._answer.evaluation(*one)) for index, one in enumerate(asked))
 
 
+class Called(Evaluator):
+    """Evaluations by a function of the user's own, called in worker processes."""
+
+    timed = True
+
+    def __init__(self, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]) -> None:
+        check_function(experiment, options.additions, options.brought)
+        self._root, self._bench = experiment.seed, bench
+        self.room = None if options.jobs else room(options.device)
+        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, say)
+        own = options.additions.evaluation
+        assert own is not None
+        self._function = own.pickled() if self._workers.jobs > 1 else own
+        self._counted = tuple(name for name in experiment.objectives if name in OBJECTIVES and name != "error")
+        self._wanted = tuple(name for name in experiment.objectives if name not in self._counted)
+
+    def __exit__(self, *raised: object) -> None:
+        self._workers.close()
+
+    @property
+    def jobs(self) -> int:
+        return self._workers.jobs
+
+    @property
+    def alone(self) -> str:
+        return self._workers.alone
+
+    @property
+    def peak_memory(self) -> int:
+        return self._workers.peak_memory
+
+    def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        return self._workers.run(run_call, [self._call(request) for request, _ in asked])
+
+    def _call(self, request: Request) -> Call:
+        genome = self._bench.space.parse(request.individual.genome)
+        known = self._bench.counts(genome, self._counted) if self._counted else {}
+        return Call(self._function, genome, self._bench.seed(self._root, genome, request.repeat), self._wanted, known)
+
+
 def evaluator_of(
     folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
 ) -> Evaluator:
     """Return what answers the requests of a run in `folder`; `say` is called where no workers can be had."""
-    return LookedUp(experiment) if experiment.table else Trained(folder, experiment, bench, options, say)
+    if experiment.table:
+        return LookedUp(experiment)
+    if experiment.evaluation.name:
+        return Called(experiment, bench, options, say)
+    return Trained(folder, experiment, bench, options, say)

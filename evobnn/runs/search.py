@@ -121,7 +121,8 @@ class Session:
         self.generations: list[Generation] = []
         self._known: dict[Place, Evaluation] = {}
         self._attempts: dict[Place, int] = {}
-        self._outlook = Outlook(self.experiment, self.evaluator.jobs, self.total)
+        self._own = options.additions.strategies
+        self._outlook = Outlook(self.experiment, self.evaluator.jobs, self.total, self._own)
         self._front: list[float] | None = None
         self._fresh: dict[int, Rescored] = {}
         self._luck = (0.0, 0)
@@ -129,7 +130,6 @@ class Session:
         self._reused = 0
         self._failed = 0
         self._settled = 0
-        self._strategy = self.experiment.make_strategy()
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
 
@@ -229,7 +229,7 @@ class Session:
         self.evaluator.restored(generations)
         if generations:
             self._follow_front()
-        search = make_search(self.experiment, self.bench)
+        search = make_search(self.experiment, self.bench, self._own)
         search.restore(map(_step, generations))
         return search
 
@@ -256,6 +256,7 @@ class Session:
             "generations": self.total,
             "budget": options.budget,
             "timeout": options.timeout,
+            **({"with": list(options.brought)} if options.brought else {}),
             "versions": versions("torch", "deap", "numpy", "joblib", "scikit-learn"),
             "python": python(),
             "machine": machine(),
@@ -322,7 +323,7 @@ class Session:
                 if callback.on_result(Result(requests[index], evaluation)):
                     self._ended_by = callback
             now = time.monotonic()
-            took = None if outcome.value is None else evaluation.seconds if self.evaluator.trains else now - before
+            took = None if outcome.value is None else evaluation.seconds if self.evaluator.timed else now - before
             self._outlook.ended(requests[index], sizes[outcome.index], took, now)
             before = now
             tell()
