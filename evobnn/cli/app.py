@@ -336,10 +336,11 @@ def check(
     from evobnn.runs import named as runs
 
     if not runs.is_one(what) and runs.is_there(what):
-        from evobnn.cli import checkedfolders
+        from evobnn.cli import checks
+        from evobnn.studies import verify
 
-        if (found := checkedfolders.find(what)) is not None:
-            raise typer.Exit(0 if checkedfolders.show(found) else 1)
+        if (found := verify.find(what)) is not None:
+            raise typer.Exit(0 if checks.show_found(found) else 1)
     folder = runs.find(what)
     from evobnn.cli import checks
 
