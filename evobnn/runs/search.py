@@ -17,10 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evobnn.analysis import (
-    Axis,
-    unconfirmed,
-)
 from evobnn.errors import RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.halving import WITHOUT
@@ -29,6 +25,7 @@ from evobnn.experiment.settings import slow_precision
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
+from evobnn.pareto import Axis
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
 from evobnn.runs.callbacks import Callback, State
 from evobnn.runs.derived import rescored_row, unmet, write_derived
@@ -50,6 +47,7 @@ from evobnn.snapshot import (
     write_generation,
     write_rescored,
 )
+from evobnn.snapshot.archive import unconfirmed
 
 Place = tuple[str, int, int, int | None]
 """What a training is known by: key, repeat, rung (0 for none), and the parent whose weights it began with, if any."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evobnn.analysis import Run, load_run
-from evobnn.analysis.frames import Member, archive
 from evobnn.data import PreparedData, prepare
 from evobnn.data.sources import SOURCES
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
@@ -17,6 +16,7 @@ from evobnn.runs import Options
 from evobnn.runs import named as runs
 from evobnn.runs.chosen import experiment as read_experiment
 from evobnn.runs.setup import assembled, make_bench, open_experiment
+from evobnn.snapshot.archive import Member, archive
 
 _GENOME_MARKS = re.compile(r"[\[\]@=()]")
 
