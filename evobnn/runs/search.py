@@ -19,8 +19,8 @@ from typing import Any
 
 from evobnn.errors import RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
+from evobnn.evolution.endings import SpaceExhausted
 from evobnn.evolution.halving import WITHOUT
-from evobnn.evolution.search import SpaceExhausted
 from evobnn.experiment.settings import slow_precision
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn

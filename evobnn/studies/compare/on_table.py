@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from evobnn.errors import SearchError
 from evobnn.evaluation import Bench
 from evobnn.evolution import Search
-from evobnn.evolution.search import SpaceExhausted
+from evobnn.evolution.endings import SpaceExhausted
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Request
