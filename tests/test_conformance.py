@@ -21,7 +21,8 @@ from evobnn.evaluation import Bench
 from evobnn.evolution import STRATEGIES, Search, SearchState, Step, Strategy, run
 from evobnn.experiment import Experiment, preset_names, preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import StartSettings, from_table
+from evobnn.experiment.settings import StartSettings
+from evobnn.experiment.text import from_table
 from evobnn.records import Status
 from evobnn.runs import Options, Session, create, starters
 from evobnn.runs.setup import make_bench, make_search

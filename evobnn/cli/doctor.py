@@ -155,7 +155,7 @@ def _jobs() -> Finding:
 
 
 def _precision() -> Finding:
-    from evobnn.experiment.settings import native_precision
+    from evobnn.experiment.precision import native_precision
 
     precision = native_precision()
     if precision == "bf16":
@@ -167,7 +167,7 @@ def _precision() -> Finding:
 
 def _kernels() -> Finding:
     """Train one step of a tiny layer both ways. Where the loops were not compiled yet, that is done here."""
-    from evobnn.experiment.settings import native_precision
+    from evobnn.experiment.precision import native_precision
 
     began = time.perf_counter()
     try:

@@ -20,7 +20,7 @@ from evobnn.errors import RunError, message
 from evobnn.evaluation import Additions
 from evobnn.experiment import Experiment, to_text
 from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, last_start, settings_of
 from evobnn.runs.search import Progress, Session

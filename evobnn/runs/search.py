@@ -21,7 +21,7 @@ from evobnn.errors import RunError, message
 from evobnn.evolution import Search, SearchState, Step, run
 from evobnn.evolution.endings import SpaceExhausted
 from evobnn.evolution.halving import WITHOUT
-from evobnn.experiment.settings import slow_precision
+from evobnn.experiment.precision import slow_precision
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling

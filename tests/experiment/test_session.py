@@ -20,7 +20,7 @@ from evobnn.analysis import load_run
 from evobnn.cli import checks
 from evobnn.errors import DeviceError, ExperimentError, GenomeError, RunError, SearchError
 from evobnn.evaluation import Protocol
-from evobnn.experiment import settings
+from evobnn.experiment import precision
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
 from evobnn.records import Evaluation, Status
 from evobnn.runs import derived, evaluator, setup
@@ -365,7 +365,7 @@ def test_a_run_of_scaled_sums_is_read_and_not_resumed_and_says_why(
 def test_bfloat16_by_name_is_said_to_be_slow_where_it_is(
     native: str, tiny: Experiment, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "native_precision", lambda: native)
+    monkeypatch.setattr(precision, "native_precision", lambda: native)
     experiment = replace(tiny, recipe=replace(tiny.recipe, precision="bf16"))
     options, heard = Options(jobs=1, generations=0), []
     Session(create(experiment, options, tmp_path), options, say=heard.append).proceed()

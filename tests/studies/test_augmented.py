@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evobnn.experiment import Experiment
-from evobnn.experiment.settings import from_text
+from evobnn.experiment.text import from_text
 from evobnn.records import Evaluation, Status
 from evobnn.runs import Options
 from evobnn.studies import statistics
