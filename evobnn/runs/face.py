@@ -23,7 +23,8 @@ from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
 from evobnn.experiment.text import from_table
 from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, last_start, settings_of
-from evobnn.runs.search import Progress, Session
+from evobnn.runs.progress import Progress
+from evobnn.runs.search import Session
 from evobnn.runs.setup import Options, create, make_bench, open_experiment, settled
 from evobnn.snapshot import Generation
 

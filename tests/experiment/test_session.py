@@ -26,7 +26,8 @@ from evobnn.records import Evaluation, Status
 from evobnn.runs import derived, evaluator, setup
 from evobnn.runs import search as session
 from evobnn.runs.derived import fresh_scores
-from evobnn.runs.search import FRESH, Progress, Session
+from evobnn.runs.progress import Progress
+from evobnn.runs.search import FRESH, Session
 from evobnn.runs.setup import Options, create, make_bench
 from evobnn.snapshot import Journal, lock, read_generations, read_journal, read_rescored
 from tests.older import make_older
