@@ -144,8 +144,9 @@ def _memory() -> Finding:
 
 
 def _jobs() -> Finding:
+    from evobnn.machine.backends import why_alone
     from evobnn.machine.room import MEMORY_PER_WORKER
-    from evobnn.machine.workers import room, why_alone
+    from evobnn.machine.workers import room
 
     found = room()
     alone = why_alone(max(2, found.jobs))
