@@ -34,7 +34,7 @@ _PUBLIC: dict[str, str] = {
     "load_run": "evobnn.analysis",
     "parse_expression": "evobnn.genome",
     "parse_genome": "evobnn.genome",
-    "preset": "evobnn.experiment.settings",
+    "preset": "evobnn.experiment.text",
     "resume": "evobnn.runs.face",
     "search": "evobnn.runs.face",
 }

@@ -26,7 +26,7 @@ from evobnn.analysis.pictures import curves
 from evobnn.errors import EvobnnError
 from evobnn.experiment.final import TRAINING, FinalSettings, open_settings, to_text
 from evobnn.experiment.recipes import plan_from_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs.final.folder import Line, Verdict, read_result, seed_folder, write_result
 from evobnn.runs.final.metadata import Metadata
 from evobnn.runs.final.weights import read_weights, write_weights

@@ -32,7 +32,7 @@ def options(
         check_at_least("--generations", generations, 0)
     folder = before.get("data_dir")
     patience, limit = seconds("--timeout", timeout), seconds("--budget", budget)
-    from evobnn.machine.workers import BACKENDS
+    from evobnn.machine.backends import BACKENDS
     from evobnn.runs import Options
 
     return Options(

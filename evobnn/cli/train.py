@@ -25,7 +25,7 @@ from evobnn.experiment.final import FinalSettings
 from evobnn.experiment.homes import homes
 from evobnn.experiment.presets import BRIEF, DEFAULT_PRESET, override
 from evobnn.experiment.recipes import load_plan
-from evobnn.experiment.settings import from_table, quickest_kernels, to_text
+from evobnn.experiment.text import from_table, quickest_kernels, to_text
 from evobnn.machine.facts import cores
 from evobnn.runs import Options, subject
 from evobnn.runs import named as runs

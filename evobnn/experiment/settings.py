@@ -1,4 +1,4 @@
-"""Experiments as text: only what decides a result. Defaults live in the dataclasses; presets and TOML override them."""
+"""The settings of an experiment: only what decides a result. Defaults live here; presets and TOML override them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,21 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import tomli_w
-import torch
 from pydantic import TypeAdapter, ValidationError
 
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
-from evobnn.data.dataset import LATER as LATER_IN_DATASET
-from evobnn.data.sources import SOURCES
-from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import OBJECTIVES
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
-from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
-from evobnn.experiment.presets import parsed, preset_table, read_toml
+from evobnn.experiment.written import LATER, written
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
-from evobnn.nn.fast.quickest import AUTO, KERNELS, quickest
 from evobnn.spaces import SPACES, Choice, Space, Template
-from evobnn.training import LATER, Recipe
-
-FORMAT = 1
+from evobnn.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -279,7 +269,7 @@ class Experiment:
         Settings that came later count only where they differ from what every experiment before them had, so that a
         newer evobnn goes on with the run of an older one.
         """
-        return hashlib.sha256(_text(self, _LATER).encode()).hexdigest()[:16]
+        return hashlib.sha256(written(self, LATER).encode()).hexdigest()[:16]
 
 
 def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -328,116 +318,6 @@ def _counted(name: str) -> bool:
     return name in OBJECTIVES and OBJECTIVES[name].counted
 
 
-_OFF: dict[str, dict[str, Any]] = {
-    "": {
-        "halving": dataclasses.asdict(Halving()),
-        "inherit": dataclasses.asdict(InheritSettings()),
-        "constraints": {},
-        "evaluation": dataclasses.asdict(EvaluationSettings()),
-    },
-    "dataset": {"fingerprint": ""},
-}
-"""By section, settings that are not written as long as they have the value given here."""
-
-_LATER: dict[str, dict[str, Any]] = {
-    "": {"pressures": {}, "table": "", **_OFF[""]},
-    "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
-    | {"offered": (), "unary": (), "binary": ()},
-    "dataset": LATER_IN_DATASET,
-    "network": {"macro": "bnas", "style": "cifar"},
-    "recipe": LATER,
-}
-"""By section, settings that came later, with the value that every experiment before them had."""
-
-
-def to_text(experiment: Experiment) -> str:
-    """Return the experiment as TOML; equal experiments give equal bytes."""
-    return _text(experiment, _OFF)
-
-
-def _text(experiment: Experiment, without: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the TOML text without those settings of each section that have the value given here."""
-    table = dataclasses.asdict(experiment) | {"recipe": experiment.recipe.said()}
-    for section, values in without.items():
-        place = table[section] if section else table
-        for name, value in values.items():
-            if place.get(name) == value:
-                del place[name]
-    flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    sections = {name: value for name, value in table.items() if isinstance(value, dict)}
-    return tomli_w.dumps(json.loads(json.dumps({"format": FORMAT, **flat, **sections})))
-
-
-def from_text(text: str, source: str) -> Experiment:
-    """Return the experiment of a TOML text; raise ExperimentError naming `source` for what is not understood."""
-    return from_table(parsed(text, source), source)
-
-
-def load(path: Path) -> Experiment:
-    """Return the experiment in a file."""
-    return from_table(read_toml(path), str(path))
-
-
-def from_table(table: Mapping[str, Any], source: str) -> Experiment:
-    """Return the experiment of a table of settings; every unknown key and wrong type is named with its path.
-
-    What stands as `auto` is settled: recipe.precision and recipe.kernels for this machine, recipe.augmentation for the
-    data set; the last stays where only the images can tell their size, until they are read.
-    """
-    given = dict(table)
-    found = given.pop("format", FORMAT)
-    if found != FORMAT:
-        raise ExperimentError(
-            message(f"format {FORMAT} in {source}", repr(found), "Use the version of evobnn that wrote it.")
-        )
-    _refuse_unknown(given, Experiment, "")
-    recipe = given.get("recipe")
-    settled: dict[str, str] = {}
-    if isinstance(recipe, Mapping):
-        settled |= {"precision": native_precision()} if recipe.get("precision") == AUTO else {}
-        settled |= {"kernels": KERNELS[0]} if recipe.get("kernels") == AUTO else {}
-        given["recipe"] = {**recipe, **settled}
-    experiment: Experiment = _validated(Experiment, given, "")
-    changed = experiment.recipe
-    if "kernels" in settled:
-        changed = dataclasses.replace(changed, kernels=quickest_kernels(experiment))
-    if is_auto(changed.augmentation) and (side := told_side(experiment.dataset)):
-        changed = augmented(changed, experiment.dataset.name, side)
-    return experiment if changed == experiment.recipe else dataclasses.replace(experiment, recipe=changed)
-
-
-def quickest_kernels(experiment: Experiment) -> str:
-    """Return what `recipe.kernels = "auto"` stands for in this experiment on this machine: see
-    `evobnn.nn.fast.quickest`.
-    """
-    source, size = SOURCES.get(experiment.dataset.name), experiment.dataset.size
-    published = source.shape[1] if source is not None and source.shape is not None else 0
-    return quickest(experiment.network.macro, experiment.network.width, size or published)
-
-
-def native_precision() -> str:
-    """Return `bf16` where this processor multiplies bfloat16 in hardware, and oneDNN makes use of it, else `fp32`."""
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    there = any(check is not None and check() for check in checks)
-    return "bf16" if there and _onednn_takes_bf16() else "fp32"
-
-
-def slow_precision(precision: str, device: str) -> str:
-    """Return what a person should know who asked by name for a precision that is slow here, or an empty text."""
-    if precision != "bf16" or device != "cpu" or native_precision() == "bf16":
-        return ""
-    return (
-        "this processor has no instructions for bfloat16, or oneDNN may not use them: recipe.precision = fp32 is "
-        "quicker, and `auto` takes it."
-    )
-
-
-def _onednn_takes_bf16() -> bool:
-    """Tell whether oneDNN convolves in bfloat16 here; it may be held below that, see ONEDNN_MAX_CPU_ISA."""
-    there = torch._C._has_mkldnn
-    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 def _refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:
     fields = {one.name: one for one in dataclasses.fields(kind)}
     for name, value in table.items():
@@ -462,12 +342,3 @@ def _validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
             for one in error.errors()
         ]
         raise ExperimentError("\n".join(lines)) from error
-
-
-def preset(name: str) -> Experiment:
-    """Return the experiment of a preset that comes with evobnn.
-
-    >>> preset("digits").recipe.epochs
-    3
-    """
-    return from_table(preset_table(name), name)

@@ -15,12 +15,12 @@ from typing import Any
 
 from evobnn._checks import check_at_least, check_name
 from evobnn.analysis import front_frame
-from evobnn.analysis.frames import constraints_in, objective_names
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment.constraints import checked_bound
 from evobnn.pareto import told, violation
 from evobnn.records import Result
 from evobnn.snapshot import Generation
+from evobnn.snapshot.archive import constraints_in, objective_names
 
 HYPERVOLUME = "hypervolume"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from evobnn.experiment import Experiment, preset_names, preset_table
 from evobnn.experiment.presets import DEFAULT_PRESET, override
-from evobnn.experiment.settings import from_table, to_text
+from evobnn.experiment.text import from_table, to_text
 from evobnn.runs import named
 from evobnn.runs.on_table import load_table, noise_of, on_table
 

@@ -22,10 +22,12 @@ from evobnn.evolution import STRATEGIES, Strategy
 from evobnn.experiment import Experiment, to_text
 from evobnn.experiment.needs import settings_with
 from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
-from evobnn.experiment.settings import EvaluationSettings, from_table
+from evobnn.experiment.settings import EvaluationSettings
+from evobnn.experiment.text import from_table
 from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, last_start, settings_of
-from evobnn.runs.search import Progress, Session
+from evobnn.runs.progress import Progress
+from evobnn.runs.search import Session
 from evobnn.runs.setup import Options, create, make_bench, open_experiment, settled
 from evobnn.snapshot import Generation
 from evobnn.spaces import Space

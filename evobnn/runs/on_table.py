@@ -17,8 +17,9 @@ from evobnn.errors import ExperimentError, closest, message
 from evobnn.evaluation import SUMS, Bench, Protocol
 from evobnn.evolution.halving import WITHOUT
 from evobnn.experiment.augmented import augmented
-from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
+from evobnn.experiment.settings import Experiment, NoiseSettings
 from evobnn.experiment.shipped import FILE, ROOT, table_file, table_names
+from evobnn.experiment.text import from_text
 from evobnn.genome import Genome
 from evobnn.records import Status
 from evobnn.spaces import Space, key

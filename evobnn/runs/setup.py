@@ -21,8 +21,9 @@ from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import check_halving
 from evobnn.experiment.augmented import augmented
 from evobnn.experiment.needs import check_function, check_needs
-from evobnn.experiment.settings import Experiment, load, to_text
+from evobnn.experiment.settings import Experiment
 from evobnn.experiment.sides import check_sides
+from evobnn.experiment.text import load, to_text
 from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.nn.fast import compiling

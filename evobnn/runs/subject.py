@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evobnn.analysis import Run, load_run
-from evobnn.analysis.frames import Member, archive
 from evobnn.data import prepare
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
 from evobnn.evaluation import Additions, Bench
@@ -18,6 +17,7 @@ from evobnn.runs import Options
 from evobnn.runs import named as runs
 from evobnn.runs.chosen import experiment as read_experiment
 from evobnn.runs.setup import assembled, make_bench, open_experiment, told_images
+from evobnn.snapshot.archive import Member, archive
 
 _GENOME_MARKS = re.compile(r"[\[\]@=()]")
 

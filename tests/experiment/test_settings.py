@@ -16,18 +16,10 @@ import torch
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError
 from evobnn.evolution.pressures import PRESSURES, Abandonment, Diversity
-from evobnn.experiment import settings
+from evobnn.experiment import precision, written
 from evobnn.experiment.presets import override, preset_names, preset_summary, preset_table
-from evobnn.experiment.settings import (
-    Experiment,
-    NoiseSettings,
-    SpaceSettings,
-    StartSettings,
-    from_table,
-    from_text,
-    load,
-    to_text,
-)
+from evobnn.experiment.settings import Experiment, NoiseSettings, SpaceSettings, StartSettings
+from evobnn.experiment.text import from_table, from_text, load, to_text
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, OpSpec, groups
 from evobnn.snapshot import read_generations
 from evobnn.spaces import ENCODING_2, Choice, Template, joint
@@ -244,7 +236,7 @@ def test_precision_auto_is_float32_without_instructions_for_bfloat16(
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: processor, raising=False)
-    monkeypatch.setattr(settings, "_onednn_takes_bf16", lambda: library)
+    monkeypatch.setattr(precision, "_onednn_takes_bf16", lambda: library)
     assert read({"recipe": {"precision": "auto"}}).recipe.precision == "fp32"
 
 
@@ -319,7 +311,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
                    "centre_loss": 1.0, "kernels": "fused", "decay": 1.0},
     }  # fmt: skip
     assert {section: set(values) for section, values in other.items()} == {
-        section: set(values) for section, values in settings._LATER.items()
+        section: set(values) for section, values in written.LATER.items()
     }
     # A style of ImageNet has no wide stem, a milestone a factor, halving a trunk.
     plain = {"network": {"stem": 1}, "dataset": {}, "space": {}, "recipe": {"milestones": [0.25], "factors": [0.5]}}

@@ -23,7 +23,7 @@ from evobnn.errors import EvobnnError, RunError, SearchError, message
 from evobnn.evaluation import SUMS
 from evobnn.evaluation.pace import Pace
 from evobnn.experiment.final import TRAINING, FinalSettings, is_training, open_settings, to_text
-from evobnn.experiment.settings import slow_precision
+from evobnn.experiment.precision import slow_precision
 from evobnn.machine.facts import machine, python, versions
 from evobnn.runs import Options
 from evobnn.runs.final.folder import (
