@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evobnn.cli.words import counted
+from evobnn.evaluation import Additions
 from evobnn.runs.verify import Answer, Folder, verify
 from evobnn.snapshot import is_being_written
 from evobnn.studies.verify import Found
@@ -14,7 +15,7 @@ from evobnn.studies.verify import verify as verify_found
 MOST = 5
 
 
-def show(folder: Path) -> bool:
+def show(folder: Path, additions: Additions) -> bool:
     """Print a line for each check of a run; return whether everything that could be checked is right."""
     if is_being_written(folder):
         run = Folder(folder)
@@ -23,7 +24,7 @@ def show(folder: Path) -> bool:
             return True
         last = f"generation {run.generations[-1].number}" if run.generations else "no good generation"
         print(f"a search is writing this run: checked is what it has finished, up to {last}\n", flush=True)
-    return _show(folder, verify(folder))
+    return _show(folder, verify(folder, additions))
 
 
 def show_found(found: Found) -> bool:

@@ -4,7 +4,7 @@ where an evaluation function is brought along.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from evobnn.errors import ExperimentError, message, unknown_name
@@ -13,6 +13,10 @@ from evobnn.evolution import STRATEGIES
 from evobnn.experiment.settings import Experiment
 from evobnn.genome import FORMS, OPERATIONS
 from evobnn.spaces import SPACES
+
+
+class MissingError(ExperimentError):
+    """Something of a user's own was not brought along."""
 
 
 def settings_with(additions: Additions) -> dict[str, Any]:
@@ -29,7 +33,7 @@ def settings_with(additions: Additions) -> dict[str, Any]:
 
 
 def check_needs(experiment: Experiment, additions: Additions, before: Sequence[str] = ()) -> None:
-    """Raise ExperimentError for what the experiment names and neither evobnn nor the additions have.
+    """Raise MissingError for what building its networks takes and neither evobnn nor the additions have.
 
     Arguments:
         experiment: what is to be run.
@@ -38,36 +42,44 @@ def check_needs(experiment: Experiment, additions: Additions, before: Sequence[s
     """
     space, evaluation = experiment.space, experiment.evaluation
     wanted = [
-        ("strategy", [experiment.strategy["name"]], [*STRATEGIES, *additions.strategies]),
         ("space", [space.name], [*SPACES, *additions.spaces]),
         ("operation", space.offered, [*OPERATIONS, *additions.operations]),
         ("form", (*space.unary, *space.binary), [*FORMS, *additions.forms]),
         ("objective", () if evaluation.name else experiment.objectives, [*OBJECTIVES, *additions.objectives]),
     ]
-    for kind, own, built_in in (
-        ("strategy", additions.strategies, STRATEGIES),
-        ("space", additions.spaces, SPACES),
-    ):
-        for name in own:
-            if name in built_in:
-                raise ExperimentError(message(f"a new name for a {kind} of your own", f"'{name}'", "Rename it."))
+    for name in additions.spaces:
+        _check_new("space", name, SPACES)
     for kind, names, known in wanted:
         for name in names:
             if name not in known:
-                raise ExperimentError(f"{unknown_name(kind, name, known)} {_bring(before)}")
+                raise MissingError(f"{unknown_name(kind, name, known)} {_bring(before)}")
+
+
+def check_strategy(experiment: Experiment, additions: Additions, before: Sequence[str] = ()) -> None:
+    """Raise MissingError for a strategy that neither evobnn nor the additions have; arguments as `check_needs`."""
+    for own in additions.strategies:
+        _check_new("strategy", own, STRATEGIES)
+    name, known = experiment.strategy["name"], [*STRATEGIES, *additions.strategies]
+    if name not in known:
+        raise MissingError(f"{unknown_name('strategy', name, known)} {_bring(before)}")
 
 
 def check_function(experiment: Experiment, additions: Additions, before: Sequence[str] = ()) -> None:
-    """Raise ExperimentError unless the evaluation function is the one that the experiment names, or both have none;
+    """Raise MissingError unless the evaluation function is the one that the experiment names, or both have none;
     arguments as those of `check_needs`.
     """
     said, function = experiment.evaluation.said, additions.evaluation
     got = "none" if function is None else function.said
     if said and got != said:
-        raise ExperimentError(message(f"the evaluation function {said}", got, _bring(before)))
+        raise MissingError(message(f"the evaluation function {said}", got, _bring(before)))
     if function is not None and not said:
         do = "Leave it out, or begin a run of its own with it."
         raise ExperimentError(message("no evaluation function, for networks are trained here", got, do))
+
+
+def _check_new(kind: str, name: str, built_in: Collection[str]) -> None:
+    if name in built_in:
+        raise ExperimentError(message(f"a new name for a {kind} of your own", f"'{name}'", "Rename it."))
 
 
 def _bring(before: Sequence[str]) -> str:

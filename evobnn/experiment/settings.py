@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,7 +245,7 @@ class Experiment:
         """The constraints on what is known before any training."""
         return {name: bound for name, bound in self.constraints.items() if _counted(name)}
 
-    def make_strategy(self, own: Mapping[str, Callable[..., Any]] = {}) -> Strategy:
+    def make_strategy(self, own: Mapping[str, Any] = {}) -> Strategy:
         """Return the strategy with its settings; `own` holds strategies by name beside the built-in ones.
 
         Raises:

@@ -5,14 +5,16 @@ A session knows requests and evaluations alone. Which evaluator answers, its exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from evobnn.evaluation import OBJECTIVES, Bench, Call, Job, Stretch, run_call, run_job
+from evobnn.evaluation import OBJECTIVES, Bench, Call, EvaluationFunction, Job, Stretch, run_call, run_job
 from evobnn.evaluation.estimates import load, run_longest_first
 from evobnn.evaluation.room import room_for
 from evobnn.experiment import Experiment
 from evobnn.experiment.needs import check_function
+from evobnn.genome import Genome
 from evobnn.machine.room import Room
 from evobnn.machine.workers import Outcome, Workers, room
 from evobnn.records import Request
@@ -143,8 +145,8 @@ class Trained(Evaluator):
 class LookedUp(Evaluator):
     """Evaluations that a table recorded: the same answer to the same request, at once."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self._answer = look_up(experiment, load_table(experiment.table))
+    def __init__(self, experiment: Experiment, own: Mapping[str, Any] = {}) -> None:
+        self._answer = look_up(experiment, load_table(experiment.table), own)
 
     def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
         return (Outcome(index, self._answer.evaluation(*one)) for index, one in enumerate(asked))
@@ -163,8 +165,6 @@ class Called(Evaluator):
         own = options.additions.evaluation
         assert own is not None
         self._function = own.pickled() if self._workers.jobs > 1 else own
-        self._counted = tuple(name for name in experiment.objectives if name in OBJECTIVES and name != "error")
-        self._wanted = tuple(name for name in experiment.objectives if name not in self._counted)
 
     def __exit__(self, *raised: object) -> None:
         self._workers.close()
@@ -182,12 +182,20 @@ class Called(Evaluator):
         return self._workers.peak_memory
 
     def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
-        return self._workers.run(run_call, [self._call(request) for request, _ in asked])
+        genomes = [self._bench.space.parse(request.individual.genome) for request, _ in asked]
+        calls = [
+            call_of(self._function, self._bench, self._root, genome, request.repeat)
+            for genome, (request, _) in zip(genomes, asked, strict=True)
+        ]
+        return self._workers.run(run_call, calls)
 
-    def _call(self, request: Request) -> Call:
-        genome = self._bench.space.parse(request.individual.genome)
-        known = self._bench.counts(genome, self._counted) if self._counted else {}
-        return Call(self._function, genome, self._bench.seed(self._root, genome, request.repeat), self._wanted, known)
+
+def call_of(function: EvaluationFunction | bytes, bench: Bench, root: int, genome: Genome, repeat: int) -> Call:
+    """Return the evaluation of a genome by a function in a run of this root seed; what is counted, is counted here."""
+    counted = [name for name in bench.objectives if name in OBJECTIVES and OBJECTIVES[name].counted]
+    wanted = tuple(name for name in bench.objectives if name not in counted)
+    known = bench.counts(genome, counted) if counted else {}
+    return Call(function, genome, bench.seed(root, genome, repeat), wanted, known)
 
 
 def evaluator_of(
@@ -195,7 +203,7 @@ def evaluator_of(
 ) -> Evaluator:
     """Return what answers the requests of a run in `folder`; `say` is called where no workers can be had."""
     if experiment.table:
-        return LookedUp(experiment)
+        return LookedUp(experiment, options.additions.strategies)
     if experiment.evaluation.name:
         return Called(experiment, bench, options, say)
     return Trained(folder, experiment, bench, options, say)

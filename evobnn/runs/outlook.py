@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -35,9 +35,7 @@ class Outlook:
         own: strategies by name beside the built-in ones.
     """
 
-    def __init__(
-        self, experiment: Experiment, workers: int, total: int, own: Mapping[str, Callable[..., Any]] = {}
-    ) -> None:
+    def __init__(self, experiment: Experiment, workers: int, total: int, own: Mapping[str, Any] = {}) -> None:
         self.pace = Pace(workers)
         strategy = experiment.make_strategy(own)
         self._first, self._batch, self._total = strategy.first, strategy.batch, total

@@ -20,6 +20,7 @@ from evobnn.errors import RunError, message
 from evobnn.evolution import Search, Step, run
 from evobnn.evolution.endings import SpaceExhausted
 from evobnn.evolution.halving import WITHOUT
+from evobnn.experiment.needs import check_strategy
 from evobnn.experiment.precision import slow_precision
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
@@ -83,6 +84,7 @@ class Session:
         self._ended_by: Callback | None = None
         self.folder, self.options, self.report, self.say, self.stop = folder, options, report, say, stop
         self.experiment = open_experiment(folder)
+        check_strategy(self.experiment, options.additions, options.brought)
         self._compiles = wants_loops(self.experiment, options)
         if self._compiles:
             compiling.begin()  # while data are prepared

@@ -20,7 +20,7 @@ from evobnn.evolution import Search
 from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import check_halving
 from evobnn.experiment.augmented import augmented
-from evobnn.experiment.needs import check_function, check_needs
+from evobnn.experiment.needs import check_function, check_needs, check_strategy
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.sides import check_sides
 from evobnn.experiment.text import load, to_text
@@ -86,20 +86,18 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
     check_needs(experiment, options.additions, options.brought)
     if experiment.table:
         table = load_table(experiment.table)
-        check_noise(experiment, table)
+        check_noise(experiment, table, options.additions.strategies)
         return table_bench(experiment, table)
     if experiment.inherit.weights and options.backend != "loky":
         expected = "workers that share this machine's disk (backend loky) with inherit.weights = true"
         raise ExperimentError(message(expected, options.backend, "Use loky, or set inherit.weights = false."))
     check_device(options.device)
-    if experiment.evaluation.name:
-        if options.timeout:
-            do = "Leave --timeout out; a function can watch the clock itself."
-            raise ExperimentError(message("no timeout with an evaluation function", f"{options.timeout:g} s", do))
-        told = told_images(experiment.dataset)
-        return assembled(experiment, told or prepare(experiment.dataset, options.data_dir), options)
-    bench = assembled(experiment, prepare(experiment.dataset, options.data_dir), options)
-    check_jobs_fit(bench.protocol, bench.prepared)
+    if experiment.evaluation.name and options.timeout:
+        do = "Leave --timeout out; a function can watch the clock itself."
+        raise ExperimentError(message("no timeout with an evaluation function", f"{options.timeout:g} s", do))
+    bench = assembled(experiment, images_of(experiment, options.data_dir), options)
+    if not experiment.evaluation.name:
+        check_jobs_fit(bench.protocol, bench.prepared)
     return bench
 
 
@@ -118,6 +116,7 @@ def assembled(experiment: Experiment, prepared: PreparedData, options: Options) 
     """Return the bench of an experiment on these images: protocol, in which no augmentation is `auto`, and space;
     `make_bench` also checks that recipe and images go together.
     """
+    check_needs(experiment, options.additions, options.brought)
     additions, size = options.additions, min(prepared.shape[1:])
     recipe = augmented(experiment.recipe, prepared.name, size)
     protocol = Protocol(
@@ -133,6 +132,14 @@ def assembled(experiment: Experiment, prepared: PreparedData, options: Options) 
         experiment.network, size, additions.operation_specs, additions.form_specs, additions.spaces
     )
     return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+
+
+def images_of(experiment: Experiment, data_dir: Path | None) -> PreparedData:
+    """Return the images of an experiment, prepared; no more than their shape where a function evaluates, if the data
+    set tells it.
+    """
+    told = told_images(experiment.dataset) if experiment.evaluation.name else None
+    return told or prepare(experiment.dataset, data_dir)
 
 
 def told_images(spec: DatasetSpec) -> PreparedData | None:
@@ -157,7 +164,7 @@ def jobs_for(bench: Bench, options: Options) -> int:
     return options.jobs or room_for(bench).jobs
 
 
-def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Callable[..., Any]] = {}) -> Search:
+def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {}) -> Search:
     """Return the search of an experiment before its first generation: given genomes first, then the anchors; `own`
     holds strategies by name beside the built-in ones.
     """
@@ -206,7 +213,7 @@ def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:
     return Constraints(experiment.constraints, counts, bench.cheapest(names))
 
 
-def check_bounds(experiment: Experiment, bench: Bench, own: Mapping[str, Callable[..., Any]] = {}) -> None:
+def check_bounds(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {}) -> None:
     """Raise EvobnnError for bounds that nothing of the space meets, or nothing that a search would come upon: below the
     cheapest network, or met by no anchor and none of thousands of random genomes.
     """
@@ -233,6 +240,7 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     """
     if wants_loops(experiment, options):
         compiling.begin()  # while data are prepared
+    check_strategy(experiment, options.additions, options.brought)
     check_function(experiment, options.additions, options.brought)
     bench = search_bench(experiment, options)
     for text in experiment.start.genomes:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evobnn.analysis import Run, load_run
-from evobnn.data import prepare
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
 from evobnn.evaluation import Additions, Bench
 from evobnn.experiment import Experiment
@@ -16,7 +15,7 @@ from evobnn.experiment.needs import check_function
 from evobnn.runs import Options
 from evobnn.runs import named as runs
 from evobnn.runs.chosen import experiment as read_experiment
-from evobnn.runs.setup import assembled, make_bench, open_experiment, told_images
+from evobnn.runs.setup import assembled, images_of, make_bench, open_experiment, told_images
 from evobnn.snapshot.archive import Member, archive
 
 _GENOME_MARKS = re.compile(r"[\[\]@=()]")
@@ -78,10 +77,10 @@ def paper_bench(
         DataError: the images are not at hand, and their shape is not known from the name of the data set.
     """
     options = Options(jobs=1, data_dir=data_dir, additions=additions or Additions(), brought=tuple(brought))
-    if experiment.table or experiment.evaluation.name:
+    if experiment.table:
         return make_bench(experiment, options)
     try:
-        return assembled(experiment, prepare(experiment.dataset, data_dir), options)
+        return assembled(experiment, images_of(experiment, data_dir), options)
     except DataError:
         told = told_images(experiment.dataset)
         if told is None:

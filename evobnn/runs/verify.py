@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -19,8 +19,10 @@ from evobnn import _jsonl
 from evobnn.analysis import front_csv, front_frame
 from evobnn.analysis.frames import with_zeros
 from evobnn.errors import DataError, EvobnnError
-from evobnn.evaluation import Bench
+from evobnn.evaluation import Additions, Bench
+from evobnn.evolution import Strategy
 from evobnn.experiment import Experiment
+from evobnn.experiment.needs import MissingError, check_strategy
 from evobnn.records import FRESH, Evaluation, Individual, Result, Status, mean_objectives
 from evobnn.runs.derived import fresh_scores
 from evobnn.runs.named import last_start
@@ -77,6 +79,7 @@ class Folder:
     """A run folder, each part read when a check first asks for it."""
 
     path: Path
+    additions: Additions = field(default_factory=Additions)
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -102,12 +105,23 @@ class Folder:
         numbers = (number for number in range(1, len(entries) + len(damaged) + 1) if number not in damaged)
         return list(zip(numbers, entries, strict=True))
 
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """What the run was last started `--with`."""
+        return tuple(last_start(self.path).get("with", ()))
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """The strategy of the experiment."""
+        check_strategy(self.experiment, self.additions, self.brought)
+        return self.experiment.make_strategy(self.additions.strategies)
+
     @cached_property
     def bench(self) -> Bench:
         """Space, protocol and objectives of the experiment."""
         folder = last_start(self.path).get("data_dir")
         try:
-            return paper_bench(self.experiment, Path(folder) if folder else None)
+            return paper_bench(self.experiment, Path(folder) if folder else None, self.additions, self.brought)
         except DataError as error:
             raise CannotTellError(str(error)) from error
 
@@ -119,17 +133,18 @@ class Folder:
                 yield f"{path}:{line}", result
 
 
-def verify(folder: Path) -> Iterator[Answer]:
-    """Yield the answer to each of `CHECKS` for a run folder; they are right where none has problems.
+def verify(folder: Path, additions: Additions | None = None) -> Iterator[Answer]:
+    """Yield the answer to each of `CHECKS` for a run folder; they are right where none has problems. What the run
+    needs of a user's own is brought along as `additions`.
 
     While a search writes the run, what it has finished is checked; a problem is looked for again before it counts, as
     files may have changed between two looks.
     """
-    run, writing = Folder(folder), is_being_written(folder)
+    run, writing = Folder(folder, additions or Additions()), is_being_written(folder)
     for statement, check in CHECKS.items():
         answer = answered(statement, check, run)
         if writing and answer.is_wrong:
-            run = Folder(folder)
+            run = Folder(folder, run.additions)
             answer = answered(statement, check, run)
         yield answer
 
@@ -138,7 +153,7 @@ def answered(statement: str, check: Callable[[Subject], Problems], subject: Subj
     """Return what a check finds; whatever it raises is a problem, too."""
     try:
         return Answer(statement, tuple(check(subject)))
-    except CannotTellError as error:
+    except (CannotTellError, MissingError) as error:
         return Answer(statement, untold=str(error))
     except EvobnnError as error:
         return Answer(statement, (str(error),))
@@ -208,7 +223,7 @@ def _individuals(run: Folder) -> Problems:
 
 def _survivors(run: Folder) -> Problems:
     measured: dict[int, list[Evaluation]] = {}
-    last = run.experiment.make_strategy().repeats_known  # then the last evaluation counts alone
+    last = run.strategy.repeats_known  # then the last evaluation counts alone
     for generation in run.generations:
         for result in generation.results:
             measured.setdefault(result.request.individual.id, []).append(result.evaluation)
@@ -312,6 +327,8 @@ def _costs(run: Folder) -> Problems:
                 yield f"{place} was trained with {value:,.10g} {name}, above the bound of {bound:,.10g}"
         if individual.id not in front or result.request.repeat:
             continue
+        if run.experiment.evaluation.name:  # its measures are what a user's function said
+            continue
         cost = run.bench.cost(run.bench.space.parse(individual.genome))
         names = ("ops", "bits", "parameters", "binary_macs", "real_macs")
         for name in names[: 3 if run.experiment.table else None]:  # a table tells no more
@@ -322,7 +339,7 @@ def _costs(run: Folder) -> Problems:
 def _replay(run: Folder) -> Problems:
     """Run the search again on the recorded outcomes: it must ask for, keep and log the same."""
     _same_protocol(run)
-    search = make_search(run.experiment, run.bench)
+    search = make_search(run.experiment, run.bench, {run.experiment.strategy["name"]: type(run.strategy)})
     for generation in run.generations:
         path = generation_path(run.path, generation.number)
         asked = search.ask()
@@ -361,7 +378,7 @@ CHECKS: dict[str, Callable[[Folder], Problems]] = {
 
 def _same_protocol(run: Folder) -> None:
     """Raise CannotTellError where the run was made with other data, settings or versions than are at hand."""
-    if not (run.bench.prepared.folder or run.experiment.table):
+    if not (run.bench.prepared.folder or run.experiment.table or run.experiment.evaluation.name):
         raise CannotTellError("the images are not at hand")
     recorded = {generation.header.get("protocol") for generation in run.generations}
     protocol = run.bench.protocol

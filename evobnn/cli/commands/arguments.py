@@ -40,6 +40,12 @@ Target = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", help="Stop at hypervolume=0.8 or more, error=0.1 or less. Repeatable: all."),
 ]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", metavar="MODULE:OBJECT", help="Bring along additions or an evaluation function of yours. Repeatable."
+    ),
+]
 Preset = Annotated[
     str,
     typer.Option(

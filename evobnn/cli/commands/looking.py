@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evobnn.cli.commands.arguments import DataDir, Device, Preset, RunArgument, Subject
+from evobnn.cli.commands.arguments import DataDir, Device, Preset, RunArgument, Subject, With
 from evobnn.experiment.presets import DEFAULT_PRESET
 
 
@@ -31,12 +31,14 @@ def show(
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
     picture: Annotated[Path | None, typer.Option(help="Also draw cells and expressions into this PNG file.")] = None,
+    brought: With = None,
 ) -> None:
     """Show one genome: its cells, its expressions with their surrogate gradients, what each layer costs."""
     from evobnn.cli import portrait
+    from evobnn.cli.brought import additions
     from evobnn.runs import subject
 
-    portrait.show(subject.find(what, preset, data_dir), as_json=as_json, picture=picture)
+    portrait.show(subject.find(what, preset, data_dir, additions(brought or [])), as_json=as_json, picture=picture)
 
 
 def summary(
@@ -50,12 +52,14 @@ def summary(
     ] = False,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
+    brought: With = None,
 ) -> None:
     """Show what each layer of a network keeps and multiplies: weights by bit width, memory, MACs, totals."""
     from evobnn.cli import summary
+    from evobnn.cli.brought import additions
     from evobnn.runs import subject
 
-    found = subject.find(what, preset, data_dir)
+    found = subject.find(what, preset, data_dir, additions(brought or []))
     summary.show(found, cells=cells, channels=channels, depth=depth, published=published, as_json=as_json)
 
 
@@ -65,12 +69,14 @@ def evaluate(
     repeat: Annotated[int, typer.Option(min=0, help="Which of the genome's evaluations; decides the seed.")] = 0,
     data_dir: DataDir = None,
     device: Device = None,
+    brought: With = None,
 ) -> None:
-    """Train one genome in this process and compare with what is recorded; a failing network shows its traceback."""
+    """Evaluate one genome in this process and compare with what is recorded; what fails shows its traceback."""
     from evobnn.cli import evaluation
+    from evobnn.cli.brought import additions
     from evobnn.runs import subject
 
-    evaluation.show(subject.find(what, preset, data_dir), repeat, device)
+    evaluation.show(subject.find(what, preset, data_dir, additions(brought or [])), repeat, device)
 
 
 def check(
@@ -81,6 +87,7 @@ def check(
             help="Folder of one, or its name below populations/; a table's name is enough.",
         ),
     ],
+    brought: With = None,
 ) -> None:
     """Verify everything in a folder that can be verified; exit code 1 where something is wrong.
 
@@ -96,8 +103,9 @@ def check(
             raise typer.Exit(0 if checks.show_found(found) else 1)
     folder = runs.find(what)
     from evobnn.cli import checks
+    from evobnn.cli.brought import additions
 
-    if not checks.show(folder):
+    if not checks.show(folder, additions(brought or [])):
         raise typer.Exit(1)
 
 

@@ -18,6 +18,7 @@ from evobnn.cli.commands.arguments import (
     RunArgument,
     Target,
     Timeout,
+    With,
     known,
 )
 from evobnn.experiment.presets import DEFAULT_PRESET
@@ -61,6 +62,7 @@ def evolve(
     ] = None,
     patience: Patience = None,
     target: Target = None,
+    brought: With = None,
 ) -> None:
     """Start a new search and show its front."""
     from evobnn.cli.options import options as common
@@ -69,7 +71,7 @@ def evolve(
     settings = [f"{path}={value}" for path, value in shorthand.items() if value is not None]
     options = common(
         generations=generations, budget=budget, jobs=jobs, backend=backend, device=device, data_dir=data_dir,
-        timeout=timeout,
+        timeout=timeout, brought=brought,
     )  # fmt: skip
     from evobnn.experiment.constraints import parse_bounds
 
@@ -77,7 +79,8 @@ def evolve(
     from evobnn.cli import search
     from evobnn.runs import chosen
 
-    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded, bounds)
+    own = options.additions
+    experiment = chosen.experiment(what, dataset, [*settings, *(assignments or [])], recorded, bounds, own)
     search.evolve(experiment, options, out, seed_from or [], search.ends(experiment, patience, target or []))
 
 
@@ -95,6 +98,7 @@ def resume(
     ] = False,
     patience: Patience = None,
     target: Target = None,
+    brought: With = None,
 ) -> None:
     """Go on with a run: after a stop, a crash, or to a higher --generations. Options are those of its last start."""
     from evobnn.cli.options import options as common
@@ -103,7 +107,7 @@ def resume(
     folder = runs.find(run)
     options = common(
         runs.last_start(folder), generations=generations, budget=budget, jobs=jobs, backend=backend, device=device,
-        data_dir=data_dir, timeout=timeout, retry_failed=retry_failed,
+        data_dir=data_dir, timeout=timeout, retry_failed=retry_failed, brought=brought,
     )  # fmt: skip
     from evobnn.cli import search
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evobnn.cli.commands.arguments import DataDir, Device, known
+from evobnn.cli.commands.arguments import DataDir, Device, With, known
 from evobnn.experiment.presets import DEFAULT_PRESET
 
 
@@ -52,6 +52,7 @@ def train(
         bool, typer.Option("--all-images", help="Learn from the validation images too; then nothing is validated.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Its folder. (default: populations/train-PRESET-NUMBER)")] = None,
+    brought: With = None,
 ) -> None:
     """Train one network to its end, and read the test images once; goes on where it was stopped."""
     from evobnn.cli import train
@@ -70,7 +71,7 @@ def train(
         all_images,
         out,
     )
-    train.train(what, asked, device, data_dir)
+    train.train(what, asked, device, data_dir, brought or [])
 
 
 def predict(
@@ -83,6 +84,7 @@ def predict(
     device: Device = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
+    brought: With = None,
 ) -> None:
     """Tell the class of image files by a trained network, and that class's share of the softmax.
 
@@ -90,4 +92,7 @@ def predict(
     """
     from evobnn.cli import predict
 
-    predict.show(folder, images, seed=seed, kernels=kernels, device=device, data_dir=data_dir, as_json=as_json)
+    predict.show(
+        folder, images, seed=seed, kernels=kernels, device=device, data_dir=data_dir, brought=brought or [],
+        as_json=as_json,
+    )  # fmt: skip

@@ -246,6 +246,7 @@ class FinalSession:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "device": device,
             "data_dir": str(data_dir) if data_dir else None,
+            **({"with": list(self.options.brought)} if self.options.brought else {}),
             "versions": versions("torch", "numpy"),
             "python": python(),
             "machine": machine(device),
