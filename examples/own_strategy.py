@@ -17,21 +17,23 @@ class Climb(evobnn.Strategy):
     best: int = 2
 
     def propose(self, view, prepared, toolbox, rng):
-        """Return a child, where it comes from, and the ids of its parents."""
+        """Return a child, where it comes from, and the ids of its parents; `prepared` orders the population by id."""
         elite = sorted(view.population, key=lambda one: prepared[one.id])[: self.best]
         parent = elite[int(rng.integers(len(elite)))]
         return toolbox.mutate(parent.genome, rng=rng), "mutate", (parent.id,)
 
 
-joint = evobnn.preset("mnist5k").space.build(evobnn.preset("mnist5k").network, 14)
+base = evobnn.preset("digits")
+joint = base.space.build(base.network, 8)
 sines = replace(joint, name="sines", alphabet=replace(joint.alphabet, unary=("x", "sin")))
-small = {"dataset.train_limit": 200, "recipe.epochs": 1, "recipe.kernels": "torch", "noise.rescore": 1}
+
 run = evobnn.search(
-    sines,
+    replace(base, recipe=replace(base.recipe, epochs=1, kernels="torch"), noise=replace(base.noise, rescore=1)),
+    additions=evobnn.Additions(spaces={"sines": sines}),  # the default preset searches it by evobnn.search(sines)
     strategy=Climb(population=4, best=2),
-    settings=small,
+    settings={"space.name": "sines", "dataset.train_limit": 200},
     generations=1,
-    jobs=2,
+    jobs=1,
     out=sys.argv[1] if len(sys.argv) > 1 else "populations/own-strategy",
 )
 print(run.front()[["id", "error", "ops", "genome"]])
