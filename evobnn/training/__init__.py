@@ -8,7 +8,7 @@ from evobnn.training.average import Average
 from evobnn.training.brief import TrainResult, check_alone, train
 from evobnn.training.epoch import Epoch, EpochRecord
 from evobnn.training.inherit import ALONE, Edges, Heritage, inherit_, placed, shared
-from evobnn.training.loop import Loop
+from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
 from evobnn.training.optimiser import make_optimiser
 from evobnn.training.plan import STARTS, Plan, Stage
@@ -16,7 +16,6 @@ from evobnn.training.recipe import ACTIVATIONS, LATER, OPTIMISERS, SCHEDULES, WE
 from evobnn.training.schedule import drop_path_at, momentum_at, rate_at
 from evobnn.training.scoring import score, tally
 from evobnn.training.staged import Course, Diverged, State
-from evobnn.training.threads import torch_threads
 from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 
 __all__ = [

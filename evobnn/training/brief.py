@@ -12,9 +12,8 @@ from evobnn._checks import check_between
 from evobnn.data.feeds import Feed
 from evobnn.errors import DataError, ExperimentError, message
 from evobnn.training.epoch import Epoch, Unfinished
-from evobnn.training.loop import Loop
+from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.recipe import Recipe
-from evobnn.training.threads import torch_threads
 from evobnn.training.trunk import Trunk
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -234,3 +234,14 @@ def _not_finite(parameters: list[nn.Parameter], norms: list[Tensor]) -> str:
     if not all(bool(torch.isfinite(p).all()) for p in parameters):
         return "a non-finite parameter"
     return ""
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads in the block; sums depend on it in the last bits, so the protocol fixes it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -20,10 +20,9 @@ from evobnn.data.feeds import Feed
 from evobnn.errors import EvobnnError, RunError, message
 from evobnn.nn import set_drop_path, set_modes, settle_latent_
 from evobnn.training.epoch import EpochRecord, Unfinished
-from evobnn.training.loop import Loop
+from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.matching import check_tensors, first_difference
 from evobnn.training.plan import Plan
-from evobnn.training.threads import torch_threads
 
 
 class Diverged(EvobnnError):  # noqa: N818 - a way to end, like `Status.DIVERGED`
