@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 OFF: dict[str, dict[str, Any]] = {
-    "": {
-        "halving": dataclasses.asdict(Halving()),
-        "inherit": {"weights": False},
-        "constraints": {},
-    },
+    "": {"halving": dataclasses.asdict(Halving()), "inherit": {"weights": False}, "constraints": {}},
     "dataset": {"fingerprint": ""},
 }
 """By section, settings that are not written as long as they have the value given here."""
