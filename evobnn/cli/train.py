@@ -15,8 +15,8 @@ from evobnn._checks import check_at_least
 from evobnn.cli import augmented
 from evobnn.cli.brought import additions
 from evobnn.cli.console import console, note, table
-from evobnn.cli.epochs import EpochLine
 from evobnn.cli.loops import compile_first
+from evobnn.cli.progress import EpochLine
 from evobnn.cli.summary import sized
 from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, trainings, whole
 from evobnn.data import DatasetSpec

@@ -95,6 +95,5 @@ class Archive:
             self._genomes[individual.id] = self._space.parse(individual.genome)
         genome = self._genomes[individual.id]
         excess = 0.0 if short else self._constraints.violation(objectives)
-        return candidate(
-            individual.id, genome, individual.key, objectives, self._objectives, len(evaluations), short, excess
-        )
+        names, times = self._objectives, len(evaluations)
+        return candidate(individual.id, genome, individual.key, objectives, names, times, short, excess)

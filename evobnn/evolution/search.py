@@ -149,17 +149,9 @@ class Search:
     def _view(self, generation: int) -> View:
         """Return what algorithms see; pressures have had their say about the spread of the population."""
         view = View(
-            self.space,
-            self.objectives,
-            self.bounds,
-            self._seed,
-            generation,
-            self.horizon,
-            tuple(self._population),
-            self.archive.measured(),
-            self._memory,
-            constraints=self.constraints.bounds,
-        )
+            self.space, self.objectives, self.bounds, self._seed, generation, self.horizon, tuple(self._population),
+            self.archive.measured(), self._memory, constraints=self.constraints.bounds,
+        )  # fmt: skip
         return self._spread(view, self._population)
 
     def _spread(self, view: View, candidates: Sequence[Candidate]) -> View:
@@ -327,13 +319,8 @@ class Search:
             (self.archive.individuals[one.id], dict(zip(self.objectives, one.values, strict=True)), one.repeats)
             for one in whole(self._population)
         )
-        state = SearchState(
-            self._generation,
-            state_of(self._rng),
-            self.archive.next_id,
-            tuple(one.id for one in self._population),
-            self._memory,
-        )
+        ids, rng = tuple(one.id for one in self._population), state_of(self._rng)
+        state = SearchState(self._generation, rng, self.archive.next_id, ids, self._memory)
         return Step(self._generation, state, kept, tuple(results), log)
 
     def _remembered(

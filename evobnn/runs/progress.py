@@ -73,15 +73,6 @@ class Standing:
         else:
             done, planned, left = self._outlook.rescore(number, self._fresh.settled, found, asked, *self._fresh.luck)
         log: Mapping[str, Any] = generations[-1].log if generations else {}
-        return Progress(
-            stage,
-            number,
-            self._total,
-            done,
-            planned,
-            self.reused,
-            self.failed,
-            log.get("least_error", math.nan),
-            log.get("hypervolume", math.nan),
-            left,
-        )
+        best, volume = (log.get(name, math.nan) for name in ("least_error", "hypervolume"))
+        reused, failed = self.reused, self.failed
+        return Progress(stage, number, self._total, done, planned, reused, failed, best, volume, left)

@@ -10,7 +10,7 @@ import hashlib
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -158,10 +158,7 @@ class FinalSession:
             while not course.finished:
                 began = time.perf_counter()
                 record = course.advance()
-                line = Line(
-                    record.epoch, record.stage, record.rate, record.training_loss, record.validation_loss,
-                    record.validation_error, time.perf_counter() - began,
-                )  # fmt: skip
+                line = Line(**asdict(record), seconds=time.perf_counter() - began)
                 home.append(line)
                 checkpoint.save(course.state(), home.path / f"epoch-{record.epoch:04d}")
                 self._pace.note(1.0, time.perf_counter() - began)
