@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evobnn.analysis import Run, load_run
+from evobnn import analysis
 from evobnn.data.arrays import Arrays
 from evobnn.data.dataset import DatasetSpec
 from evobnn.errors import RunError, message
@@ -27,6 +27,7 @@ from evobnn.experiment.text import from_table
 from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, last_start, settings_of
 from evobnn.runs.progress import Progress
+from evobnn.runs.run import Run, load_run
 from evobnn.runs.search import Session
 from evobnn.runs.setup import Options, create, make_bench, open_experiment, settled
 from evobnn.snapshot import Generation
@@ -116,7 +117,7 @@ def search(
 
 
 def resume(
-    run: str | Path | Run,
+    run: str | Path | analysis.Run,
     *,
     generations: int | None = None,
     jobs: int = 0,
@@ -133,7 +134,7 @@ def resume(
     Raises:
         EvobnnError: no such run, or one of other data, versions or additions.
     """
-    folder = run.path if isinstance(run, Run) else Path(run)
+    folder = run.path if isinstance(run, analysis.Run) else Path(run)
     before = last_start(folder)
     there = before.get("data_dir")
     own = additions or Additions()

@@ -22,12 +22,13 @@ from evobnn.evolution.endings import SpaceExhausted
 from evobnn.evolution.halving import WITHOUT
 from evobnn.experiment.needs import check_strategy
 from evobnn.experiment.precision import slow_precision
+from evobnn.experiment.shelf import experimental_pressures
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
 from evobnn.pareto import Axis
 from evobnn.records import FRESH, Evaluation, Request, Result, Status, rung_measures
-from evobnn.runs.callbacks import Callback, State
+from evobnn.runs.callbacks import Callback, Callbacks, State
 from evobnn.runs.derived import unmet, write_derived
 from evobnn.runs.evaluator import RUNGS, evaluator_of
 from evobnn.runs.fresh import FreshScores, individuals
@@ -80,8 +81,7 @@ class Session:
         stop: Callable[[Sequence[Generation]], bool] = lambda generations: False,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.callbacks = callbacks
-        self._ended_by: Callback | None = None
+        self.callbacks = Callbacks(folder, callbacks)
         self.folder, self.options, self.report, self.say, self.stop = folder, options, report, say, stop
         self.experiment = open_experiment(folder)
         check_strategy(self.experiment, options.additions, options.brought)
@@ -118,10 +118,13 @@ class Session:
             recipe = self.experiment.recipe
             if self.evaluator.trains and (slow := slow_precision(recipe.precision, self.options.device)):
                 self.say(slow)
+            if sentence := experimental_pressures(self.experiment.pressures):
+                self.say(sentence)
             if self._compiles:
                 compiling.prepare(self._compiled)
             append_start(self.folder, self._start())
             self._journal = Journal(self.folder / "journal.jsonl")
+            stack.enter_context(self.callbacks)
             stack.enter_context(self.evaluator)
             budget = self.options.budget
             self._standing.until = until = math.inf if budget is None else started + budget
@@ -130,7 +133,7 @@ class Session:
 
             def ends() -> bool:
                 out_of_time = len(self.generations) > begun and time.monotonic() >= until
-                return self._ended_by is not None or out_of_time or self.stop(self.generations)
+                return self.callbacks.ended_by is not None or out_of_time or self.stop(self.generations)
 
             if self.generations:
                 self._look()
@@ -140,8 +143,8 @@ class Session:
                 if not self.generations:
                     raise
                 self.say(str(end))
-            if self._ended_by is not None and len(self.generations) <= self.total:
-                self.say(f"Stopped after generation {len(self.generations) - 1}: {self._ended_by}.")
+            if self.callbacks.ended_by is not None and len(self.generations) <= self.total:
+                self.say(f"Stopped after generation {len(self.generations) - 1}: {self.callbacks.ended_by}.")
             self._rescore()
             if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
                 self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
@@ -289,9 +292,7 @@ class Session:
                 evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
-            for callback in self.callbacks:
-                if callback.on_result(Result(requests[index], evaluation)):
-                    self._ended_by = callback
+            self.callbacks.result(Result(requests[index], evaluation))
             now = time.monotonic()
             took = None if outcome.value is None else evaluation.seconds if self.evaluator.timed else now - before
             self._outlook.ended(requests[index], sizes[outcome.index], took, now)
@@ -330,10 +331,7 @@ class Session:
 
     def _look(self) -> None:
         """Let the callbacks look at the newest generation; any of them may end the search."""
-        state = State(self.folder, tuple(self.generations))
-        for callback in self.callbacks:
-            if callback.on_generation(state):
-                self._ended_by = callback
+        self.callbacks.generation(State(self.folder, tuple(self.generations)))
 
     def _follow_front(self) -> None:
         """Note how long the networks on the archive's front train: they are the ones to be measured on fresh seeds."""

@@ -64,6 +64,11 @@ def test_parts_pressures_and_own_arms_on_a_table(evobnn_drawing: Call, table: st
     assert done.code == 0, done.err
     for part in ("nsga2, diversity-like, temperature-like;", "no verdict on the published algorithm"):
         assert part in done.out, done.out
+    said = "note: pressure diversity, temperature: experimental, it may change or go in a later version.\n"
+    assert done.err.count(said) == 1
+    evolve = ("evolve", "--table", table, "--generations", 0)
+    assert "experimental" not in evobnn_drawing(*evolve, "--out", "without").err
+    assert said.replace(", temperature", "") in evobnn_drawing(*evolve, "--set", "pressures.diversity={}").err
 
 
 def test_a_comparison_that_trains(evobnn_drawing: Call):

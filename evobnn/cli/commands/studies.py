@@ -78,7 +78,7 @@ def compare(
         ),
     ] = "",
     pressures: Annotated[
-        str, typer.Option(metavar="A,B,…", help="Pressures: each strategy without any, and with each.")
+        str, typer.Option(metavar="A,B,…", help="Pressures (experimental): each strategy without any, and with each.")
     ] = "",
     arms: Annotated[
         str,
@@ -140,7 +140,7 @@ def fidelity(
         bool, typer.Option("--heritability", help="How much of the error's variance is the genome's.")
     ] = False,
     weights: Annotated[
-        bool, typer.Option("--weights", help="Whether real or binary weights rank better what trains long.")
+        bool, typer.Option("--weights", help="Experimental: do real or binary weights rank better what trains long?")
     ] = False,
     brief: Annotated[
         str | None,
