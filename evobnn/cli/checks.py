@@ -15,7 +15,7 @@ from evobnn.studies.verify import verify as verify_found
 MOST = 5
 
 
-def show(folder: Path, additions: Additions) -> bool:
+def show(folder: Path, additions: Additions | None = None) -> bool:
     """Print a line for each check of a run; return whether everything that could be checked is right."""
     if is_being_written(folder):
         run = Folder(folder)
