@@ -1,5 +1,5 @@
-"""What a running search or training shows: one line that renews itself in a terminal; anywhere else one line a
-generation, or an epoch.
+"""What a running search or training shows: one line that renews itself in a terminal; anywhere else a line for each
+generation or epoch.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class ProgressLine(LiveLine):
         print(line, flush=True)
 
 
-def described_training(state: Training) -> str:
+def epoch_described(state: Training) -> str:
     """Return where a training stands in one line that fits a terminal of 80 columns."""
     words = [f"seed {state.seed}, epoch {state.epoch}/{state.epochs}"]
     if state.line is not None:
@@ -114,8 +114,8 @@ class EpochLine(LiveLine):
     def report(self, state: Training) -> None:
         """Show where the training stands: in a pipe, a line for every epoch and one where a seed goes on."""
         if self._live:
-            self.show(state.done / state.planned, described_training(state))
+            self.show(state.done / state.planned, epoch_described(state))
         elif state.line is not None:
-            print(described_training(state), flush=True)
+            print(epoch_described(state), flush=True)
         elif state.epoch:
             print(f"seed {state.seed} goes on after epoch {state.epoch}/{state.epochs}", flush=True)

@@ -16,12 +16,12 @@ from typing import Any, Self
 
 from evobnn._checks import check_at_least, check_name
 from evobnn.analysis import front_frame
-from evobnn.analysis.frames import constraints_in, objective_names
 from evobnn.errors import EvobnnError, ExperimentError, RunError, message
 from evobnn.experiment.constraints import checked_bound
 from evobnn.pareto import told, violation
 from evobnn.records import Result
 from evobnn.snapshot import Generation
+from evobnn.snapshot.archive import constraints_in, objective_names
 
 HYPERVOLUME = "hypervolume"
 

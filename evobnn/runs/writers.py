@@ -14,11 +14,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from evobnn.analysis.frames import objective_names
 from evobnn.errors import ExperimentError, message
 from evobnn.records import Status
 from evobnn.runs.callbacks import HYPERVOLUME, Callback, State
 from evobnn.snapshot import Generation
+from evobnn.snapshot.archive import objective_names
 
 _LONGEST = 500
 """Characters of a setting's value; MLflow takes no more everywhere."""

@@ -9,7 +9,7 @@ import pytest
 
 from evobnn.cli.compare import budget_of, named
 from evobnn.errors import ExperimentError
-from evobnn.studies import statistics
+from evobnn.studies.statistics import interval
 from tests.cli.conftest import DRAWING, TINY, Call
 from tests.studies.toytable import toy_experiment, toy_table
 
@@ -17,7 +17,7 @@ from tests.studies.toytable import toy_experiment, toy_table
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Resample little, and draw in one test only."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
     if request.node.name != "test_a_comparison_on_a_table":
         monkeypatch.setattr("evobnn.studies.compare.compare.save_curves", lambda path, bands: None)
         monkeypatch.setattr(DRAWING, lambda *given: None)

@@ -10,10 +10,9 @@ import pytest
 
 from evobnn.cli.studies import lengths, widths
 from evobnn.errors import ExperimentError
-from evobnn.studies import statistics
 from evobnn.studies.fidelity import heritability as fidelity
 from evobnn.studies.fidelity.weights import WeightsStudy
-from evobnn.studies.statistics import Interval
+from evobnn.studies.statistics import Interval, interval
 from tests.cli.conftest import TINY, Call
 
 SMALL = ("fidelity", "digits", *TINY, "--genomes", 6, "--epochs", 2, "--brief", 1, "--jobs", 1)
@@ -21,7 +20,7 @@ SMALL = ("fidelity", "digits", *TINY, "--genomes", 6, "--epochs", 2, "--brief", 
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 20)
+    monkeypatch.setattr(interval, "RESAMPLES", 20)
 
 
 def test_a_study_that_trains_and_goes_on(evobnn: Call) -> None:

@@ -9,14 +9,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from evobnn.errors import NetworkError
-from evobnn.nn.binary.layers import (
-    BinaryConv2d,
-    ConvStyle,
-    Site,
-    all_finite,
-    batch_norm,
-    watch,
-)
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, batch_norm
+from evobnn.nn.binary.site import Site, all_finite, watch
 
 
 class SeenByConv(TorchFunctionMode):

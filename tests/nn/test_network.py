@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from evobnn.nn.binary.forms import TreeActivation
 from evobnn.nn.binary.latent import settle_latent_
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, all_finite, watch
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d
+from evobnn.nn.binary.site import Site, all_finite, watch
 from evobnn.nn.cells.blocks import SKIPS, CellBlock
 from evobnn.nn.cells.ops import OPS, preprocess
 from evobnn.nn.counting.cost import profile
