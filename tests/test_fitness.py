@@ -187,7 +187,7 @@ def test_a_job_with_a_genome_that_cannot_be_read_is_invalid(tiny_bench: Bench, t
     assert found.message
 
 
-@pytest.mark.parametrize("place", ["canonical", "build", "train", "count", "lost_signal", "key_of"])
+@pytest.mark.parametrize("place", ["canonical", "decode", "train", "count", "lost_signal", "key_of"])
 def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError("planted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -93,16 +93,8 @@ def evaluate(
         measures = {**measures, **_parent(one, seed)}
     if stretch.epochs:
         measures = {**measures, RUNG: stretch.epochs}
-    return Evaluation(
-        found.status,
-        found.objectives,
-        found.message,
-        measures,
-        found.behaviour,
-        time.perf_counter() - started,
-        found.traceback,
-        heritage.parent,
-    )
+    took = time.perf_counter() - started
+    return replace(found, measures=measures, seconds=took, inherited_from=heritage.parent)
 
 
 def _evaluate(one: Phenotype, seed: int, stretch: Stretch, heritage: Heritage) -> Evaluation:

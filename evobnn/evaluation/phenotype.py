@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from evobnn._seeding import child_seed
-from evobnn.decode import build
+from evobnn.decode import decode
 from evobnn.genome import Genome
 from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign
 from evobnn.nn.counting.cost import count
@@ -79,7 +79,7 @@ class Phenotype:
     def network(self, *, variant: str = "binary", published: bool = False, weights: str = "binary") -> nn.Module:
         """Return the network as `decode` builds it, with the additions' operations and forms."""
         additions = self.bench.additions
-        return build(
+        return decode(
             self.bench.space,
             self.canonical,
             self.bench.surround,
@@ -88,6 +88,7 @@ class Phenotype:
             weights=weights,
             ops=additions.builders,
             forms=additions.computed_forms,
+            as_written=True,
         )
 
     def seed(self, root: int, repeat: int) -> int:

@@ -31,7 +31,7 @@ from evobnn.runs import Options
 from evobnn.runs.setup import make_bench
 
 PACKAGE = str(Path(evobnn.__file__).parent) + os.sep
-FOLLOWED = ("canonical", "simplify", "parse_genome", "build")
+FOLLOWED = ("canonical", "simplify", "parse_genome", "decode")
 """Functions whose calls are counted one by one."""
 
 

@@ -19,8 +19,8 @@ from evobnn.pareto import Axis, hypervolume, nondominated, told, violation
 from evobnn.records import Evaluation, Result, Status, mean_objectives
 from evobnn.studies.compare.tariff import EVALUATIONS, Tariff
 
-Place = tuple[str, int, str]
-"""A training: key, repeat and variant, see `evobnn.decode.VARIANTS`."""
+Place = tuple[str, int, bool]
+"""A training: key, repeat, and whether it is that of the twin."""
 Afresh = Callable[[str, int], float]
 """From a key and the number of its evaluations to its error as the search has not seen it, in [0, 1]."""
 
@@ -98,8 +98,8 @@ class Ledger:
         if status is Status.INVALID and not strategy.unfiltered:
             return {}
         who = request.individual.key
-        took = {(who, request.repeat, "binary"): self.tariff.trained(result)}
-        took |= {(who, request.repeat, "twin"): self.tariff.whole} if request.twin else {}
+        took = {(who, request.repeat, False): self.tariff.trained(result)}
+        took |= {(who, request.repeat, True): self.tariff.whole} if request.twin else {}
         left = {place: epochs - self._paid.get(place, 0) for place, epochs in took.items()}
         return {place: epochs for place, epochs in left.items() if epochs > 0}
 
