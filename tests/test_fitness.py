@@ -294,12 +294,14 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
             changes = [Additions({"conv7": (OpSpec("conv7", 7, "7x7"), OPS["conv5"])})]
         elif part.name == "sums":
             changes = ["scaled"]
+        elif part.name == "evaluation":
+            changes = ["simulator, version 1"]
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 4 > 31
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 5 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
 
@@ -308,7 +310,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
     protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd", sums="scaled")
     said = asdict(protocol)
-    assert said.pop("sums") == "scaled"
+    assert said.pop("sums") == "scaled" and not said.pop("evaluation")
     assert not protocol.additions and not any(said.pop("additions").values())
     for part, later in (
         ("dataset", ("skip_damaged", "fingerprint")),
