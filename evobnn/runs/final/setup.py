@@ -13,7 +13,7 @@ from torch import nn
 from evobnn._seeding import child_seed
 from evobnn.data import Images, PreparedData, check_test, load_test, prepare
 from evobnn.data.batches import images_tensors
-from evobnn.data.feeds import Feed
+from evobnn.data.loaders import Loader
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
 from evobnn.evaluation import Bench, Phenotype, check_device
 from evobnn.experiment.final import FinalSettings
@@ -21,7 +21,7 @@ from evobnn.genome import Genome
 from evobnn.nn import check_kernels, set_modes
 from evobnn.runs import Options
 from evobnn.runs.final.folder import Verdict
-from evobnn.runs.final.images import check_stream, feed_of, frame_of, is_streamed, listed
+from evobnn.runs.final.images import check_stream, frame_of, is_streamed, listed, loader_of
 from evobnn.runs.final.metadata import Metadata
 from evobnn.runs.setup import assembled
 from evobnn.training import tally, torch_threads
@@ -66,17 +66,17 @@ class Workplace:
         return placed
 
     @cached_property
-    def feed(self) -> Feed:
+    def loader(self) -> Loader:
         """The images to learn from, on the device; no test image among them."""
         spec, all_images = self.settings.experiment.dataset, self.settings.all_images
-        return feed_of(self.prepared, spec, self.bench.device, self.data_dir, all_images=all_images)
+        return loader_of(self.prepared, spec, self.bench.device, self.data_dir, all_images=all_images)
 
     @cached_property
     def metadata(self) -> Metadata:
         """What stands beside the weights, so that they are read without the data set."""
         prepared, frame = self.prepared, frame_of(self.settings.experiment.dataset, self.data_dir)
         read = (frame.bits, frame.paper) if frame else ()
-        mean, deviation = (tuple(map(float, one.tolist())) for one in (self.feed.mean, self.feed.deviation))
+        mean, deviation = (tuple(map(float, one.tolist())) for one in (self.loader.mean, self.loader.deviation))
         return Metadata(prepared.shape, prepared.class_names, mean, deviation, *read)
 
     @property
@@ -110,7 +110,7 @@ class Workplace:
             )
         set_modes(network, last.activations, last.weights)
         with torch_threads(last.threads):
-            return Verdict(correct(network, images, self.feed), len(images))
+            return Verdict(correct(network, images, self.loader), len(images))
 
 
 def workplace(settings: FinalSettings, options: Options) -> Workplace:
@@ -150,8 +150,8 @@ def _bench(settings: FinalSettings, options: Options) -> Bench:
     return assembled(experiment, prepare(spec, options.data_dir), options)
 
 
-def correct(network: nn.Module, images: Images, feed: Feed, batch: int = 512) -> int:
+def correct(network: nn.Module, images: Images, loader: Loader, batch: int = 512) -> int:
     """Return how many images the network puts into their class, in evaluation mode, normalised as in training."""
     parts = (images.select(np.arange(at, min(at + batch, len(images)))) for at in range(0, len(images), batch))
-    batches = (images_tensors(part, feed.device) for part in parts)
-    return len(images) - tally(network, batches, feed)[1]
+    batches = (images_tensors(part, loader.device) for part in parts)
+    return len(images) - tally(network, batches, loader)[1]
