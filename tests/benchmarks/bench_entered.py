@@ -26,7 +26,7 @@ from evobnn._seeding import generator
 from evobnn.evaluation import Job, run_job
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs import Options
 from evobnn.runs.setup import make_bench
 
