@@ -42,8 +42,8 @@ class Evaluation:
         behaviour: numerical fingerprint of the expressions (16 hex digits each); tells, merges nothing.
         seconds: wall time of the evaluation in seconds; kept in the journal only.
         traceback: for `error`; kept in the journal only.
-        inherited_from: id of the parent whose trained weights it was to begin with; None for weights of its own. It is
-            part of what was measured: scores with and without do not stand for each other.
+        inherited_from: id of the parent whose trained weights it began with, in records of a version that had this
+            option; else None. Scores with and without do not stand for each other.
     """
 
     status: Status

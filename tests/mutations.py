@@ -216,7 +216,7 @@ def _trunk(folder: Path) -> Path:
 def _read_trunk(path: Path) -> tuple[str, str]:
     found = load_trunk(path, "this one")
     if found is None:
-        raise OtherError  # it is trained anew, or, where it was to be inherited, refused
+        raise OtherError  # it is trained anew
     return _of(found.tensors), repr(found.curve)
 
 
@@ -266,7 +266,7 @@ KINDS: dict[str, Kind] = {
     "run: rescored": Kind(_rescored, lambda path: repr(read_rescored(path))),
     "run, table: journal": Kind(_journal, _read_journal, grows=True),
     "run, training: starts": Kind(_starts, _read_starts),
-    "run: inherited weights, trunk": Kind(_trunk, _read_trunk),
+    "run: trunk": Kind(_trunk, _read_trunk),
     "table: table": Kind(_table, lambda path: repr(read_table(path))),
     "training: training.toml": Kind(_settings, _read_settings),
     "training: metrics": Kind(_metrics, lambda path: repr(seed_folder(path.parents[1], 0).lines_of(LINES))),

@@ -192,29 +192,6 @@ def test_precisions_are_compared_on_the_same_genomes_and_seeds(
     assert "4 genomes, 2 seeds" in capsys.readouterr().out
 
 
-def test_what_inheriting_changes_is_that_of_mutants_and_not_of_trainings(load: Load) -> None:
-    inheritance = load("bench_inheritance")
-    alone = np.array([[0.1, 0.2, 0.3], [0.3, 0.3, 0.6], [0.5, 0.7, 0.9]])
-    found = inheritance.Found(alone, alone - [[0.01], [0.03], [0.02]], (0.5,))
-    half = 2.919986 * 1.0 / 3**0.5  # Student's t at 95 %, two degrees of freedom
-    assert inheritance.difference(found) == pytest.approx((-2.0, -2.0 - half, -2.0 + half, 1.0), abs=1e-4)
-    assert inheritance.taus(inheritance.Found(alone, alone[::-1], ())) == pytest.approx((1.0, -1.0))
-
-
-def test_heirs_are_compared_with_themselves_alone(
-    tmp_path: Path, load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    inheritance, path = load("bench_inheritance"), tmp_path / "told.json"
-    monkeypatch.setattr(inheritance, "RESAMPLED", 5)
-    settings = ["--set", "dataset.train_limit=64", "--set", "recipe.epochs=2", *SMALL]
-    shorter = ["--heir", "recipe.epochs=1", "--steps", "2"]
-    inheritance.main(["--genomes", "3", "--seeds", "2", "--jobs", "1", "--json", str(path), *settings, *shorter])
-    (row,) = json.loads(path.read_text())["rows"]
-    assert np.shape(row["alone"]) == np.shape(row["heir"]) == (3, 2) and row["alone"] != row["heir"]
-    assert len(row["same"]) == 3 * 2 and all(0.5 < share <= 1.0 for share in row["same"])
-    assert "3 mutants, 2 seeds" in capsys.readouterr().out
-
-
 def test_the_start_is_measured_beside_a_small_program(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     start = load("bench_start")
     start.main(["--repeats", "1", "--only=--version"])

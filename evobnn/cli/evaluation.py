@@ -11,21 +11,18 @@ import typer
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import counted
-from evobnn.evaluation import WHOLE, Bench, Protocol, Stretch, evaluate, run_call
+from evobnn.evaluation import WHOLE, Protocol, Stretch, evaluate, run_call
 from evobnn.records import Evaluation
 from evobnn.runs.evaluator import call_of
-from evobnn.runs.inheritance import heritage_of
 from evobnn.runs.subject import Subject
 from evobnn.snapshot import read_journal
 from evobnn.spaces import key
-from evobnn.training import ALONE, Heritage
 
 
 def show(subject: Subject, repeat: int, device: str | None) -> None:
     """Print the outcome of one evaluation beside the recorded one.
 
     Raises:
-        RunError: it began with the weights of a parent that are gone, so that it cannot be trained alone.
         typer.Exit: with code 1, after its traceback, where the evaluation itself raises.
     """
     bench = subject.bench(device or subject.device)
@@ -33,13 +30,12 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
     recipe, prepared = bench.protocol.recipe, bench.prepared
     print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
     known = recorded(subject, repeat, bench.protocol)
-    stretch, heritage = Stretch(known.rung) if known else WHOLE, _heritage(subject, bench, known)
-    own, begun = subject.experiment.evaluation.said, "" if known is None else _begun(known)
+    stretch, own = Stretch(known.rung) if known else WHOLE, subject.experiment.evaluation.said
     how = f"by the function {own}"
     if not own:
         epochs = counted(stretch.epochs or recipe.epochs, "epoch")
         images = f"{prepared.train_count:,} images of {prepared.name}"
-        how = f"{epochs} on {images}, {bench.device}, {recipe.precision}{begun}"
+        how = f"{epochs} on {images}, {bench.device}, {recipe.precision}"
     print(how, flush=True)
     compile_first(not own and recipe.kernels == "fused" and bench.device == "cpu", on_stderr=True)
     try:
@@ -48,7 +44,7 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
             fresh = run_call(call_of(function, bench, root, genome, repeat))
         else:
             seed = bench.seed(subject.experiment.seed, genome, repeat)
-            fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch, heritage=heritage)
+            fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         raise typer.Exit(1) from error
@@ -56,20 +52,6 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
         print(fresh.traceback, file=sys.stderr, end="")
         raise typer.Exit(1)
     _print(fresh, known)
-
-
-def _heritage(subject: Subject, bench: Bench, known: Evaluation | None) -> Heritage:
-    """Return the weights with which a recorded training began; raise RunError where they are gone."""
-    if known is None or subject.run is None or known.inherited_from is None:
-        return ALONE
-    parent = subject.run.individual(known.inherited_from)
-    found = heritage_of(subject.run.path, bench, subject.experiment.seed, parent)
-    found.weights()
-    return found
-
-
-def _begun(known: Evaluation) -> str:
-    return "" if known.inherited_from is None else f", begun with the weights of {known.inherited_from}"
 
 
 def recorded(subject: Subject, repeat: int, protocol: Protocol) -> Evaluation | None:

@@ -21,7 +21,7 @@ from evobnn.evaluation.protocol import Protocol
 from evobnn.genome import Genome, X
 from evobnn.nn import NetworkCost
 from evobnn.spaces import Space, canonical, embed
-from evobnn.training import Edges, TrainResult
+from evobnn.training import TrainResult
 
 _KEPT = 1000
 """Most phenotypes that a bench keeps."""
@@ -114,10 +114,6 @@ class Bench:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_phenotypes"}
-
-    def edges(self, genome: Genome) -> Edges:
-        """Return the edges of each cell of the genome's network as `source operation target`, as they are built."""
-        return self.phenotype(genome).edges
 
     def infeasible(self, genome: Genome) -> str:
         """Return why the genome is `invalid` untrained, or an empty text."""

@@ -20,7 +20,7 @@ from evobnn.genome import Genome
 from evobnn.machine.room import no_such_device
 from evobnn.nn import set_modes
 from evobnn.records import RUNG, Evaluation, Status, rung_measures
-from evobnn.training import ALONE, Heritage, TrainResult, inherit_, load_trunk, save_trunk, train
+from evobnn.training import TrainResult, load_trunk, save_trunk, train
 
 
 def check_device(device: str) -> str:
@@ -62,7 +62,6 @@ def evaluate(
     twin: bool = False,
     catch: bool = True,
     stretch: Stretch = WHOLE,
-    heritage: Heritage = ALONE,
 ) -> Evaluation:
     """Train one network and return what came of it.
 
@@ -74,13 +73,11 @@ def evaluate(
             stands in `measures` as `parent_error`. Nothing else depends on it.
         catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
         stretch: how far to go this time.
-        heritage: trained weights to begin with wherever both networks are the same, and where its own are kept; not
-            for the twin.
     """
     started = time.perf_counter()
     try:
         one = bench.phenotype(genome)
-        found = _evaluate(one, seed, stretch, heritage)
+        found = _evaluate(one, seed, stretch)
     except Exception as error:
         if not catch:
             raise
@@ -93,10 +90,10 @@ def evaluate(
     if stretch.epochs:
         measures = {**measures, RUNG: stretch.epochs}
     took = time.perf_counter() - started
-    return replace(found, measures=measures, seconds=took, inherited_from=heritage.parent)
+    return replace(found, measures=measures, seconds=took)
 
 
-def _evaluate(one: Phenotype, seed: int, stretch: Stretch, heritage: Heritage) -> Evaluation:
+def _evaluate(one: Phenotype, seed: int, stretch: Stretch) -> Evaluation:
     if one.infeasible:
         return Evaluation(Status.INVALID, message=one.infeasible)
     bench, cost = one.bench, one.cost
@@ -107,7 +104,7 @@ def _evaluate(one: Phenotype, seed: int, stretch: Stretch, heritage: Heritage) -
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = {**cost.recorded(), "other": cost.other}
     fingerprint = one.behaviour
-    result = _trained(one, seed, "binary", stretch=stretch, heritage=heritage)
+    result = _trained(one, seed, "binary", stretch=stretch)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
     objectives = bench.measured(one, result)
@@ -119,18 +116,12 @@ def _evaluate(one: Phenotype, seed: int, stretch: Stretch, heritage: Heritage) -
     return Evaluation(Status.OK, objectives, "", measures, fingerprint)
 
 
-def _trained(
-    one: Phenotype, seed: int, variant: str, *, stretch: Stretch = WHOLE, heritage: Heritage = ALONE
-) -> TrainResult:
-    """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both, but for
-    those that it inherits.
-    """
+def _trained(one: Phenotype, seed: int, variant: str, *, stretch: Stretch = WHOLE) -> TrainResult:
+    """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both."""
     bench, recipe = one.bench, one.bench.protocol.recipe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "weights"))
         network = one.network(variant=variant, weights=recipe.weights)
-    if heritage.file:
-        inherit_(network, one.edges, heritage.weights())
     if recipe.activations == "real":
         set_modes(network, "real", "real" if variant == "twin" else recipe.weights)
     data = _tensors(bench.prepared.folder, bench.device)
@@ -141,12 +132,9 @@ def _trained(
         path, training = Path(stretch.file), bench.training(seed)
         begun, keep = load_trunk(path, training), partial(save_trunk, path=path, training=training)
     epochs = stretch.epochs or None
-    result = train(
+    return train(
         network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline, every_epoch=False
     )
-    if heritage.keep and result.ended == "finished":
-        heritage.hand_on(network, one.edges, result.curve, bench.training(seed))
-    return result
 
 
 def _parent(one: Phenotype, seed: int) -> dict[str, float]:
@@ -167,7 +155,6 @@ class Job:
     seed: int
     twin: bool = False
     stretch: Stretch = WHOLE
-    heritage: Heritage = ALONE
 
 
 def run_job(job: Job) -> Evaluation:
@@ -176,4 +163,4 @@ def run_job(job: Job) -> Evaluation:
         genome = job.bench.space.parse(job.genome)
     except EvobnnError as error:
         return Evaluation(Status.INVALID, message=str(error))
-    return evaluate(job.bench, genome, job.seed, twin=job.twin, stretch=job.stretch, heritage=job.heritage)
+    return evaluate(job.bench, genome, job.seed, twin=job.twin, stretch=job.stretch)

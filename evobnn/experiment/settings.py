@@ -121,19 +121,6 @@ class StartSettings:
 
 
 @dataclass(frozen=True)
-class InheritSettings:
-    """What the training of a new genome begins with.
-
-    Attributes:
-        weights: a child begins with the trained weights of a parent that is in the population, wherever the two
-            networks are the same (see `evobnn.training.inherit`); with both parents there, of the one that shares more
-            edges with it. Repeats and fresh scores always begin with weights of their own.
-    """
-
-    weights: bool = False
-
-
-@dataclass(frozen=True)
 class EvaluationSettings:
     """What evaluates genomes, where it is not a training or a table.
 
@@ -166,7 +153,6 @@ class Experiment:
         pressures: settings by name of `evobnn.evolution.PRESSURES`; what is not named is off.
         table: name or folder of a table of recorded trainings; an evaluation is then a look-up.
         halving: whether new genomes are trained step by step, and the worse ones not to the end.
-        inherit: whether children begin with the weights of a parent.
         constraints: bound by name of a quantity (see `evobnn.evaluation.OBJECTIVES`); what is counted is never trained
             above it, what is measured must be an objective and is ranked behind whatever meets the bound.
         evaluation: which function of the user's own evaluates, if one does.
@@ -187,7 +173,6 @@ class Experiment:
     pressures: Mapping[str, Any] = field(default_factory=dict)
     table: str = ""
     halving: Halving = Halving()
-    inherit: InheritSettings = InheritSettings()
     constraints: Mapping[str, float] = field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -209,8 +194,6 @@ class Experiment:
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
         if self.halving:
             self._check_halving()
-        if self.inherit.weights:
-            self._check_inheritance()
         if self.evaluation.name:
             self._check_evaluation()
 
@@ -224,14 +207,6 @@ class Experiment:
             got = f"{last} where recipe.epochs = {recipe.epochs}"
             do = "Let halving.rungs end with recipe.epochs."
             raise ExperimentError(message("the last of halving.rungs to be the whole training", got, do))
-
-    def _check_inheritance(self) -> None:
-        """Raise ExperimentError where new genomes are not trained whole, so that there are no weights to inherit."""
-        if self.table or self.halving or self.evaluation.name:
-            expected = "trainings that are done here and to their end with inherit.weights = true"
-            got = f"the table {self.table}" if self.table else f"halving.rungs = {list(self.halving.rungs)}"
-            got = f"the evaluation function {self.evaluation.said}" if self.evaluation.name else got
-            raise ExperimentError(message(expected, got, "Leave that out, or set inherit.weights = false."))
 
     def _check_evaluation(self) -> None:
         """Raise ExperimentError for what only trainings have, where a function evaluates."""

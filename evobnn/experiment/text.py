@@ -39,7 +39,7 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
     What stands as `auto` is settled: recipe.precision and recipe.kernels for this machine, recipe.augmentation for the
     data set; the last stays where only the images can tell their size, until they are read.
     """
-    given = dict(table)
+    given = _without_inherit(table, source)
     found = given.pop("format", FORMAT)
     if found != FORMAT:
         raise ExperimentError(
@@ -59,6 +59,19 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
     if is_auto(changed.augmentation) and (side := told_side(experiment.dataset)):
         changed = augmented(changed, experiment.dataset.name, side)
     return experiment if changed == experiment.recipe else dataclasses.replace(experiment, recipe=changed)
+
+
+def _without_inherit(table: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return the settings but for `inherit.weights`, which is gone; raise ExperimentError where it says more than no.
+
+    Experiments that say no had the fingerprint of those that say nothing.
+    """
+    if table.get("inherit", {}) not in ({}, {"weights": False}):
+        expected = f"trainings that begin with weights of their own in {source}"
+        got = "inherit.weights, an option that is gone"
+        do = "Leave it out; 'evobnn front' and load_run still read a run that was searched with it."
+        raise ExperimentError(message(expected, got, do))
+    return {name: value for name, value in table.items() if name != "inherit"}
 
 
 def quickest_kernels(experiment: Experiment) -> str:

@@ -21,7 +21,6 @@ FORMAT = 1
 OFF: dict[str, dict[str, Any]] = {
     "": {
         "halving": dataclasses.asdict(Halving()),
-        "inherit": {"weights": False},
         "constraints": {},
         "evaluation": {"name": "", "version": ""},
     },

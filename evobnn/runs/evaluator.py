@@ -18,10 +18,8 @@ from evobnn.genome import Genome
 from evobnn.machine.room import Room
 from evobnn.machine.workers import Outcome, Workers, room
 from evobnn.records import Request
-from evobnn.runs.inheritance import Inheritance
 from evobnn.runs.on_table import load_table, look_up
 from evobnn.runs.setup import Options
-from evobnn.snapshot import Generation
 
 RUNGS = "rungs"
 """Folder in which unfinished trainings wait for the others of their generation; there while one is evaluated."""
@@ -72,16 +70,6 @@ class Evaluator:
         """Return what an epoch of the genome computes, beside others; 0 where nothing is trained."""
         return 0.0
 
-    def parent_of(self, request: Request) -> int | None:
-        """Return the id of the individual with whose weights the evaluation begins, or None."""
-        return None
-
-    def restored(self, generations: Sequence[Generation]) -> None:
-        """Take note of what earlier sessions committed."""
-
-    def committed(self, generation: Generation) -> None:
-        """Take note of a generation that is written."""
-
 
 class Trained(Evaluator):
     """Evaluations by worker processes, which train each network as the protocol says."""
@@ -94,7 +82,6 @@ class Trained(Evaluator):
         self._folder, self._experiment, self._bench = folder, experiment, bench
         self.room = None if options.jobs else room_for(bench)
         self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, say)
-        self._inheritance = Inheritance(folder, bench, experiment.seed, experiment.inherit.weights)
         self._loads: dict[str, float] = {}
 
     def __exit__(self, *raised: object) -> None:
@@ -121,25 +108,12 @@ class Trained(Evaluator):
             self._loads[key] = load(Job(self._bench, request.individual.genome, 0))
         return self._loads[key]
 
-    def parent_of(self, request: Request) -> int | None:
-        return self._inheritance.parent_of(request)
-
-    def restored(self, generations: Sequence[Generation]) -> None:
-        for generation in generations:
-            self._inheritance.follow(generation)
-        if generations:
-            self._inheritance.tidy(generations[-1])
-
-    def committed(self, generation: Generation) -> None:
-        self._inheritance.follow(generation)
-        self._inheritance.tidy(generation)
-
     def _job(self, request: Request, epochs: int) -> Job:
         individual = request.individual
         seed = self._bench.seed(self._experiment.seed, self._bench.space.parse(individual.genome), request.repeat)
         waits = self._folder.resolve() / RUNGS / f"{individual.key}-{request.repeat}.trunk"
         stretch = Stretch(epochs, str(waits) if self._experiment.halving.covers(request) else "")
-        return Job(self._bench, individual.genome, seed, request.twin, stretch, self._inheritance.heritage(request))
+        return Job(self._bench, individual.genome, seed, request.twin, stretch)
 
 
 class LookedUp(Evaluator):

@@ -51,8 +51,8 @@ from evobnn.snapshot import (
 )
 from evobnn.snapshot.archive import unconfirmed
 
-Place = tuple[str, int, int, int | None]
-"""What a training is known by: key, repeat, rung (0 for none), and the parent whose weights it began with, if any."""
+Place = tuple[str, int, int]
+"""What a training is known by: key, repeat, and rung (0 for none)."""
 
 
 def _unsaid(sentence: str) -> None:
@@ -193,12 +193,11 @@ class Session:
             self.say(sentence)
         retried = (Status.ERROR, Status.TIMEOUT) if self.options.retry_failed else ()
         for entry in entries:
-            place = entry.key, entry.repeat, entry.evaluation.rung, entry.evaluation.inherited_from
+            place = entry.key, entry.repeat, entry.evaluation.rung
             self._attempts[place] = entry.attempt
             if entry.protocol == self._protocol and entry.evaluation.status not in retried:
                 self._known[place] = entry.evaluation
         self.generations = generations
-        self.evaluator.restored(generations)
         if generations:
             self._follow_front()
         search = make_search(self.experiment, self.bench, self._own)
@@ -272,8 +271,8 @@ class Session:
 
         waiting: list[tuple[int, int]] = []
         for index, epochs in wanted.items():
-            request, parent = requests[index], self.evaluator.parent_of(requests[index])
-            known = self._known.get((request.individual.key, request.repeat, epochs, parent))
+            request = requests[index]
+            known = self._known.get((request.individual.key, request.repeat, epochs))
             if known is None:
                 waiting.append((index, epochs))
             else:
@@ -288,8 +287,7 @@ class Session:
             evaluation = outcome.value
             if evaluation is None:
                 measures = rung_measures(epochs) if epochs else {}
-                parent = self.evaluator.parent_of(requests[index])
-                evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
+                evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
             self.callbacks.result(Result(requests[index], evaluation))
@@ -301,7 +299,7 @@ class Session:
         return found
 
     def _write_down(self, purpose: str, generation: int, request: Request, evaluation: Evaluation) -> None:
-        place = request.individual.key, request.repeat, evaluation.rung, evaluation.inherited_from
+        place = request.individual.key, request.repeat, evaluation.rung
         self._attempts[place] = self._attempts.get(place, 0) + 1
         self._journal.append(
             JournalEntry(
@@ -323,7 +321,6 @@ class Session:
         generation = generation_of(step, self._header())
         write_generation(self.folder, generation)
         self.generations.append(generation)
-        self.evaluator.committed(generation)
         self._outlook.committed()
         self._follow_front()
         write_derived(self.folder, self.generations, {})

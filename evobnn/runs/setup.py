@@ -88,9 +88,6 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
         table = load_table(experiment.table)
         check_noise(experiment, table, options.additions.strategies)
         return table_bench(experiment, table)
-    if experiment.inherit.weights and options.backend != "loky":
-        expected = "workers that share this machine's disk (backend loky) with inherit.weights = true"
-        raise ExperimentError(message(expected, options.backend, "Use loky, or set inherit.weights = false."))
     check_device(options.device)
     if experiment.evaluation.name and options.timeout:
         do = "Leave --timeout out; a function can watch the clock itself."

@@ -7,7 +7,7 @@ with; both take the same steps (`loop`). Recipes and plans are data.
 from evobnn.training.average import Average
 from evobnn.training.brief import TrainResult, check_alone, train
 from evobnn.training.epoch import Epoch, EpochRecord
-from evobnn.training.inherit import ALONE, Edges, Heritage, inherit_, placed, shared
+from evobnn.training.inherit import Edges, inherit_, placed, shared
 from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
 from evobnn.training.optimiser import make_optimiser
@@ -20,7 +20,6 @@ from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 
 __all__ = [
     "ACTIVATIONS",
-    "ALONE",
     "LATER",
     "OPTIMISERS",
     "SCHEDULES",
@@ -31,7 +30,6 @@ __all__ = [
     "Edges",
     "Epoch",
     "EpochRecord",
-    "Heritage",
     "Loop",
     "Plan",
     "Recipe",

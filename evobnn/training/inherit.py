@@ -3,7 +3,7 @@
 An entry of a network's state means what its *place* says: its name, in which an operation is called by its edge instead
 of its number in the cell, and a learnable vector of an expression also by the whole expression. Stem, head, skips, the
 preprocessing of a cell's inputs and the blocks of a residual network are at one place in all networks of a template.
-Weights kept under their places tell nothing else of the network that they come from.
+Weights under their places tell nothing else of the network that they come from.
 
 As in the Lamarckian evolution of Elsken, Metzen, Hutter, "Efficient multi-objective neural architecture search via
 Lamarckian evolution", ICLR 2019 (arXiv 1804.09081), but its changes keep the function; here a changed edge begins anew.
@@ -14,17 +14,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from evobnn.errors import RunError, message
 from evobnn.nn import TreeActivation
 from evobnn.nn.binary.forms import printed
-from evobnn.training.epoch import Epoch
-from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 
 Edges = Sequence[Sequence[str]]
 """The names of the edges of each cell of a network, as source, operation and target, in the order of its operations;
@@ -78,45 +73,3 @@ def shared(some: Edges, others: Edges) -> int:
     """Return how many edges two networks have in common, over all cells."""
     pairs = zip(some, others, strict=False)
     return sum((Counter(own) & Counter(theirs)).total() for own, theirs in pairs)
-
-
-@dataclass(frozen=True)
-class Heritage:
-    """Trained weights that a training begins with, and where its own are kept for others.
-
-    Attributes:
-        parent: id of the individual whose weights they are; None for none.
-        file: that holds them, a path. Not a cache: without it the training would be another one.
-        training: names the training whose weights it is to hold.
-        keep: path of the file in which its own weights are put once they are trained; empty for nowhere.
-    """
-
-    parent: int | None = None
-    file: str = ""
-    training: str = ""
-    keep: str = ""
-
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return the weights in the file, by place.
-
-        Raises:
-            RunError: it is not there, not whole, or of another training.
-        """
-        trunk = load_trunk(Path(self.file), self.training)
-        if trunk is None:
-            expected = f"the trained weights of individual {self.parent} in {self.file}, to begin with"
-            do = "Put the file back, or begin with other weights: another repeat, or a new run."
-            raise RunError(message(expected, "none that are whole and of this run and protocol", do))
-        return trunk.tensors
-
-    def hand_on(self, network: nn.Module, edges: Edges, curve: tuple[Epoch, ...], training: str) -> None:
-        """Put the weights of a network that was trained where they are to be kept.
-
-        A file that cannot be written is missed by whoever is to begin with it.
-        """
-        if self.keep:
-            save_trunk(Trunk(placed(network, edges), curve), Path(self.keep), training)
-
-
-ALONE = Heritage()
-"""Weights from nobody and for nobody."""

@@ -16,7 +16,7 @@ def test_every_setting_has_its_home() -> None:
     at = homes(Experiment)
     assert at["epochs"] == ("recipe.epochs",) and at["seed"] == ("seed",)
     assert at["population"] == ("strategy.population",)
-    assert set(at["weights"]) == {"recipe.weights", "inherit.weights"}
+    assert at["weights"] == ("recipe.weights",)
     assert all(path.rpartition(".")[2] == name for name, paths in at.items() for path in paths)
 
 
@@ -26,7 +26,7 @@ def test_every_setting_has_its_home() -> None:
         ({"epochs": 3}, "epochs", "Did you mean 'recipe.epochs'?"),
         ({"epoch": 3}, "epoch", "Did you mean 'recipe.epochs'?"),
         ({"population": 3}, "population", "Did you mean 'strategy.population'?"),
-        ({"weights": "real"}, "weights", "Did you mean 'recipe.weights' or 'inherit.weights'?"),
+        ({"weights": "real"}, "weights", "Did you mean 'recipe.weights'?"),
         ({"xyzzy": {"max_macs": 3}}, "xyzzy.max_macs", "Did you mean 'max_macs'?"),
         ({"xyzzy": 3}, "xyzzy", "Choose one of these."),
         ({"xyzzy": {"foo": 3}}, "xyzzy", "Choose one of these."),

@@ -73,7 +73,6 @@ def test_the_text_says_everything_even_what_was_left_out() -> None:
     assert table["strategy"] == {"name": "nsga2", "population": 20, "crossover": 0.7, "mutation": 0.7}
     assert set(table) == {"format"} | {field.name for field in dataclasses.fields(Experiment)} - {
         "halving",
-        "inherit",
         "constraints",
         "evaluation",
     }
@@ -299,7 +298,7 @@ def test_the_fingerprint_of_an_experiment_of_the_version_before_stays() -> None:
 def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
     other = {
         "": {"pressures": {"diversity": {}}, "table": "mini", "halving": {"rungs": [2, 8]},
-             "inherit": {"weights": True}, "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}},
+             "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
         "dataset": {"skip_damaged": True, "fingerprint": "0123456789abcdef"},
@@ -320,7 +319,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 36
+    assert len(prints) == 35
     assert base not in prints
 
 

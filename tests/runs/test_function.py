@@ -136,7 +136,7 @@ def test_what_makes_no_sense_is_said_before_anything_is_written() -> None:
         ("simulator", {}, "an evaluation function, got 'simulator'"),
         (lambda genome: {"error": 0.1}, {}, "a plain name of the evaluation function, got '<lambda>'"),
         (simulator, {"version": "1 or 2"}, "a plain version"),
-        (simulator, {"settings": {"inherit.weights": True}}, "inherit.weights = true"),
+        (simulator, {"settings": {"inherit.weights": True}}, "inherit.weights, an option that is gone"),
         (simulator, {"settings": {"table": "joint-digits"}}, "a table too"),
         (simulator, {"constraints": {"mW": 3.0}}, "mW"),
     ):

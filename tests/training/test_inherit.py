@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from evobnn.errors import RunError
 from evobnn.nn import Site, TreeActivation
-from evobnn.training import ALONE, Heritage, inherit_, load_trunk, placed, shared
+from evobnn.training import inherit_, placed, shared
 from evobnn.training.inherit import places
 from tests.training.toys import network as residual
 
@@ -36,7 +34,7 @@ def taken(bench: Any, child: str) -> tuple[dict[str, float], dict[str, str]]:
     with torch.no_grad():
         for tensor in heir.state_dict().values():
             tensor.zero_()
-    edges = [bench.edges(bench.space.parse(text)) for text in (PARENT, child)]
+    edges = [bench.phenotype(bench.space.parse(text)).edges for text in (PARENT, child)]
     found = inherit_(heir, edges[1], placed(parent, edges[0]))
     values = {name: float(tensor.flatten()[0]) for name, tensor in heir.state_dict().items()}
     assert all((tensor == values[name]).all() for name, tensor in heir.state_dict().items())
@@ -127,22 +125,3 @@ def test_shared_edges_are_counted_cell_by_cell() -> None:
     assert shared([[a, b], [a]], [[b, a], [b]]) == 2
     assert shared([[a, a, b]], [[a, a, a]]) == 2
     assert shared([], []) == 0
-
-
-def test_weights_go_through_a_file_that_has_to_be_there(tmp_path: Path) -> None:
-    parent, path = residual(1), tmp_path / "weights" / "3.weights"
-    Heritage(keep=str(path)).hand_on(parent, [], (), "mine")
-    child = residual(2)
-    inherit_(child, [], Heritage(3, str(path), "mine").weights())
-    assert all(torch.equal(own, parent.state_dict()[name]) for name, own in child.state_dict().items())
-    assert load_trunk(path, "mine") is not None
-    expected = r"Expected the trained weights of individual 3 in .*, to begin with, got none that are whole"
-    for broken in (Heritage(3, str(path), "another's"), Heritage(3, f"{path}.gone", "mine")):
-        with pytest.raises(RunError, match=expected):
-            broken.weights()
-    *data, last = path.read_bytes()
-    path.write_bytes(bytes([*data, last ^ 1]))
-    with pytest.raises(RunError, match=expected):
-        Heritage(3, str(path), "mine").weights()
-    ALONE.hand_on(parent, [], (), "mine")
-    assert [one.name for one in path.parent.iterdir()] == ["3.weights"]
