@@ -18,6 +18,10 @@ from evobnn.experiment.written import FORMAT, OFF, written
 from evobnn.nn.fast.quickest import AUTO, KERNELS, quickest
 
 
+class GoneError(ExperimentError):
+    """An option that was removed: nothing is wrong with the file, but no experiment of today is meant."""
+
+
 def to_text(experiment: Experiment) -> str:
     """Return the experiment as TOML; equal experiments give equal bytes."""
     return written(experiment, OFF)
@@ -62,15 +66,15 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
 
 
 def _without_inherit(table: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return the settings but for `inherit.weights`, which is gone; raise ExperimentError where it says more than no.
+    """Return the settings but for `inherit.weights`, which is gone; raise GoneError where it says more than no.
 
     Experiments that say no had the fingerprint of those that say nothing.
     """
     if table.get("inherit", {}) not in ({}, {"weights": False}):
         expected = f"trainings that begin with weights of their own in {source}"
         got = "inherit.weights, an option that is gone"
-        do = "Leave it out; 'evobnn front' and load_run still read a run that was searched with it."
-        raise ExperimentError(message(expected, got, do))
+        do = "Leave it out of a new search; 'evobnn front' and load_run still read a run that had it."
+        raise GoneError(message(expected, got, do))
     return {name: value for name, value in table.items() if name != "inherit"}
 
 

@@ -22,6 +22,7 @@ from evobnn.evaluation import Additions, Bench
 from evobnn.evolution import Strategy
 from evobnn.experiment import Experiment
 from evobnn.experiment.needs import check_strategy
+from evobnn.experiment.text import GoneError
 from evobnn.records import FRESH, Evaluation, Individual, Result, Status, mean_objectives
 from evobnn.runs.answers import Answer, CannotTellError, Problems, Remark, answered
 from evobnn.runs.derived import fresh_scores
@@ -54,7 +55,10 @@ class Folder:
     @cached_property
     def experiment(self) -> Experiment:
         """The experiment; a problem of its own where it cannot be read."""
-        return open_experiment(self.path)
+        try:
+            return open_experiment(self.path)
+        except GoneError as error:
+            raise CannotTellError("its experiment.toml has an option that is gone") from error
 
     @cached_property
     def read(self) -> tuple[list[Generation], list[str]]:

@@ -113,10 +113,19 @@ def test_it_cannot_be_gone_on_with_and_nothing_is_lost(heirs: Path, capsys: pyte
     before = {path: path.read_bytes() for path in heirs.iterdir() if path.suffix != ".lock" and path.is_file()}
     with pytest.raises(ExperimentError, match=GONE):
         evobnn.resume(heirs)
-    for command in (["resume", str(heirs)], ["check", str(heirs)], ["show", f"{heirs}:0"], ["evaluate", f"{heirs}:0"]):
+    for command in (["resume", str(heirs)], ["show", f"{heirs}:0"], ["evaluate", f"{heirs}:0"]):
         assert run(command) == 2
         assert "got inherit.weights, an option that is gone" in " ".join(capsys.readouterr().err.split())
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_check_says_what_it_cannot_tell_and_finds_nothing_wrong(
+    heirs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", str(heirs)]) == 0
+    out = capsys.readouterr().out
+    assert "PROBLEM" not in out and out.count("its experiment.toml has an option that is gone") == 7
+    assert "ok           individuals are told once and alike" in out and "7 not made" in out
 
 
 def test_check_names_a_parent_that_is_none(
