@@ -71,18 +71,14 @@ class Evaluator:
         return 0.0
 
 
-class Trained(Evaluator):
-    """Evaluations by worker processes, which train each network as the protocol says."""
+class _ByWorkers(Evaluator):
+    """Evaluations in worker processes: as many as `options` say, or as there is `room` for."""
 
-    trains = timed = True
+    timed = True
 
-    def __init__(
-        self, folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
-    ) -> None:
-        self._folder, self._experiment, self._bench = folder, experiment, bench
-        self.room = None if options.jobs else room_for(bench)
-        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, say)
-        self._loads: dict[str, float] = {}
+    def __init__(self, room: Room | None, options: Options, say: Callable[[str], None]) -> None:
+        self.room = room
+        self._workers = Workers(room.jobs if room else options.jobs, options.backend, say)
 
     def __exit__(self, *raised: object) -> None:
         self._workers.close()
@@ -98,6 +94,19 @@ class Trained(Evaluator):
     @property
     def peak_memory(self) -> int:
         return self._workers.peak_memory
+
+
+class Trained(_ByWorkers):
+    """Evaluations by worker processes, which train each network as the protocol says."""
+
+    trains = True
+
+    def __init__(
+        self, folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
+    ) -> None:
+        self._folder, self._experiment, self._bench = folder, experiment, bench
+        super().__init__(None if options.jobs else room_for(bench), options, say)
+        self._loads: dict[str, float] = {}
 
     def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
         return run_longest_first(self._workers, run_job, [self._job(*one) for one in asked])
@@ -126,34 +135,16 @@ class LookedUp(Evaluator):
         return (Outcome(index, self._answer.evaluation(*one)) for index, one in enumerate(asked))
 
 
-class Called(Evaluator):
+class Called(_ByWorkers):
     """Evaluations by a function of the user's own, called in worker processes."""
-
-    timed = True
 
     def __init__(self, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]) -> None:
         check_function(experiment, options.additions, options.brought)
         self._root, self._bench = experiment.seed, bench
-        self.room = None if options.jobs else room(options.device)
-        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, say)
+        super().__init__(None if options.jobs else room(options.device), options, say)
         own = options.additions.evaluation
         assert own is not None
         self._function = own.pickled() if self._workers.jobs > 1 else own
-
-    def __exit__(self, *raised: object) -> None:
-        self._workers.close()
-
-    @property
-    def jobs(self) -> int:
-        return self._workers.jobs
-
-    @property
-    def alone(self) -> str:
-        return self._workers.alone
-
-    @property
-    def peak_memory(self) -> int:
-        return self._workers.peak_memory
 
     def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
         genomes = [self._bench.space.parse(request.individual.genome) for request, _ in asked]
