@@ -91,7 +91,7 @@ def test_an_experiment_that_says_anything_else_is_told_that_it_is_gone(said: Any
 
 def test_on_the_command_line_it_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert run(["evolve", "digits", "--set", "inherit.weights=true", "--out", str(out)]) == 2
+    assert run(["evolve", "digits", "--generations", "0", "--set", "inherit.weights=true", "--out", str(out)]) == 2
     said = capsys.readouterr().err
     assert "got inherit.weights, an option that is gone. Leave it out" in " ".join(said.split())
     assert not out.exists()
