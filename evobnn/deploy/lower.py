@@ -107,7 +107,9 @@ def lower(
     from evobnn.deploy.rules import RULES
 
     if any(module.training for module in network.modules()):
-        raise NetworkError(message("a network in evaluation mode", "one in training mode", "Call network.eval() first."))
+        raise NetworkError(
+            message("a network in evaluation mode", "one in training mode", "Call network.eval() first.")
+        )
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point() and (tensor.dtype != torch.float32 or tensor.device.type != "cpu"):
             got = f"'{name}' in {tensor.dtype} on {tensor.device}"
