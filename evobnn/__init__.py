@@ -25,6 +25,7 @@ _PUBLIC: dict[str, str] = {
     "StopAt": "evobnn.runs.callbacks",
     "StopAtPlateau": "evobnn.runs.callbacks",
     "create": "evobnn.runs",
+    "export": "evobnn.deploy",
     "load_network": "evobnn.runs.final",
     "load_run": "evobnn.analysis",
     "parse_expression": "evobnn.genome",

@@ -319,6 +319,25 @@ def predict(
     predict.show(folder, images, seed=seed, kernels=kernels, device=device, data_dir=data_dir, as_json=as_json)
 
 
+@app.command(epilog=example("export"))
+def export(
+    folder: Annotated[
+        str, typer.Argument(metavar="TRAINING[:SEED]", help="Training folder, or its name below populations/.")
+    ],
+    to: Annotated[str, typer.Option(help="c: model.h, model.c, check.c in C99; bits: packed tensors. With commas.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
+    compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a trained network as real 1-bit code that needs no PyTorch.
+
+    The files are run and compared with PyTorch before they get their name.
+    """
+    from evobnn.cli import export as command
+
+    command.show(folder, to, out, compiler, data_dir)
+
+
 @app.command(epilog=example("check"))
 def check(
     what: Annotated[

@@ -84,7 +84,7 @@ def fold(
     bits = values >= 0
     changed = bits[:, 1:] != bits[:, :-1]
     counts = changed.sum(1)
-    reasons = [_objection(int(count), bool(bad)) for count, bad in zip(counts, np.isnan(values).any(1), strict=True)]
+    reasons = [_objection(int(counts[c]), bool(np.isnan(values[c]).any())) for c in range(len(counts))]
     open_ = np.array([not reason for reason in reasons])
     width = int(counts[open_].max(initial=0))
     # Where each channel changes, as places in its points; -1 where it has no further change.

@@ -72,7 +72,7 @@ class Builder:
     def _rule(self, module: nn.Module, path: str) -> Rule:
         for ancestor in type(module).__mro__:
             if ancestor in self.rules:
-                if type(module).forward is not ancestor.forward:
+                if type(module).forward is not getattr(ancestor, "forward", None):
                     break
                 return self.rules[ancestor]
         kind = type(module).__name__

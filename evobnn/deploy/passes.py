@@ -26,6 +26,7 @@ from evobnn.deploy.graph import (
 )
 from evobnn.deploy.lower import Behaviour, Lowered
 from evobnn.deploy.ranges import Range, ranges
+from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError
 
 WIDER = 0.5
@@ -225,18 +226,16 @@ def merged(graph: Graph) -> Graph:
     nodes = []
     for node in graph.nodes:
         before = producers.get(node.inputs[0]) if node.inputs else None
-        if isinstance(node.op, Affine) and before is not None and isinstance(before.op, Scale):
-            if len(readers[before.output.name]) == 1:
-                factor = before.op.factor.astype(np.float64) * node.op.factor
-                node = replace(node, op=Affine(float32(factor), node.op.offset), inputs=before.inputs)
+        alone = before is not None and len(readers[before.output.name]) == 1
+        if alone and before is not None and isinstance(before.op, Scale) and isinstance(node.op, Affine):
+            factor = before.op.factor.astype(np.float64) * node.op.factor
+            node = replace(node, op=Affine(float32(factor), node.op.offset), inputs=before.inputs)
         nodes.append(node)
     return live(replace(graph, nodes=tuple(nodes)))
 
 
-def watched_ranges(graph: Graph, images: Array, evaluate: object = None) -> dict[str, Range]:
+def watched_ranges(graph: Graph, images: Array) -> dict[str, Range]:
     """Return between which numbers each map lies on some images (N, C, H, W), uint8: float64 (C,) each."""
-    from evobnn.deploy.reference import evaluate as run
-
     found: dict[str, Range] = {}
 
     def watch(node: Node, inputs: list[Array], output: Array) -> None:
@@ -244,5 +243,5 @@ def watched_ranges(graph: Graph, images: Array, evaluate: object = None) -> dict
             ends = output.min((0, 2, 3)).astype(np.float64), output.max((0, 2, 3)).astype(np.float64)
             found[node.output.name] = ends
 
-    run(graph, images, watch)
+    evaluate(graph, images, watch)
     return found

@@ -1,4 +1,4 @@
-"""`check.c`: some images, the digests of their site bits and their logits; it says whether the compiled model agrees."""
+"""`check.c`: some images, the digests of their site bits and their logits, and whether the compiled model agrees."""
 
 from __future__ import annotations
 
