@@ -20,6 +20,8 @@ from evobnn.errors import RunError, message
 NAME = "graph"
 """Under which the graph stands among the metadata of the file."""
 FORMAT, VERSION = "evobnn-bits", 1
+DTYPES: dict[str, Any] = {"bit": np.bool_, "f32": np.float32, "i16": np.int16, "u8": np.uint8}
+"""The tensors in the file by name: all arrays of one type, one after another; bits are packed, the first one lowest."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Sizes:
 
 def pack(packed: Packed) -> bytes:
     """Return the file of a network; equal ones give equal bytes."""
-    graph, store = packed.graph, _Store({})
+    graph, store = packed.graph, _Store({name: [] for name in DTYPES})
     number = {graph.input.name: 0, **{node.output.name: n for n, node in enumerate(graph.nodes, 1)}}
     nodes = []
     for node in graph.nodes:
         value = node.output
-        place = {"in": [number[name] for name in node.inputs], "out": [*value.shape, value.dtype], "at": node.path}
-        nodes.append({**store.op(node.op), **place})
+        read = [number[name] for name in node.inputs]
+        nodes.append([_kind(node.op), read, list(value.shape), value.dtype, node.path, store.fields(node.op)])
     row = {
         "format": FORMAT,
         "version": VERSION,
@@ -64,7 +66,8 @@ def pack(packed: Packed) -> bytes:
         "nodes": nodes,
     }
     text = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
-    return seal_tensors(with_text(save(store.tensors, metadata=UNSEALED), NAME, text))
+    tensors = {name: np.concatenate(parts) for name, parts in store.arrays.items() if parts}
+    return seal_tensors(with_text(save(tensors, metadata=UNSEALED), NAME, text))
 
 
 def sizes(data: bytes) -> Sizes:
@@ -97,25 +100,30 @@ def read_bits(path: str | Path) -> Packed:
 
 def _unpacked(row: Mapping[str, Any], tensors: Mapping[str, Array]) -> Packed:
     c, h, w = row["input"]
-    names = [Value("image", (c, h, w), "u8")]
+    source = _Source(tensors, dict.fromkeys(DTYPES, 0))
+    values = [Value("image", (c, h, w), "u8")]
     nodes = []
-    for number, one in enumerate(row["nodes"], 1):
-        *shape, dtype = one["out"]
-        op = _read({name: value for name, value in one.items() if name not in ("in", "out", "at")}, tensors)
-        output = Value(f"{number}_{one['op']}", (shape[0], shape[1], shape[2]), dtype)
-        nodes.append(Node(op, tuple(names[n].name for n in one["in"]), output, one["at"]))
-        names.append(output)
-    return Packed(Graph(names[0], tuple(nodes), names[row["output"]].name), tuple(row["class_names"]), row["about"])
+    for number, (kind, read, shape, dtype, path, given) in enumerate(row["nodes"], 1):
+        op = source.value({"op": kind, **given})
+        output = Value(f"{number}_{kind}", (shape[0], shape[1], shape[2]), dtype)
+        nodes.append(Node(op, tuple(values[n].name for n in read), output, path))
+        values.append(output)
+    source.finish()
+    return Packed(Graph(values[0], tuple(nodes), values[row["output"]].name), tuple(row["class_names"]), row["about"])
+
+
+def _kind(op: Op) -> str:
+    return type(op).__name__.lower()
 
 
 @dataclass
 class _Store:
-    """Values as JSON, their arrays apart."""
+    """Values as JSON, and their arrays apart, one after another by type."""
 
-    tensors: dict[str, Array]
+    arrays: dict[str, list[Array]]
 
-    def op(self, op: Op) -> dict[str, Any]:
-        found: dict[str, Any] = {"op": type(op).__name__.lower()}
+    def fields(self, op: Op) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         for one in fields(op):
             value = getattr(op, one.name)
             if not (isinstance(value, (int, str, tuple, type(None))) and value == one.default):
@@ -124,9 +132,9 @@ class _Store:
 
     def value(self, value: Any) -> Any:
         if isinstance(value, Op):
-            return self.op(value)
+            return {"op": _kind(value), **self.fields(value)}
         if isinstance(value, Table):
-            return self.table(value)
+            return {"table": self.table(value)}
         if isinstance(value, np.ndarray):
             return self.array(value)
         if isinstance(value, Mapping):
@@ -136,45 +144,64 @@ class _Store:
         return value
 
     def array(self, values: Array) -> dict[str, Any]:
-        name = str(len(self.tensors))
-        if values.dtype == bool:
-            self.tensors[name] = np.packbits(values, bitorder="little")
-            return {"bits": name, "shape": list(values.shape)}
-        self.tensors[name] = values
-        return {"tensor": name}
+        name = next(name for name, dtype in DTYPES.items() if values.dtype == dtype)
+        flat = values.reshape(-1)
+        self.arrays[name].append(np.packbits(flat, bitorder="little") if name == "bit" else flat)
+        return {name: list(values.shape)}
 
     def table(self, table: Table) -> dict[str, Any]:
         """Thresholds one channel after another, in 16 bits where all of them are whole numbers that small."""
         there = np.isfinite(table.thresholds).T
         values = table.thresholds.T[there]
-        short = values.astype(np.int16, copy=True) if (abs(values) < 2**15).all() else values
+        whole = bool((abs(values) < 2**15).all()) and bool((values == np.round(values)).all())
         found = {
             "first": self.array(table.first),
             "counts": self.array(there.sum(1).astype(np.uint8)),
-            "thresholds": self.array(short if (short == values).all() else values),
+            "thresholds": self.array(values.astype(np.int16) if whole else values),
         }
         if not (np.isneginf(table.low) & np.isposinf(table.high)).all():
             found |= {"low": self.array(table.low), "high": self.array(table.high)}
-        return {"table": found}
+        return found
 
 
-def _read(value: Any, tensors: Mapping[str, Array]) -> Any:
-    if isinstance(value, list):
-        return tuple(_read(one, tensors) for one in value)
-    if not isinstance(value, dict):
-        return value
-    if "op" in value:
-        return OPS[value["op"]](**{name: _read(one, tensors) for name, one in value.items() if name != "op"})
-    if "tensor" in value:
-        found = tensors[value["tensor"]]
-        return found if found.dtype == np.uint8 else float32(found)
-    if "bits" in value:
-        count = int(np.prod(value["shape"]))
-        flat = np.unpackbits(tensors[value["bits"]], count=count, bitorder="little")
-        return flat.astype(bool).reshape(value["shape"])
-    if "map" in value:
-        return {name: _read(one, tensors) for name, one in value["map"].items()}
-    return _table({name: _read(one, tensors) for name, one in value["table"].items()})
+@dataclass
+class _Source:
+    """Arrays in the order in which they were stored, and values made of them again."""
+
+    tensors: Mapping[str, Array]
+    places: dict[str, int]
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(self.value(one) for one in value)
+        if not isinstance(value, dict):
+            return value
+        if "op" in value:
+            return OPS[value["op"]](**{name: self.value(one) for name, one in value.items() if name != "op"})
+        (name, inner), *more = value.items()
+        if more:
+            raise ValueError(f"a value of several parts: {sorted(value)}")
+        if name in DTYPES:
+            return self.array(name, inner)
+        read = {key: self.value(one) for key, one in inner.items()}
+        return _table(read) if name == "table" else read
+
+    def array(self, name: str, shape: list[int]) -> Array:
+        count = int(np.prod(shape))
+        size, at = -(-count // 8) if name == "bit" else count, self.places[name]
+        flat = self.tensors[name][at : at + size] if size else np.zeros(0, np.uint8 if name == "bit" else DTYPES[name])
+        if len(flat) != size:
+            raise ValueError(f"{len(flat)} of {size} numbers of type {name}")
+        self.places[name] = at + size
+        if name == "bit":
+            return np.unpackbits(flat, count=count, bitorder="little").astype(bool).reshape(shape)
+        return (float32(flat) if name in ("f32", "i16") else flat).reshape(shape)
+
+    def finish(self) -> None:
+        """Raise ValueError where something was left over."""
+        for name, values in self.tensors.items():
+            if len(values) != self.places[name]:
+                raise ValueError(f"{len(values) - self.places[name]} numbers of type {name} too many")
 
 
 def _table(read: Mapping[str, Array]) -> Table:
