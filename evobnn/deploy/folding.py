@@ -29,7 +29,8 @@ BESIDE = 64
 grow by a factor of 2 in `WIDEN` steps, up to the next points of the scan."""
 WIDEN = 12
 NEAR = 2**18
-"""So far to either side of a change, in floats, it is looked at evenly, too: some 1.5 % of a number."""
+ROUND = 2048
+"""So far to either side of a change, in floats, some 1.5 % of a number, it is looked at evenly, in so many places."""
 DIPS, PARTS, LEVELS = 16, 32, 7
 """Where |a| has a minimum without a change of sign it is followed down: so many a channel, in so many parts a level."""
 
@@ -100,7 +101,9 @@ def fold(
     key = _bisected(function, points, bits, place)
     _judge(function, points, values, bits, place, key, reasons)
     _follow_dips(function, points, values, bits, reasons)
-    thresholds = tuple(floats(np.sort(key[c, place[c] >= 0])) for c in range(len(low)))
+    sorted_keys = [np.sort(key[c, place[c] >= 0]) for c in range(len(low))]
+    _confirm(function, keys(low), keys(high), bits[:, 0], sorted_keys, reasons)
+    thresholds = tuple(map(floats, sorted_keys))
     return Folded(bits[:, 0].copy(), thresholds, tuple(reasons))
 
 
@@ -151,22 +154,36 @@ def _judge(
     ends = [keys(points[row, np.clip(place + n, 0, points.shape[1] - 1)])[..., None] for n in (0, 1)]
     old = bits[row, place][..., None]
 
-    def looked(steps: Array) -> tuple[Array, Array]:
-        """Return the values at these distances from each change, and whether all have the sign of their side."""
-        seen = np.clip(key[..., None] + steps, *ends)
-        found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
-        return found, ((found >= 0) == np.where(seen < key[..., None], old, ~old)).all(-1)
-
+    seen = np.clip(key[..., None] + steps, *ends)
+    found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
+    sharp = ((found >= 0) == np.where(seen < key[..., None], old, ~old)).all(-1)
     there = place >= 0
-    found, sharp = looked(steps)
     edge = abs(values[row, place]), abs(values[row, np.minimum(place + 1, points.shape[1] - 1)])
     middle = len(far) + BESIDE
     steep = there & (np.minimum(abs(found[..., middle - 1]), abs(found[..., middle])) > np.maximum(*edge))
-    sharp &= looked(np.linspace(-NEAR, NEAR, 2048).astype(np.int64))[1]
     for channel in range(len(points)):
         blurred = ~sharp[channel] & there[channel]
         if not reasons[channel] and blurred.any():
             reasons[channel] = "a pole" if (blurred & steep[channel]).any() else "a change that is rounding"
+
+
+def _confirm(
+    function: Function, low: Array, high: Array, first: Array, changes: list[Array], reasons: list[str]
+) -> None:
+    """Object where numbers some way off a change, beyond the next points of the scan, have another sign."""
+    most = max(map(len, changes), default=0)
+    if not most:
+        return
+    around = np.linspace(-NEAR, NEAR, ROUND).astype(np.int64)
+    whole = np.stack(
+        [np.resize(one, most) if len(one) else np.full(most, start) for one, start in zip(changes, low, strict=True)]
+    )
+    seen = np.clip((whole[..., None] + around).reshape(len(low), -1), low[:, None], high[:, None])
+    found = function(floats(seen)) >= 0
+    for channel, one in enumerate(changes):
+        wanted = first[channel] ^ (np.searchsorted(one, seen[channel], "right") % 2 == 1)
+        if not reasons[channel] and not np.array_equal(found[channel], wanted):
+            reasons[channel] = "a change that is rounding"
 
 
 def _follow_dips(function: Function, points: Array, values: Array, bits: Array, reasons: list[str]) -> None:
