@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 from evobnn.errors import NetworkError, message
 
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror")

@@ -18,8 +18,9 @@ from evobnn.data import open_split, prepare
 from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled
 from evobnn.deploy.c import Described, check_c, source
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.lower import Lowered, Rule, lower
+from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
 from evobnn.deploy.verify import Agreement, compared, signs_of
 from evobnn.errors import DataError, NetworkError, RunError, message

@@ -21,7 +21,8 @@ from evobnn.deploy.c.text import comment, constant, number, string
 from evobnn.deploy.c.weights import interleaved, of_groups
 from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
-from evobnn.deploy.graph import Expression, Graph
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Expression
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError
 from tests.deploy.conftest import folded_of, made_of, needs_compiler, pictures
@@ -39,19 +40,21 @@ def write(folder: Path, graph: Graph, images: Any) -> Path:
 
 
 @needs_compiler
-def test_compiled_it_says_what_the_reference_says(folded: Graph, macro: str, tmp_path: Path) -> None:
-    shape = folded.input.shape
-    folder = write(tmp_path, folded, pictures(shape, 3))
-    said = checked(GCC, folder, PLAIN if macro in ("bats", "resnet") else NATIVE)
+@pytest.mark.parametrize("macro", ["bnas", "bats"])  # the others in test_compilers.py
+def test_compiled_it_says_what_the_reference_says(macro: str, tmp_path: Path) -> None:
+    graph = folded_of(macro)
+    shape = graph.input.shape
+    folder = write(tmp_path, graph, pictures(shape, 3))
+    said = checked(GCC, folder, NATIVE if macro == "bnas" else PLAIN)
     assert re.search(r"images 3\nsites that differ 0\nlargest difference of a logit 0\n", said)
-    if macro in ("bnas", "bats"):
+    if macro == "bats":
         more = pictures(shape, 9, seed=1)
-        assert np.array_equal(logits_of(GCC, folder, more, 10, NATIVE), evaluate(folded, more))
+        assert np.array_equal(logits_of(GCC, folder, more, 10, NATIVE), evaluate(graph, more))
 
 
 @needs_compiler
 def test_a_bit_that_is_wrong_is_noticed(tmp_path: Path) -> None:
-    graph = folded_of("bnas")
+    graph = folded_of("resnet")
     folder = write(tmp_path, graph, pictures(graph.input.shape, 2))
     code = (folder / "model.c").read_text()
     word = re.compile(r"(static const uint32_t c\d+\[\d+\] = \{\s+)(0x[0-9a-f]+)")

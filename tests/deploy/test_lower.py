@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.deploy.graph import Affine, Relu, Scale, Site
 from evobnn.deploy.lower import Lowered, lower
+from evobnn.deploy.ops import Affine, Relu, Scale, Site
 from evobnn.deploy.passes import fold_sites, live
 from evobnn.deploy.reference import evaluate
 from evobnn.deploy.verify import compared, signs_of
@@ -144,8 +144,9 @@ def test_latent_weights_of_zero_are_plus_one() -> None:
     conv = BinaryConv2d(2, 2, 1).eval()
     with torch.no_grad():
         conv.weight.copy_(torch.tensor([[0.0, -0.0], [-1.0, 1e-30]]).view(2, 2, 1, 1))
-    from evobnn.deploy.graph import BinaryConvolution, Value
+    from evobnn.deploy.graph import Value
     from evobnn.deploy.lower import Builder
+    from evobnn.deploy.ops import BinaryConvolution
     from evobnn.deploy.rules import RULES
 
     builder = Builder(RULES)

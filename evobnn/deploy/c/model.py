@@ -9,11 +9,13 @@ from importlib import resources
 import numpy as np
 
 from evobnn.deploy.c.arena import arenas
-from evobnn.deploy.c.calls import Writer, written
+from evobnn.deploy.c.calls import written
 from evobnn.deploy.c.expressions import helpers_in, needs_math
 from evobnn.deploy.c.stages import Stage, stages
 from evobnn.deploy.c.text import comment, string
-from evobnn.deploy.graph import Graph, Site
+from evobnn.deploy.c.writer import Writer
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Site
 
 
 @dataclass(frozen=True)
