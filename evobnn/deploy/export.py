@@ -19,7 +19,7 @@ from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.graph import Graph
-from evobnn.deploy.lower import Lowered, Rule, lower
+from evobnn.deploy.lower import Rule, lower
 from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
 from evobnn.deploy.verify import Agreement, compared, signs_of
@@ -235,8 +235,3 @@ def _about(network: LoadedNetwork) -> list[str]:
     if isinstance(error, float):
         lines.append(f"Right on {100 * (1 - error):.2f} % of the test images, as PyTorch computes it.")
     return [*lines, f"Classes: {', '.join(network.class_names)}."]
-
-
-def lowered_of(network: LoadedNetwork, rules: Mapping[type[nn.Module], Rule] | None = None) -> Lowered:
-    """Return the graph of a trained network that is loaded, not folded."""
-    return lower(network.network, network.shape, network.mean.numpy(), network.deviation.numpy(), rules)
