@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evobnn._checks import check_name
+from evobnn._jsonl import writing
 from evobnn.analysis import Run
 from evobnn.data import open_split, prepare
 from evobnn.deploy import bits as tensors
@@ -26,15 +27,19 @@ from evobnn.deploy.verify import Agreement, compared, signs_of
 from evobnn.errors import DataError, NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
+from evobnn.runs import named as runs
+from evobnn.runs.final.images import is_streamed
 from evobnn.runs.final.loaded import LoadedNetwork
 from evobnn.runs.final.loading import load_network
+from evobnn.runs.final.named import training_of
 from evobnn.snapshot import read_starts
 
 FORMATS = ("c", "bits")
 """What a network can leave as."""
 CHECKED, WATCHED, COMPARED, HELD = 1000, 256, 64, 10
 """Images: on which the classes are compared, the ranges are watched, all signs are compared, and in `check.c`."""
-BATCH = 64
+LOGITS = 1e-3
+"""By how much a logit may differ from PyTorch's where all signs are the same, in parts of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -100,15 +105,17 @@ def export(
     graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if not note else None)
     agreement = _agreed(graph, network, images[:COMPARED])
     said = [note] if note else []
-    home.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+    with writing(home):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
         if "c" in to:
             said += _c(place, graph, network, images, cc)
         if "bits" in to:
             said += _bits(place, graph, network, images[:HELD])
-        place.chmod(0o755)
-        place.rename(home)
+        with writing(home):
+            place.chmod(0o755)
+            place.rename(home)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -121,8 +128,6 @@ def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | R
     head, colon, tail = str(training).rpartition(":")
     if isinstance(training, Run) or not colon or not (tail.isascii() and tail.isdigit()):
         return training, seed
-    from evobnn.runs import named as runs
-
     if runs.is_one(head):
         return training, seed  # RUN:ID, which `load_network` refuses and says what to do
     if seed is not None and seed != int(tail):
@@ -136,18 +141,18 @@ def _title(training: str | Path | Run) -> str:
 
 def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
-    from evobnn.runs.final.named import training_of
-
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
+    data_dir = data_dir or (Path(there) if there else None)
     try:
-        split = open_split(prepare(spec, data_dir or (Path(there) if there else None)).folder)
-        if split.train.shape == network.shape:
-            return np.array(split.train.images[:CHECKED]), ""
+        if not is_streamed(spec, data_dir, network.settings.all_images):
+            split = open_split(prepare(spec, data_dir).folder)
+            if split.train.shape == network.shape:
+                return np.array(split.train.images[:CHECKED]), ""
     except DataError:
         pass
     noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *network.shape), dtype=np.uint8)
-    return noise, "The data set is not there: checked on noise, and folded without ranges that were seen."
+    return noise, "The training images are not at hand: checked on noise, and folded without ranges that were seen."
 
 
 def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array], Array]:
@@ -173,6 +178,9 @@ def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array]
 def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
     signs, logits = torch_signs(network, images)
     agreement = compared(graph, images, signs, logits)
+    if not agreement.logits <= LOGITS * abs(logits).max():
+        got = f"one that is off by {agreement.logits:.3g}"
+        raise NetworkError(message("the logits of PyTorch, given its signs", got, compiled.REPORT))
     if agreement.wrong:
         path, count = agreement.wrong[0]
         got = f"{count} others at '{path}' and {len(agreement.wrong) - 1} more sites that differ"
