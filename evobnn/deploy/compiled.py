@@ -74,7 +74,7 @@ def checked(compiler: Compiler, folder: Path, flags: tuple[str, ...] = ()) -> st
     if done.returncode:
         got = f"exit code {done.returncode}: {' · '.join(done.stdout.splitlines()) or done.stderr.strip()}"
         raise NetworkError(message("the answers of the reference from the compiled C", got, REPORT))
-    return done.stdout
+    return str(done.stdout)
 
 
 def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, flags: tuple[str, ...] = ()) -> Array:
