@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 from pathlib import Path
@@ -29,7 +30,8 @@ from evobnn.nn import Site, TreeActivation
 from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
 
 GCC = Compiler(("gcc",), "gcc")
-PLAIN, NATIVE = ("-DEVOBNN_PORTABLE", "-O0"), ("-march=native", "-O0")
+PLAIN = ("-DEVOBNN_PORTABLE", "-O0")
+NATIVE = ("-O0", *(["-march=native"] if platform.machine() in ("x86_64", "AMD64") else []))
 
 
 def write(folder: Path, graph: Graph, images: Any) -> Path:
