@@ -31,6 +31,7 @@ _PUBLIC: dict[str, str] = {
     "Strategy": "evobnn.evolution",
     "TensorBoardWriter": "evobnn.runs.writers",
     "create": "evobnn.runs",
+    "export": "evobnn.deploy",
     "load_network": "evobnn.runs.final",
     "load_run": "evobnn.runs.run",
     "parse_expression": "evobnn.genome",

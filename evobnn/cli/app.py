@@ -31,6 +31,7 @@ COMMANDS = (
     looking.evaluate,
     training.train,
     training.predict,
+    training.export,
     looking.check,
     looking.presets,
     looking.recipes,

@@ -11,6 +11,7 @@ EXAMPLES = {
     "evaluate": "evobnn evaluate digits-1:0 --repeat 1",
     "train": "evobnn train digits-1:0 --seeds 3",
     "predict": "evobnn predict train-digits-1 seven.png",
+    "export": "evobnn export train-digits-1 --to c,bits",
     "check": "evobnn check digits-1",
     "presets": "evobnn presets digits",
     "recipes": "evobnn recipes standard",

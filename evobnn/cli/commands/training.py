@@ -1,4 +1,4 @@
-"""Training one network to its end, and asking it."""
+"""Training one network to its end, asking it, and taking it out."""
 
 from __future__ import annotations
 
@@ -96,3 +96,22 @@ def predict(
         folder, images, seed=seed, kernels=kernels, device=device, data_dir=data_dir, brought=brought or [],
         as_json=as_json,
     )  # fmt: skip
+
+
+def export(
+    folder: Annotated[
+        str, typer.Argument(metavar="TRAINING[:SEED]", help="Training folder, or its name below populations/.")
+    ],
+    to: Annotated[str, typer.Option(help="c: model.h, model.c, check.c in C99; bits: packed tensors. With commas.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
+    compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
+    data_dir: DataDir = None,
+    brought: With = None,
+) -> None:
+    """Write a trained network as real 1-bit code that needs no PyTorch.
+
+    The files are run and compared with PyTorch before they get their name.
+    """
+    from evobnn.cli import export
+
+    export.show(folder, to, out, compiler, data_dir, brought or [])

@@ -1,0 +1,142 @@
+"""`model.h` and `model.c`: a network as one function from grey values to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from evobnn.deploy.c.arena import arenas
+from evobnn.deploy.c.calls import written
+from evobnn.deploy.c.expressions import helpers_in, needs_math
+from evobnn.deploy.c.stages import Stage, stages
+from evobnn.deploy.c.text import comment, string
+from evobnn.deploy.c.writer import Writer
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Site
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the header says beside the network: names of the classes, and lines of text."""
+
+    class_names: Sequence[str]
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """C of a network, and what it needs in bytes: constants (flash), and maps and windows (ram).
+
+    `unfolded` are the paths of sites that evaluate functions of `math.h` or of their own.
+    """
+
+    header: str
+    code: str
+    flash: int
+    ram: int
+    unfolded: tuple[str, ...]
+
+
+def runtime(name: str) -> str:
+    """Return a part of the C that every network shares."""
+    return resources.files("evobnn.deploy.c").joinpath(f"runtime/{name}.c").read_text(encoding="utf-8")
+
+
+def source(graph: Graph, described: Described) -> Source:
+    """Return the C of a graph."""
+    order = stages(graph)
+    real, bits = arenas(graph, order)
+    writer = Writer(graph, real, bits, {name for stage in order for name in stage.rows})
+    body = "".join(_stage(writer, stage, graph) for stage in order)
+    text = "".join(writer.text)
+    parts = [runtime("start")]
+    if needs_math(text):
+        parts.append("#include <math.h>\n")
+    parts.append(f"#define EVOBNN_WINDOW {writer.window}\n")
+    parts += [helpers_in(text), *(runtime(name) for name in writer.runtime), text]
+    parts.append(f"static float maps[{max(real.size, 1)}];\nstatic uint8_t signs[{max(bits.size, 1)}];\n")
+    parts.append(f"void evobnn_run(const uint8_t *image, float *logits)\n{{\n    int y;\n{body}}}\n")
+    ram = 4 * max(real.size, 1) + max(bits.size, 1) + 8 * writer.window
+    unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
+    code = "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip())
+    return Source(
+        _header(graph, described, writer.flash, ram, unfolded, needs_math(text)), code, writer.flash, ram, unfolded
+    )
+
+
+def _stage(writer: Writer, stage: Stage, graph: Graph) -> str:
+    calls = [written(writer, node) for node in stage.nodes]
+    rows = stage.nodes[0].output.shape[1]
+    lines = "".join(f"        {call};\n" for call in calls)
+    text = f"    /* {comment(stage.nodes[0].path or 'image')} */\n    for (y = 0; y < {rows}; y++) {{\n{lines}    }}\n"
+    numbers = {node.output.name: number for number, node in enumerate(graph.sites)}
+    traced = [node.output for node in stage.nodes if node.output.name in numbers]
+    if traced:
+        text += "#ifdef EVOBNN_TRACE\n"
+        for value in traced:
+            size = -(-value.shape[0] // 8) * value.shape[1] * value.shape[2]
+            text += f"    evobnn_trace({numbers[value.name]}, {writer.whole(value.name)}, {size});\n"
+        text += "#endif\n"
+    return text
+
+
+def _header(graph: Graph, described: Described, flash: int, ram: int, unfolded: Sequence[str], math: bool) -> str:
+    c, h, w = graph.input.shape
+    names = described.class_names
+    facts = [*described.lines]
+    facts.append(f"Input: {c} x {h} x {w} grey values from 0 to 255, channel by channel, row by row.")
+    facts.append(f"Output: {len(names)} logits; the largest names the class.")
+    facts.append(f"Constants {flash} bytes (flash), maps and windows {ram} bytes (RAM), code apart. No other memory.")
+    if unfolded:
+        lines = ["Sites that are evaluated directly, everywhere or outside of what was seen:", *unfolded]
+        facts += [", ".join(lines[1:]).join((f"{lines[0]} ", "."))]
+    facts.append("Calls math.h: yes, link with -lm." if math else "Calls math.h: no.")
+    facts.append(
+        "Compile for the processor that it runs on (-O3 -march=native): AVX2 and NEON are used where they may be."
+    )
+    facts.append("Compile without -ffast-math and, with clang, -ffp-contract=fast: sums would be rounded otherwise.")
+    facts.append("evobnn_run keeps its maps in static memory: one call at a time.")
+    about = "\n".join(f" * {comment(line)}" for line in facts)
+    listed = ", ".join(string(name) for name in names)
+    return f"""/* A binary neural network.
+{about}
+ */
+#ifndef EVOBNN_MODEL_H
+#define EVOBNN_MODEL_H
+
+#include <stdint.h>
+
+#define EVOBNN_CHANNELS {c}
+#define EVOBNN_HEIGHT {h}
+#define EVOBNN_WIDTH {w}
+#define EVOBNN_CLASSES {len(names)}
+#define EVOBNN_SITES {len(graph.sites)}
+#define EVOBNN_FLASH_BYTES {flash}
+#define EVOBNN_RAM_BYTES {ram}
+#define EVOBNN_CLASS_NAMES {{{listed}}}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+/* Writes EVOBNN_CLASSES logits of an image of EVOBNN_CHANNELS x EVOBNN_HEIGHT x EVOBNN_WIDTH grey values. */
+void evobnn_run(const uint8_t *image, float *logits);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def digest(bits: np.ndarray) -> int:
+    """Return the 32 bit FNV-1a of bits (C, H, W) as the C has them: each pixel from a byte of its own on."""
+    packed = np.packbits(bits.transpose(1, 2, 0), axis=2, bitorder="little")
+    found = 2166136261
+    for byte in packed.tobytes():
+        found = (found ^ byte) * 16777619 & 0xFFFFFFFF
+    return found

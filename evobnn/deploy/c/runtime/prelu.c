@@ -1,0 +1,6 @@
+static void prelu_row(const float *x, int n, int c, const float *slope, float *EVOBNN_APART out)
+{
+    int p, k;
+    for (p = 0; p < n; p++, x += c, out += c)
+        for (k = 0; k < c; k++) out[k] = (x[k] > 0.0f ? x[k] : 0.0f) + (x[k] < 0.0f ? x[k] : 0.0f) * slope[k];
+}
