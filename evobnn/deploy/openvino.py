@@ -1,0 +1,63 @@
+"""A graph as a file of OpenVINO, and how OpenVINO runs it.
+
+`openvino` is imported here and nowhere else, by the functions that need it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evobnn.deploy.bits import Packed
+from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.nodes import LOGITS
+from evobnn.deploy.sheet import Sheet, printed
+
+FILE = "model.xml"
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+"""Without the first, OpenVINO computes in bfloat16 on processors that have it."""
+
+
+def write(place: Path, packed: Packed) -> list[str]:
+    """Write `model.xml` and `model.bin` into a folder and return what is to be said of them."""
+    import openvino
+    from openvino import opset13
+
+    sheet = Sheet(openvino, opset13, packed.graph)
+    model = printed(sheet)
+    for name, value in {"class_names": list(packed.class_names), **packed.about}.items():
+        model.set_rt_info(json.dumps(value, ensure_ascii=False), ["evobnn", name])
+    openvino.save_model(model, str(place / FILE), compress_to_fp16=False)
+    said = [f"{FILE}: 1-bit convolutions, for one image at a time; compile it with INFERENCE_PRECISION_HINT=f32."]
+    for reason in sorted(set(sheet.real.values())):
+        paths = [path for path, why in sheet.real.items() if why == reason]
+        said.append(f"{FILE} computes in float32, as OpenVINO has no 1-bit form of {reason}: {', '.join(paths)}.")
+    return said
+
+
+def compiled(model: Any) -> Any:
+    """Return a model, or the path of one, compiled for the CPU: one thread, float32."""
+    import openvino
+
+    return openvino.Core().compile_model(model, "CPU", EXACT)
+
+
+def run(place: Path, graph: Graph, images: Array, *, sites: bool) -> tuple[dict[str, Array], Array]:
+    """Return the signs of each site by its path, or none, and the logits (N, classes), by OpenVINO on one thread."""
+    import openvino
+
+    model = openvino.Core().read_model(str(place / FILE))
+    shapes = {node.path: node.output for node in graph.sites} if sites else {}
+    for value in shapes.values():
+        model.add_outputs(value.name)
+    network = compiled(model)
+    found = []
+    for image in images:
+        results = network([image[None]])
+        found.append([np.array(results[name]) for name in (LOGITS, *(value.name for value in shapes.values()))])
+    logits, *bits = (np.concatenate(part) for part in zip(*found, strict=True))
+    named = zip(shapes.items(), bits, strict=True)
+    return {path: part[:, : value.shape[0]] > 0.5 for (path, value), part in named}, logits
