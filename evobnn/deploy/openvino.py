@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from evobnn.deploy.bits import Packed
+from evobnn.deploy.compiled import REPORT
 from evobnn.deploy.graph import Array, Graph
 from evobnn.deploy.nodes import LOGITS
+from evobnn.deploy.reference import apply
 from evobnn.deploy.sheet import Sheet, printed
+from evobnn.errors import NetworkError, message
 
 FILE = "model.xml"
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
@@ -46,18 +49,40 @@ def compiled(model: Any) -> Any:
 
 
 def run(place: Path, graph: Graph, images: Array, *, sites: bool) -> tuple[dict[str, Array], Array]:
-    """Return the signs of each site by its path, or none, and the logits (N, classes), by OpenVINO on one thread."""
+    """Return the signs of each site by its path, or none, and the logits (N, classes), by OpenVINO on one thread.
+
+    Bits that are only packed cannot be read: theirs are those of the reference at the numbers that arrive, if they
+    explain every sum of the convolutions behind them.
+
+    Raises NetworkError where they do not.
+    """
     import openvino
 
     model = openvino.Core().read_model(str(place / FILE))
-    shapes = {node.path: node.output for node in graph.sites} if sites else {}
-    for value in shapes.values():
-        model.add_outputs(value.name)
+    there = {name for op in model.get_ops() for end in op.outputs() for name in end.get_names()}
+    readers = graph.readers()
+    asked = []
+    for node in graph.sites if sites else ():
+        packed = node.output.name not in there
+        asked += [node.inputs[0], *(one.output.name for one in readers[node.output.name])] if packed else []
+        asked += [] if packed else [node.output.name]
+    asked = list(dict.fromkeys(asked))
+    for name in asked:
+        model.add_outputs(name)
     network = compiled(model)
-    found = []
+    found: dict[str, list[Array]] = {name: [] for name in (LOGITS, *asked)}
     for image in images:
         results = network([image[None]])
-        found.append([np.array(results[name]) for name in (LOGITS, *(value.name for value in shapes.values()))])
-    logits, *bits = (np.concatenate(part) for part in zip(*found, strict=True))
-    named = zip(shapes.items(), bits, strict=True)
-    return {path: part[:, : value.shape[0]] > 0.5 for (path, value), part in named}, logits
+        for name, parts in found.items():
+            parts.append(np.array(results[name]))
+    maps = {name: np.concatenate(parts) for name, parts in found.items()}
+    signs = {}
+    for node in graph.sites if sites else ():
+        if node.output.name in maps:
+            signs[node.path] = maps[node.output.name] > 0.5
+            continue
+        signs[node.path] = apply(node.op, [maps[node.inputs[0]]])
+        for one in readers[node.output.name]:
+            if not np.array_equal(apply(one.op, [signs[node.path]]), maps[one.output.name]):
+                raise NetworkError(message("the sums of the reference", f"others at '{one.path}'", REPORT))
+    return signs, maps[LOGITS]

@@ -216,20 +216,19 @@ PRINT: dict[type[Op], Rule] = {
 
 
 def printed(sheet: Sheet) -> Any:
-    """Return the model of a sheet's graph for one image, `image` to `logits`; sites have the names of their maps."""
+    """Return the model of a sheet's graph for one image, `image` to `logits`.
+
+    Its maps have the names of the graph, but for bits that are only packed: reading those is a crash of OpenVINO.
+    """
     graph = sheet.graph
     image = sheet.ops.parameter([1, *graph.input.shape], np.uint8, graph.input.name)
-    image.output(0).get_tensor().set_names({graph.input.name})
     made: dict[str, Any] = {graph.input.name: image}
     for node in graph.nodes:
         made[node.output.name] = PRINT[type(node.op)](sheet, node.op, node, *(made[name] for name in node.inputs))
-    for node in graph.sites:
-        bits = made[node.output.name]
-        _output(bits.packed or bits.ones).get_tensor().set_names({node.output.name})
     flat = sheet.ops.reshape(made[graph.output], sheet.constant(np.array([1, -1], np.int64)), False)
-    flat.output(0).get_tensor().set_names({LOGITS})
+    for name, found in {**made, LOGITS: flat}.items():
+        shown = found.ones if isinstance(found, Bits) else found
+        if shown is not None:
+            end = shown.output(0) if hasattr(shown, "output") else shown
+            end.get_tensor().add_names({name})
     return sheet.library.Model([flat], [image], "evobnn")
-
-
-def _output(found: Any) -> Any:
-    return found.output(0) if hasattr(found, "output") else found
