@@ -319,12 +319,15 @@ def predict(
     predict.show(folder, images, seed=seed, kernels=kernels, device=device, data_dir=data_dir, as_json=as_json)
 
 
+TO = "c: model.h, model.c, check.c in C99; bits: packed tensors; onnx, qonnx, openvino: by extras. With commas."
+
+
 @app.command(epilog=example("export"))
 def export(
     folder: Annotated[
         str, typer.Argument(metavar="TRAINING[:SEED]", help="Training folder, or its name below populations/.")
     ],
-    to: Annotated[str, typer.Option(help="c: model.h, model.c, check.c in C99; bits: packed tensors. With commas.")],
+    to: Annotated[str, typer.Option(help=TO)],
     out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
     compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
     data_dir: DataDir = None,

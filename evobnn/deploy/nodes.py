@@ -1,4 +1,4 @@
-"""A graph as nodes of ONNX, as plain data: standard operations that any runtime reads, with ±1 where a network has bits.
+"""A graph as nodes of ONNX, as plain data: standard operations that any runtime reads, with ±1 in place of bits.
 
 A site is a comparison and a choice between 1 and -1 (`Where`); ONNX's `Sign` has a third value. Binary weights are
 int8, and cast.
@@ -110,7 +110,7 @@ def _convolution(s: Steps, op: Convolution, n: Node, x: tuple[str, ...]) -> str:
 def convolved(s: Steps, op: Any, stride: tuple[int, int], pads: tuple[int, int, int, int], *inputs: str) -> str:
     """Add a convolution of these inputs and return its output."""
     size, dilations = list(op.weight.shape[2:]), [op.dilation] * 2
-    sizes = {"kernel_shape": size, "strides": list(stride), "pads": list(pads), "dilations": dilations}
+    sizes: dict[str, Any] = {"kernel_shape": size, "strides": list(stride), "pads": list(pads), "dilations": dilations}
     return s.call("Conv", *inputs, group=op.groups, **sizes)
 
 
