@@ -52,9 +52,7 @@ def write(place: Path, packed: Packed) -> list[str]:
     found = model(printed(packed.graph, PRINT)[0], packed)
     onnx.checker.check_model(found, full_check=True)
     (place / FILE).write_bytes(found.SerializeToString())
-    return [
-        f"{FILE}: opset {OPSET}, from grey values 'image' (N, C, H, W), uint8, to 'logits'; signs are 1.0 and -1.0."
-    ]
+    return [f"{FILE}: opset {OPSET}, from grey values 'image' (N, C, H, W), uint8, to 'logits'; bits are ±1."]
 
 
 def run(place: Path, graph: Graph, images: Array, *, sites: bool) -> tuple[dict[str, Array], Array]:

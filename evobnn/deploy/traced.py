@@ -169,11 +169,11 @@ def threshold(table: Table) -> Array:
 
 def signs(printer: Printer, site: Site, x: Any, below: float = -1.0) -> Any:
     """Return 1 where a site is true and `below` where it is not, as float32."""
-    given = Traced(printer, x)
+    given: Any = Traced(printer, x)
     if site.table is None:
         return where(_direct(printer, site, x), 1.0, below).value
     rows = [threshold(site.table), *site.table.thresholds[1:]]
-    turned: Any = given >= column(rows[0])
+    turned = given >= column(rows[0])
     for row in rows[1:]:
         turned = np.logical_xor(turned, given >= column(row))
     ends = np.array([1.0, below], np.float32)
