@@ -92,6 +92,8 @@ def export(
         check_name("export format", name, FORMATS, NetworkError)
         if name in runtimes.RUNTIMES:
             runtimes.require(name)
+    if not to:
+        raise NetworkError(message(f"a format, {' or '.join(FORMATS)}", "none", "Name one with --to."))
     training, seed = _named(training, seed)
     network = load_network(training, seed=seed, data_dir=data_dir, additions=additions)
     home = Path(out) if out is not None else Path(f"{_title(training)}-seed-{network.seed}")

@@ -1,7 +1,9 @@
 """The sign of a scalar function as the places where it changes: found by a scan and bisection, never by looking inside.
 
-The function is float32 as it is computed here and now; from then on the thresholds are the definition. What a scan
-cannot vouch for is not folded, and a reason says so: too many changes, a pole, a change that is rounding.
+The function is float32 as it is computed here and now; from then on the thresholds are the definition. A change is
+folded where it is sharp: all numbers looked at before it have one sign, all behind it the other. So a pole folds like
+a zero. What a scan cannot vouch for is not folded, and a reason says so: too many changes, or one that is blurred by
+rounding, at a pole or elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ POINTS = 4096
 OCTAVES, EACH = 32, 48
 """Around a centre points stand at distances that shrink by 2^-OCTAVES, so many in each factor of 2."""
 BESIDE = 64
-"""How many neighbours of a threshold are looked at on either side, one float after another."""
+"""How many neighbours of a threshold are looked at on either side, one float after another; beyond them the distances
+grow by a factor of 2 in `WIDEN` steps, up to the next points of the scan."""
+WIDEN = 12
+NEAR = 2**18
+ROUND = 2048
+"""So far to either side of a change, in floats, some 1.5 % of a number, it is looked at evenly, in so many places."""
 DIPS, PARTS, LEVELS = 16, 32, 7
 """Where |a| has a minimum without a change of sign it is followed down: so many a channel, in so many parts a level."""
 
@@ -94,7 +101,9 @@ def fold(
     key = _bisected(function, points, bits, place)
     _judge(function, points, values, bits, place, key, reasons)
     _follow_dips(function, points, values, bits, reasons)
-    thresholds = tuple(floats(np.sort(key[c, place[c] >= 0])) for c in range(len(low)))
+    sorted_keys = [np.sort(key[c, place[c] >= 0]) for c in range(len(low))]
+    _confirm(function, keys(low), keys(high), bits[:, 0], sorted_keys, reasons)
+    thresholds = tuple(map(floats, sorted_keys))
     return Folded(bits[:, 0].copy(), thresholds, tuple(reasons))
 
 
@@ -135,27 +144,46 @@ def _bisected(function: Function, points: Array, bits: Array, place: Array) -> A
 def _judge(
     function: Function, points: Array, values: Array, bits: Array, place: Array, key: Array, reasons: list[str]
 ) -> None:
-    """Object to changes that are poles, or that are not sharp: where numbers beside them have the other's sign."""
+    """Object to changes that are not sharp: where numbers beside them have the other's sign."""
     if not place.shape[1]:
         return
     row = np.arange(len(points))[:, None]
     beside = np.arange(BESIDE)
-    far = 2 ** np.arange(6, 24)
+    far = np.unique(np.round(np.exp2(np.arange(6 * WIDEN, 24 * WIDEN) / WIDEN)).astype(np.int64))
     steps = np.concatenate((-1 - far[::-1], -1 - beside[::-1], beside, far))
     ends = [keys(points[row, np.clip(place + n, 0, points.shape[1] - 1)])[..., None] for n in (0, 1)]
+    old = bits[row, place][..., None]
+
     seen = np.clip(key[..., None] + steps, *ends)
     found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
-    old = bits[row, place][..., None]
     sharp = ((found >= 0) == np.where(seen < key[..., None], old, ~old)).all(-1)
+    there = place >= 0
     edge = abs(values[row, place]), abs(values[row, np.minimum(place + 1, points.shape[1] - 1)])
     middle = len(far) + BESIDE
-    steep = np.minimum(abs(found[..., middle - 1]), abs(found[..., middle])) > np.maximum(*edge)
+    steep = there & (np.minimum(abs(found[..., middle - 1]), abs(found[..., middle])) > np.maximum(*edge))
     for channel in range(len(points)):
-        there = place[channel] >= 0
-        if not reasons[channel] and (~sharp[channel] & there).any():
+        blurred = ~sharp[channel] & there[channel]
+        if not reasons[channel] and blurred.any():
+            reasons[channel] = "a pole" if (blurred & steep[channel]).any() else "a change that is rounding"
+
+
+def _confirm(
+    function: Function, low: Array, high: Array, first: Array, changes: list[Array], reasons: list[str]
+) -> None:
+    """Object where numbers some way off a change, beyond the next points of the scan, have another sign."""
+    most = max(map(len, changes), default=0)
+    if not most:
+        return
+    around = np.linspace(-NEAR, NEAR, ROUND).astype(np.int64)
+    whole = np.stack(
+        [np.resize(one, most) if len(one) else np.full(most, start) for one, start in zip(changes, low, strict=True)]
+    )
+    seen = np.clip((whole[..., None] + around).reshape(len(low), -1), low[:, None], high[:, None])
+    found = function(floats(seen)) >= 0
+    for channel, one in enumerate(changes):
+        wanted = first[channel] ^ (np.searchsorted(one, seen[channel], "right") % 2 == 1)
+        if not reasons[channel] and not np.array_equal(found[channel], wanted):
             reasons[channel] = "a change that is rounding"
-        elif not reasons[channel] and (steep[channel] & there).any():
-            reasons[channel] = "a pole"
 
 
 def _follow_dips(function: Function, points: Array, values: Array, bits: Array, reasons: list[str]) -> None:
