@@ -35,9 +35,9 @@ def write(place: Path, packed: Packed) -> list[str]:
         model.set_rt_info(json.dumps(value, ensure_ascii=False), ["evobnn", name])
     openvino.save_model(model, str(place / FILE), compress_to_fp16=False)
     said = [f"{FILE}: 1-bit convolutions, for one image at a time; compile it with INFERENCE_PRECISION_HINT=f32."]
-    for reason in sorted(set(sheet.real.values())):
-        paths = [path for path, why in sheet.real.items() if why == reason]
-        said.append(f"{FILE} computes in float32, as OpenVINO has no 1-bit form of {reason}: {', '.join(paths)}.")
+    if sheet.real:
+        paths = ", ".join(sheet.real)
+        said.append(f"{FILE} computes in float32, as OpenVINO has no 1-bit convolution in groups: {paths}.")
     return said
 
 

@@ -7,7 +7,7 @@ convolution takes for -1 and 1. Maps of bits are 0 and 1 everywhere here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from evobnn.deploy.graph import (
     float32,
 )
 from evobnn.deploy.nodes import LOGITS, averaging, ends_of, places
+from evobnn.deploy.reference import apply
 
 PACKED = 8
 """OpenVINO's binary convolution is wrong where its input channels are no multiple of this."""
@@ -53,13 +54,13 @@ KINDS = {
 class Sheet:
     """A network in the making by the package `openvino`, and its module of operations.
 
-    `real` says of the path of each binary convolution that stays float why it does.
+    `real` are the paths of binary convolutions that stay float.
     """
 
     library: Any
     ops: Any
     graph: Graph
-    real: dict[str, str] = field(default_factory=dict)
+    real: list[str] = field(default_factory=list)
     kept: list[Array] = field(default_factory=list)
 
     def call(self, kind: str, *inputs: Any) -> Any:
@@ -124,21 +125,26 @@ Rule = Callable[..., Any]
 
 
 def _binary(s: Sheet, op: BinaryConvolution, n: Node, x: Bits) -> Any:
-    filters, inputs = op.weight.shape[:2]
+    """Channels of -1 fill the last byte, with weights of both signs; what one without a partner adds is taken off."""
     sizes = [op.stride] * 2, [op.border] * 2, [op.border] * 2, [op.dilation] * 2
-    if reason := "a grouped convolution" if op.groups > 1 else "an odd number of channels" if inputs % 2 else "":
-        s.real[n.path] = reason
-        signs, minus = x.as_signs(s), op.border and not op.zeros
-        if minus:
+    if op.groups > 1:
+        s.real.append(n.path)
+        signs = x.as_signs(s)
+        if op.border and not op.zeros:
             ends = s.constant(np.array([0, 0, op.border, op.border], np.int64))
             signs = s.ops.pad(signs, ends, ends, "constant", s.constant(float32(-1.0)))
             sizes = sizes[0], [0, 0], [0, 0], sizes[3]
         return _grouped(s, signs, float32(np.where(op.weight, 1, -1)), op.groups, sizes)
-    # Behind the channels of 0, which count as -1, weights of both signs cancel.
+    filters, inputs, *kernel = op.weight.shape
     more = -inputs % PACKED
-    pairs = np.tile(np.arange(more).reshape(1, -1, 1, 1) % 2 == 0, (filters, 1, *op.weight.shape[2:]))
-    weight = s.packed_constant(np.concatenate((op.weight, pairs), 1))
-    return s.ops.binary_convolution(x.as_packed(s), weight, *sizes, "xnor-popcount", 0.0 if op.zeros else -1.0)
+    added = np.tile(np.arange(more).reshape(1, -1, 1, 1) % 2 == 1, (filters, 1, *kernel))
+    weight = s.packed_constant(np.concatenate((op.weight, added), 1))
+    found = s.ops.binary_convolution(x.as_packed(s), weight, *sizes, "xnor-popcount", 0.0 if op.zeros else -1.0)
+    if more % 2 == 0:
+        return found
+    alone = replace(op, weight=np.zeros((1, 1, *kernel), bool))
+    extra = apply(alone, [np.zeros((1, 1, *s.graph.values[n.inputs[0]].shape[1:]), bool)])
+    return s.ops.subtract(found, s.constant(float32(extra)))
 
 
 def _grouped(s: Sheet, x: Any, weight: Array, groups: int, sizes: Any) -> Any:
