@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     torch.set_num_threads(1)
     print(heading())
+    print(", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "openvino")))
     binary, twin = graphs(given.channels, given.side, given.blocks)
     layers = sum(isinstance(node.op, BinaryConvolution) for node in binary.nodes)
     image = np.random.default_rng(1).integers(0, 256, (1, 3, given.side, given.side), dtype=np.uint8)
