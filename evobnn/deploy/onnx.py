@@ -41,8 +41,13 @@ def model(steps: Steps, packed: Packed, domains: Mapping[str, int] | None = None
     versions = [helper.make_opsetid(domain, version) for domain, version in {"": OPSET, **(domains or {})}.items()]
     found = helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION, producer_name="evobnn")
     about = {"class_names": list(packed.class_names), **packed.about}
-    helper.set_model_props(found, {name: json.dumps(value, ensure_ascii=False) for name, value in about.items()})
+    helper.set_model_props(found, {name: text_of(value) for name, value in about.items()})
     return found
+
+
+def text_of(value: Any) -> str:
+    """Return what is kept beside a network as text: JSON, but for what is text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def write(place: Path, packed: Packed) -> list[str]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from evobnn.deploy.bits import Packed
 from evobnn.deploy.compiled import REPORT
 from evobnn.deploy.graph import Array, Graph
 from evobnn.deploy.nodes import LOGITS
+from evobnn.deploy.onnx import text_of
 from evobnn.deploy.reference import apply
 from evobnn.deploy.sheet import Sheet, printed
 from evobnn.errors import NetworkError, message
@@ -32,7 +32,7 @@ def write(place: Path, packed: Packed) -> list[str]:
     sheet = Sheet(openvino, opset13, packed.graph)
     model = printed(sheet)
     for name, value in {"class_names": list(packed.class_names), **packed.about}.items():
-        model.set_rt_info(json.dumps(value, ensure_ascii=False), ["evobnn", name])
+        model.set_rt_info(text_of(value), ["evobnn", name])
     openvino.save_model(model, str(place / FILE), compress_to_fp16=False)
     said = [f"{FILE}: 1-bit convolutions, for one image at a time; compile it with INFERENCE_PRECISION_HINT=f32."]
     if sheet.real:

@@ -17,15 +17,28 @@ from evobnn.deploy import onnx, openvino, qonnx, runtimes
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.forms import FORMS
 from evobnn.deploy.graph import (
+    Add,
+    AveragePool,
     BinaryConvolution,
     Concat,
+    Convolution,
     Expression,
+    Gather,
     Graph,
+    Hardtanh,
+    Linear,
+    MaxPool,
     MeanOfParts,
     Node,
     Normalise,
+    Prelu,
+    Scale,
+    Signed,
     Site,
+    Subsample,
+    Table,
     Value,
+    Zeros,
     float32,
 )
 from evobnn.deploy.nodes import PRINT, printed
@@ -218,6 +231,51 @@ def test_parts_that_do_not_divide_the_map(runtime: Any, tmp_path: Path) -> None:
         np.testing.assert_allclose(found, evaluate(graph, images), rtol=1e-5, atol=1e-5)
 
 
+def assorted() -> Graph:
+    """Return a graph of operations that no macro above has in this way, on maps of odd size."""
+    rng = np.random.default_rng(5)
+    moments = Normalise(float32([128, 120]), float32([30, 40]))
+    nodes = [Node(moments, ("image",), f32("x", (2, 7, 7)), "")]
+
+    def add(op: Any, *inputs: str, shape: tuple[int, int, int], dtype: str = "f32") -> str:
+        name = f"{len(nodes)}"
+        nodes.append(Node(op, inputs, Value(name, shape, dtype), f"at{name}"))
+        return name
+
+    weight = float32(rng.normal(size=(4, 2, 2, 3)))
+    real = add(Convolution(weight, float32([1, 0, -1, 2]), (1, 2), (1, 0, 0, 2)), "x", shape=(4, 7, 4))
+    bounded = add(Prelu(float32([0.5, -0.2, 0, 2])), add(Hardtanh(1.3), real, shape=(4, 7, 4)), shape=(4, 7, 4))
+    bits = add(Site((), table_of(4, rng), whole=True), bounded, shape=(4, 7, 4), dtype="bit")
+    picked = add(Subsample(2, 1), bits, shape=(4, 4, 2), dtype="bit")
+    kernel = rng.random((6, 2, 3, 3)) < 0.5
+    grouped = add(BinaryConvolution(kernel, 1, 2, 2, 2, False), picked, shape=(6, 4, 2), dtype="i32")
+    whole = add(
+        BinaryConvolution(rng.random((6, 4, 5, 5)) < 0.5, 1, 1, 1, 2, True), picked, shape=(6, 4, 2), dtype="i32"
+    )
+    depthwise = Convolution(float32(rng.normal(size=(4, 1, 3, 3))), None, (1, 1), (1,) * 4, 1, 4)
+    signed = add(depthwise, add(Signed(), picked, shape=(4, 4, 2)), shape=(4, 4, 2))
+    zeros = add(Zeros(), shape=(2, 4, 2))
+    both = add(Concat(), signed, zeros, shape=(6, 4, 2))
+    total = add(Add(), both, add(Scale(float32(rng.normal(size=6))), grouped, shape=(6, 4, 2)), shape=(6, 4, 2))
+    total = add(Add(), total, add(Gather((5, 0, 0, 1, 2, 3)), whole, shape=(6, 4, 2)), shape=(6, 4, 2))
+    pooled = add(MaxPool(3, 2, 1), add(AveragePool(3, 1, 1, True), total, shape=(6, 4, 2)), shape=(6, 2, 1))
+    linear = Linear(float32(rng.normal(size=(10, 12))), float32(rng.normal(size=10)))
+    logits = add(linear, pooled, shape=(10, 1, 1))
+    return Graph(Value("image", (2, 7, 7), "u8"), tuple(nodes), logits)
+
+
+@pytest.mark.extras
+def test_operations_that_no_macro_has_in_this_way(runtime: Any, tmp_path: Path) -> None:
+    graph = assorted()
+    assert {type(node.op) for node in graph.nodes} >= {Signed, Hardtanh, Prelu, Zeros, Subsample, MaxPool}
+    images = pictures((2, 7, 7), 6)
+    runtime.write(tmp_path, Packed(graph, CLASSES, {}))
+    signs, logits = runtime.run(tmp_path, graph, images, sites=True)
+    found = compared(graph, images, signs, logits)
+    assert found.wrong == () and found.bits == 6 * 4 * 7 * 4 and found.logits < 1e-4
+    np.testing.assert_allclose(runtime.run(tmp_path, graph, images, sites=False)[1], logits, atol=1e-4)
+
+
 @pytest.mark.extras
 @pytest.mark.parametrize("name", ["resnet", "bats"])
 def test_qonnx(name: str, tmp_path: Path) -> None:
@@ -245,7 +303,7 @@ def test_openvino_has_one_bit_weights_in_any_number_of_channels(channels: int, t
     rng = np.random.default_rng(channels)
     weight = rng.random((5, channels, 3, 3)) < 0.5
     shape = (channels, 6, 6)
-    site = Site((), made_of_one(channels, rng), whole=True)
+    site = Site((), table_of(channels, rng), whole=True)
     nodes = [
         Node(Normalise(float32(np.full(channels, 128)), float32(np.ones(channels))), ("image",), f32("x", shape), ""),
         Node(site, ("x",), replace(f32("s", shape), dtype="bit"), "site"),
@@ -275,9 +333,7 @@ def f32(name: str, shape: tuple[int, int, int]) -> Value:
     return Value(name, shape, "f32")
 
 
-def made_of_one(channels: int, rng: np.random.Generator) -> Any:
-    from evobnn.deploy.graph import Table
-
+def table_of(channels: int, rng: np.random.Generator) -> Any:
     limits = float32(rng.integers(-60, 60, (1, channels)))
     limits = float32(np.where(np.arange(channels) == 2, np.inf, limits))
     infinite = np.full(channels, np.inf, np.float32)
@@ -297,4 +353,4 @@ def test_exported_from_a_training(trained: Path, tmp_path: Path, monkeypatch: py
     import onnx as package
 
     kept = {prop.key: prop.value for prop in package.load(tmp_path / "out" / onnx.FILE).metadata_props}
-    assert kept["seed"] == "4" and kept["class_names"].startswith('["0", "1"')
+    assert kept["seed"] == "4" and kept["genome"].startswith("normal[") and kept["class_names"].startswith('["0", "1"')
