@@ -13,7 +13,7 @@ from evobnn._seeding import generator
 from evobnn.cli.app import app
 from evobnn.evaluation import evaluate
 from evobnn.experiment import preset_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.records import Status
 from evobnn.runs import Options
 from evobnn.runs.setup import make_bench
@@ -79,6 +79,22 @@ def test_the_arrays_shown_become_a_run(
     exec(code, {"evobnn": evobnn, "x_train": images, "y_train": labels, "x_test": images[:9], "y_test": labels[:9]})
     assert [(one.name, one.shape, one.classes, one.train_count) for one in proceeded] == [("arrays", (1, 8, 8), 3, 68)]
     assert (tmp_path / "populations" / "mine-0" / "experiment.toml").is_file()
+
+
+def test_the_evaluation_function_shown_is_searched_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = (
+        block
+        for block in re.findall(r"^```python$\n(.+?)^```$", README, re.DOTALL | re.MULTILINE)
+        if "def device(" in block
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evobnn.runs.derived.save_front", lambda *given: None)
+    one = code.replace("jobs=2", "jobs=1").replace("evaluate=device", "evaluate=device, jobs=1")
+    known: dict[str, object] = {"evobnn": evobnn}
+    exec(one, known)
+    run = known["run"]
+    assert isinstance(run, evobnn.Run) and len(run.generations) == 11
+    assert {"error", "mJ", "bits"} <= set(run.front().columns) and len(run.front()) > 1
 
 
 def test_no_place_left_open():

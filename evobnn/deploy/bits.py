@@ -113,7 +113,7 @@ def _unpacked(row: Mapping[str, Any], tensors: Mapping[str, Array]) -> Packed:
 
 
 def _kind(op: Op) -> str:
-    return type(op).__name__.lower()
+    return next(name for name, kind in OPS.items() if kind is type(op))
 
 
 @dataclass

@@ -143,12 +143,12 @@ def _title(training: str | Path | Run) -> str:
     return Path(training.path if isinstance(training, Run) else training).resolve().name
 
 
-def _images(training: object, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
+def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
     from evobnn.runs.final.named import training_of
 
     spec = network.settings.experiment.dataset
-    there = next(reversed(read_starts(training_of(str(training)))), {}).get("data_dir")
+    there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
     try:
         split = open_split(prepare(spec, data_dir or (Path(there) if there else None)).folder)
         if split.train.shape == network.shape:

@@ -3,7 +3,7 @@
 The function is float32 as it is computed here and now; from then on the thresholds are the definition. A change is
 folded where it is sharp: all numbers looked at before it have one sign, all behind it the other. So a pole folds like
 a zero. What a scan cannot vouch for is not folded, and a reason says so: too many changes, or one that is blurred by
-rounding, at a pole or elsewhere.
+rounding.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ Function = Callable[[Array], Array]
 
 MOST = 16
 """The most intervals of a channel that is folded."""
+BLURRED = "a change that rounding blurs"
+"""Why a channel is not folded whose sign comes and goes near a change."""
 POINTS = 4096
 """Points between both ends of a range, evenly."""
 OCTAVES, EACH = 32, 48
 """Around a centre points stand at distances that shrink by 2^-OCTAVES, so many in each factor of 2."""
 BESIDE = 64
 """How many neighbours of a threshold are looked at on either side, one float after another; beyond them the distances
-grow by a factor of 2 in `WIDEN` steps, up to the next points of the scan."""
+grow by a factor of 2 in `WIDEN` steps."""
 WIDEN = 12
 NEAR = 2**18
 ROUND = 2048
@@ -99,7 +101,6 @@ def fold(
     for channel in np.flatnonzero(open_):
         place[channel, : counts[channel]] = np.flatnonzero(changed[channel])
     key = _bisected(function, points, bits, place)
-    _judge(function, points, values, bits, place, key, reasons)
     _follow_dips(function, points, values, bits, reasons)
     sorted_keys = [np.sort(key[c, place[c] >= 0]) for c in range(len(low))]
     _confirm(function, keys(low), keys(high), bits[:, 0], sorted_keys, reasons)
@@ -141,40 +142,16 @@ def _bisected(function: Function, points: Array, bits: Array, place: Array) -> A
     return above
 
 
-def _judge(
-    function: Function, points: Array, values: Array, bits: Array, place: Array, key: Array, reasons: list[str]
-) -> None:
-    """Object to changes that are not sharp: where numbers beside them have the other's sign."""
-    if not place.shape[1]:
-        return
-    row = np.arange(len(points))[:, None]
-    beside = np.arange(BESIDE)
-    far = np.unique(np.round(np.exp2(np.arange(6 * WIDEN, 24 * WIDEN) / WIDEN)).astype(np.int64))
-    steps = np.concatenate((-1 - far[::-1], -1 - beside[::-1], beside, far))
-    ends = [keys(points[row, np.clip(place + n, 0, points.shape[1] - 1)])[..., None] for n in (0, 1)]
-    old = bits[row, place][..., None]
-
-    seen = np.clip(key[..., None] + steps, *ends)
-    found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
-    sharp = ((found >= 0) == np.where(seen < key[..., None], old, ~old)).all(-1)
-    there = place >= 0
-    edge = abs(values[row, place]), abs(values[row, np.minimum(place + 1, points.shape[1] - 1)])
-    middle = len(far) + BESIDE
-    steep = there & (np.minimum(abs(found[..., middle - 1]), abs(found[..., middle])) > np.maximum(*edge))
-    for channel in range(len(points)):
-        blurred = ~sharp[channel] & there[channel]
-        if not reasons[channel] and blurred.any():
-            reasons[channel] = "a pole" if (blurred & steep[channel]).any() else "a change that is rounding"
-
-
 def _confirm(
     function: Function, low: Array, high: Array, first: Array, changes: list[Array], reasons: list[str]
 ) -> None:
-    """Object where numbers some way off a change, beyond the next points of the scan, have another sign."""
+    """Object where numbers near a change have another sign than the changes of its channel say."""
     most = max(map(len, changes), default=0)
     if not most:
         return
-    around = np.linspace(-NEAR, NEAR, ROUND).astype(np.int64)
+    widening = np.unique(np.round(np.exp2(np.arange(6 * WIDEN, 24 * WIDEN) / WIDEN)).astype(np.int64))
+    evenly = np.linspace(-NEAR, NEAR, ROUND).astype(np.int64)
+    around = np.concatenate((np.arange(-BESIDE, BESIDE), -widening, widening, evenly))
     whole = np.stack(
         [np.resize(one, most) if len(one) else np.full(most, start) for one, start in zip(changes, low, strict=True)]
     )
@@ -183,7 +160,7 @@ def _confirm(
     for channel, one in enumerate(changes):
         wanted = first[channel] ^ (np.searchsorted(one, seen[channel], "right") % 2 == 1)
         if not reasons[channel] and not np.array_equal(found[channel], wanted):
-            reasons[channel] = "a change that is rounding"
+            reasons[channel] = BLURRED
 
 
 def _follow_dips(function: Function, points: Array, values: Array, bits: Array, reasons: list[str]) -> None:
@@ -202,7 +179,7 @@ def _follow_dips(function: Function, points: Array, values: Array, bits: Array, 
         found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
         other = ((found >= 0) != old[..., None]).any(-1) & there
         for channel in np.flatnonzero(other.any(1)):
-            reasons[channel] = reasons[channel] or "a change that is rounding"
+            reasons[channel] = reasons[channel] or BLURRED
         at = np.argmin(np.nan_to_num(abs(found), nan=np.inf), axis=-1)[..., None]
         below = np.take_along_axis(seen, np.maximum(at - 1, 0), -1)[..., 0]
         above = np.take_along_axis(seen, np.minimum(at + 1, PARTS), -1)[..., 0]

@@ -278,11 +278,26 @@ class Graph:
 
 
 OPS: dict[str, type[Op]] = {
-    kind.__name__.lower(): kind
-    for kind in (
-        *(Normalise, Convolution, BinaryConvolution, Scale, Affine, Relu, Prelu, Hardtanh, Expression, Site, Signed),
-        *(MaxPool, AveragePool, MeanOfParts, Add, Concat, Gather, Subsample, Zeros, Linear),
-    )
+    "normalise": Normalise,
+    "conv": Convolution,
+    "bconv": BinaryConvolution,
+    "scale": Scale,
+    "affine": Affine,
+    "relu": Relu,
+    "prelu": Prelu,
+    "hardtanh": Hardtanh,
+    "expression": Expression,
+    "site": Site,
+    "signed": Signed,
+    "max": MaxPool,
+    "mean": AveragePool,
+    "parts": MeanOfParts,
+    "add": Add,
+    "concat": Concat,
+    "gather": Gather,
+    "pick": Subsample,
+    "zeros": Zeros,
+    "linear": Linear,
 }
 """Every kind of operation by name. Names are stored in files and so permanent."""
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from evobnn.errors import NetworkError, message
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.blocks import CellBlock, FreeSkip, PublishedSkip
 from evobnn.nn.cells.grouped import ChannelShuffle, ResidualLayer
 from evobnn.nn.cells.ops import MeanPool, Zero
@@ -109,6 +110,11 @@ class NetworkCost:
     def parameters(self) -> int:
         """All trainable numbers allocated, used or not."""
         return sum(layer.parameters for layer in self.layers)
+
+    def recorded(self) -> dict[str, float]:
+        """Return by name what every record of a network states."""
+        names = ("ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters")
+        return {name: getattr(self, name) for name in names}
 
 
 Counter = Callable[[Any, int], tuple[str, dict[str, int]]]

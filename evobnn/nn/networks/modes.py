@@ -11,7 +11,8 @@ from torch import nn
 
 from evobnn._checks import check_between, check_name
 from evobnn.errors import NetworkError, message
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.blocks import CellBlock
 from evobnn.nn.cells.droppath import DropPath
 from evobnn.nn.networks.resnet import ResidualBlock
@@ -26,9 +27,9 @@ def set_modes(network: nn.Module, activations: str = "binary", weights: str = "b
     """Switch the activations and the weights of all sites and binary convolutions, in place.
 
     Real activations are hardtanh(a(x), -clip, clip), real weights the latent ones; a network with both real is the
-    twin. Stages of a training go on with the same parameters. While weights are real they are neither listed by
-    `latent_weights` nor settled: after a switch to binary ones call `settle_latent_` once. Costs are those of
-    the mode in which `profile` meets the network: count in binary mode.
+    twin. Stages of a training go on with the same parameters. While weights are real they are not settled: after a
+    switch to binary ones call `settle_latent_` once. Costs are those of the mode in which `profile` meets the network:
+    count in binary mode.
 
     Raises NetworkError for another mode.
     """
