@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import random
+import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from evobnn._seeding import generator
+from evobnn._seeding import child_seed, generator
 from evobnn.analysis import Axis, hypervolume
 from evobnn.data import DatasetSpec, load_test, load_train, prepare
+from evobnn.decode import decode
 from evobnn.errors import DataError, DeviceError, ExperimentError, NetworkError
 from evobnn.evaluation import (
     OBJECTIVES,
@@ -31,13 +33,14 @@ from evobnn.evaluation import (
     run_job,
 )
 from evobnn.evaluation import bench as benches
+from evobnn.evaluation import phenotype as phenotypes
 from evobnn.evaluation import protocol as protocols
 from evobnn.experiment.settings import SpaceSettings
 from evobnn.genome import OpSpec
 from evobnn.nn import OPS, BinaryConv2d, Site
 from evobnn.records import Evaluation, Status
 from evobnn.runs.setup import Options, make_bench
-from evobnn.spaces import Space, Template, canonical, key
+from evobnn.spaces import Space, Template, canonical, key, simplify
 from evobnn.training import LATER, Recipe, TrainResult
 
 CELLS = (
@@ -184,14 +187,15 @@ def test_a_job_with_a_genome_that_cannot_be_read_is_invalid(tiny_bench: Bench, t
     assert found.message
 
 
-@pytest.mark.parametrize("place", ["decode", "train", "count", "lost_signal", "key"])
+@pytest.mark.parametrize("place", ["canonical", "decode", "train", "count", "lost_signal", "key_of"])
 def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError("planted")
 
-    monkeypatch.setattr(evaluation if place == "train" else benches, place, fail)
+    places = {"train": evaluation, "canonical": benches}
+    monkeypatch.setattr(places.get(place, phenotypes), place, fail)
     found = run_job(Job(replace(tiny_bench), GOOD, 1))  # a bench that has not counted anything yet
-    if place == "key":  # only the parent asks for it
+    if place == "key_of":  # only the parent asks for it
         assert found.status is Status.OK
     else:
         assert (found.status, found.message) == (Status.ERROR, "MemoryError: planted")
@@ -290,12 +294,14 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
             changes = [Additions({"conv7": (OpSpec("conv7", 7, "7x7"), OPS["conv5"])})]
         elif part.name == "sums":
             changes = ["scaled"]
+        elif part.name == "evaluation":
+            changes = ["simulator, version 1"]
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 4 > 31
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 5 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
 
@@ -304,7 +310,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
     protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd", sums="scaled")
     said = asdict(protocol)
-    assert said.pop("sums") == "scaled"
+    assert said.pop("sums") == "scaled" and not said.pop("evaluation")
     assert not protocol.additions and not any(said.pop("additions").values())
     for part, later in (
         ("dataset", ("skip_damaged", "fingerprint")),
@@ -394,7 +400,7 @@ def test_the_surround_carries_recipe_and_network(tiny_bench: Bench) -> None:
     assert (around.shape, around.classes) == ((1, 8, 8), 10)
     assert around.template == changed.protocol.network
     with torch.device("meta"):
-        network = benches.decode(changed.space, changed.space.parse(GOOD), around)
+        network = decode(changed.space, changed.space.parse(GOOD), around)
     sites = [m for m in network.modules() if type(m).__name__ == "Site"]
     assert sites
     assert {(m.surrogate, m.clip, m.short) for m in sites} == {("approxsign", 1.3, True)}
@@ -515,8 +521,8 @@ def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny_bench: B
 
 def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench, counted = replace(tiny_bench), []
-    real = benches.count
-    monkeypatch.setattr(benches, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
+    real = phenotypes.count
+    monkeypatch.setattr(phenotypes, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
     good, same, other = (bench.space.parse(text) for text in (GOOD, SAME, f"{CELLS} @net = x"))
     assert bench.cost(good) is bench.cost(same) is bench.cost(good)
     assert len(counted) == 1
@@ -531,18 +537,37 @@ def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypa
     assert len(counted) - before == first
 
 
+def test_a_genome_is_brought_into_its_canonical_form_once(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twin, edges, counts, behaviour and objectives included; and every step sees what the public functions say."""
+    canonicals = sys.modules[canonical.__module__]  # the name in the package is the function
+    forms, simplified, real, simple = [], [], canonical, simplify
+    monkeypatch.setattr(benches, "canonical", lambda *a: (forms.append(real(*a)), forms[-1])[1])
+    monkeypatch.setattr(canonicals, "simplify", lambda *a: (simplified.append(a[0]), simple(*a))[1])
+    bench = replace(tiny_bench, objectives=("error", "ops"))
+    genome = bench.space.parse(GOOD)
+    found = evaluate(bench, genome, 1, twin=True)
+    assert found.status is Status.OK and "parent_error" in found.measures
+    assert len(simplified) == 12, "5 parts twice, for two change places, and 2: not again for each of the sites"
+    assert forms == [real(bench.space, genome)]
+    one = bench.phenotype(genome)
+    assert one is bench.phenotype(bench.space.parse(SAME))
+    assert (one.key, one.canonical) == (key(bench.space, genome), forms[0])
+    assert one.seed(7, 2) == child_seed(7, "evaluation", one.key, 2) == bench.seed(7, genome, 2)
+    assert (one.infeasible, found.behaviour) == ("", one.behaviour)
+
+
 def test_counts_stay_at_home_and_do_not_pile_up(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = replace(tiny_bench)
     before = pickle.dumps(bench)
     texts = [f"{CELLS} @net = {expression}" for expression in ("x", "sin(x)", "cube(x)", "scale(x)")]
     genomes = [bench.space.parse(text) for text in texts]
-    monkeypatch.setattr(benches, "_COSTS", 2)
+    monkeypatch.setattr(benches, "_KEPT", 2)
     first = [bench.cost(genome) for genome in genomes]
     assert pickle.dumps(bench) == before
     assert pickle.loads(before) == bench == tiny_bench
     assert pickle.loads(before).cost(genomes[0]) == first[0]
     assert [bench.cost(genome) for genome in genomes] == first
-    assert len(bench._costs) == 2
+    assert len(bench._phenotypes) == 2
 
 
 # --- Real weights and the real twin ---------------------------------------------------------------------------------

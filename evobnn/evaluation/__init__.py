@@ -9,6 +9,7 @@ from evobnn.evaluation.bench import Bench
 from evobnn.evaluation.evaluation import WHOLE, Job, Stretch, check_device, evaluate, run_job
 from evobnn.evaluation.function import Call, EvaluationFunction, run_call
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
+from evobnn.evaluation.phenotype import Phenotype
 from evobnn.evaluation.protocol import OPERATIONS_VERSION, SUMS, Protocol, check_jobs_fit
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Job",
     "Measured",
     "Objective",
+    "Phenotype",
     "Protocol",
     "Stretch",
     "check_device",

@@ -104,9 +104,7 @@ def export(
     ],
     to: Annotated[
         str,
-        typer.Option(
-            help="c: in C99; bits: packed tensors; by extras of these names: onnx, qonnx, openvino. With commas."
-        ),
+        typer.Option(help="c: in C99; bits: packed tensors; by extras: onnx, qonnx, openvino. With commas."),
     ],
     out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
     compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
