@@ -138,7 +138,7 @@ def _tree(op: Expression, x: Traced) -> Traced:
     return found if isinstance(found, Traced) else 0.0 * x + found
 
 
-ELEMENTWISE: dict[type[Op], Callable[[Any, Traced], Any]] = {
+ELEMENTWISE: dict[type[Op], Callable[[Any, Any], Any]] = {
     Scale: lambda op, x: x * column(op.factor),
     Affine: lambda op, x: x * column(op.factor) + column(op.offset),
     Relu: lambda op, x: x.called("Relu"),
