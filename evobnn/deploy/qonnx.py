@@ -57,13 +57,13 @@ RULES: dict[type[Op], Rule] = {**PRINT, BinaryConvolution: _binary, Site: _site}
 """The nodes of each kind of operation."""
 
 
-def made(packed: Packed) -> Any:
+def made(packed: Packed, batch: int = 1) -> Any:
     """Return a network as qonnx's `ModelWrapper`, with the shapes and types of all its maps."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.transformation.infer_datatypes import InferDataTypes
     from qonnx.transformation.infer_shapes import InferShapes
 
-    model = ModelWrapper(onnx.model(printed(packed.graph, RULES, 1)[0], packed, {DOMAIN: 1}))
+    model = ModelWrapper(onnx.model(printed(packed.graph, RULES, batch)[0], packed, {DOMAIN: 1}))
     return model.transform(InferShapes()).transform(InferDataTypes())
 
 
@@ -74,15 +74,23 @@ def write(place: Path, packed: Packed) -> list[str]:
 
 
 def run(place: Path, graph: Graph, images: Array, *, sites: bool) -> tuple[dict[str, Array], Array]:
-    """Return the signs of each site by its path, or none, and the logits (N, classes), by qonnx's own execution."""
+    """Return the signs of each site by its path, or none, and the logits (N, classes), by qonnx's own execution.
+
+    With signs it is the file that runs, image by image, which takes seconds each. Without them the same nodes run,
+    made for all images at once.
+    """
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
 
+    if not sites:
+        classes = tuple(map(str, range(graph.values[graph.output].shape[0])))
+        together = made(Packed(graph, classes, {}), len(images))
+        logits: Array = execute_onnx(together, {graph.input.name: images})[LOGITS]
+        return {}, logits
     model = ModelWrapper(str(place / FILE))
-    names = {node.path: printed(graph, RULES, 1)[1][node.output.name] for node in graph.sites} if sites else {}
     found: list[Mapping[str, Array]] = []
+    names = printed(graph, RULES, 1)[1]
     for image in images:
-        context = execute_onnx(model, {graph.input.name: image[None]}, return_full_exec_context=True)
-        found.append({name: context[name] for name in (LOGITS, *names.values())})
-    signs = {path: np.concatenate([one[name] > 0 for one in found]) for path, name in names.items()}
+        found.append(execute_onnx(model, {graph.input.name: image[None]}, return_full_exec_context=True))
+    signs = {node.path: np.concatenate([one[names[node.output.name]] > 0 for one in found]) for node in graph.sites}
     return signs, np.concatenate([one[LOGITS] for one in found])

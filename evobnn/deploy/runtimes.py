@@ -44,8 +44,8 @@ class Runtime:
 
 RUNTIMES = {
     "onnx": Runtime(("onnx", "onnxruntime"), onnx.write, onnx.run),
-    # Two seconds an image.
-    "qonnx": Runtime(("onnx", "onnxruntime", "qonnx", "tqdm"), qonnx.write, qonnx.run, 4, 32),
+    # Seconds an image, one after another.
+    "qonnx": Runtime(("onnx", "onnxruntime", "qonnx", "tqdm"), qonnx.write, qonnx.run, 2, 32),
     "openvino": Runtime(("openvino",), openvino.write, openvino.run),
 }
 """By the name of the format."""
