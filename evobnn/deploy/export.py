@@ -14,20 +14,25 @@ import torch
 from torch import Tensor, nn
 
 from evobnn._checks import check_name
+from evobnn._jsonl import writing
 from evobnn.analysis import Run
 from evobnn.data import open_split, prepare
 from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled, runtimes
 from evobnn.deploy.c import Described, check_c, source
-from evobnn.deploy.graph import Array, Graph
-from evobnn.deploy.lower import Lowered, Rule, lower
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.lower import Rule, lower
+from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
 from evobnn.deploy.verify import Agreement, compared, signs_of
 from evobnn.errors import DataError, NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
+from evobnn.runs import named as runs
+from evobnn.runs.final.images import is_streamed
 from evobnn.runs.final.loaded import LoadedNetwork
 from evobnn.runs.final.loading import load_network
+from evobnn.runs.final.named import training_of
 from evobnn.snapshot import read_starts
 
 PLAIN = ("c", "bits")
@@ -36,7 +41,8 @@ FORMATS = (*PLAIN, *runtimes.RUNTIMES)
 """What a network can leave as."""
 CHECKED, WATCHED, COMPARED, HELD = 1000, 256, 64, 10
 """Images: on which the classes are compared, the ranges are watched, all signs are compared, and in `check.c`."""
-BATCH = 64
+LOGITS = 1e-3
+"""By how much a logit may differ from PyTorch's where all signs are the same, in parts of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +111,21 @@ def export(
     graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if not note else None)
     agreement = _agreed(graph, network, images[:COMPARED])
     said = [note] if note else []
-    home.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+    with writing(home):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
         if "c" in to:
             said += _c(place, graph, network, images, cc)
         if "bits" in to:
             said += _bits(place, graph, network, images[:HELD])
-        if runs := [name for name in runtimes.RUNTIMES if name in to]:
+        if others := [name for name in runtimes.RUNTIMES if name in to]:
             packed, wanted = _packed(graph, network), network.logits(images).numpy().argmax(1)
-            for name in runs:
+            for name in others:
                 said += runtimes.export(name, place, packed, images, wanted, partial(torch_signs, network))
-        place.chmod(0o755)
-        place.rename(home)
+        with writing(home):
+            place.chmod(0o755)
+            place.rename(home)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -130,8 +138,6 @@ def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | R
     head, colon, tail = str(training).rpartition(":")
     if isinstance(training, Run) or not colon or not (tail.isascii() and tail.isdigit()):
         return training, seed
-    from evobnn.runs import named as runs
-
     if runs.is_one(head):
         return training, seed  # RUN:ID, which `load_network` refuses and says what to do
     if seed is not None and seed != int(tail):
@@ -145,18 +151,18 @@ def _title(training: str | Path | Run) -> str:
 
 def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
-    from evobnn.runs.final.named import training_of
-
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
+    data_dir = data_dir or (Path(there) if there else None)
     try:
-        split = open_split(prepare(spec, data_dir or (Path(there) if there else None)).folder)
-        if split.train.shape == network.shape:
-            return np.array(split.train.images[:CHECKED]), ""
+        if not is_streamed(spec, data_dir, network.settings.all_images):
+            split = open_split(prepare(spec, data_dir).folder)
+            if split.train.shape == network.shape:
+                return np.array(split.train.images[:CHECKED]), ""
     except DataError:
         pass
     noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *network.shape), dtype=np.uint8)
-    return noise, "The data set is not there: checked on noise, and folded without ranges that were seen."
+    return noise, "The training images are not at hand: checked on noise, and folded without ranges that were seen."
 
 
 def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array], Array]:
@@ -182,6 +188,9 @@ def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array]
 def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
     signs, logits = torch_signs(network, images)
     agreement = compared(graph, images, signs, logits)
+    if not agreement.logits <= LOGITS * abs(logits).max():
+        got = f"one that is off by {agreement.logits:.3g}"
+        raise NetworkError(message("the logits of PyTorch, given its signs", got, compiled.REPORT))
     if agreement.wrong:
         path, count = agreement.wrong[0]
         got = f"{count} others at '{path}' and {len(agreement.wrong) - 1} more sites that differ"
@@ -248,8 +257,3 @@ def _about(network: LoadedNetwork) -> list[str]:
     if isinstance(error, float):
         lines.append(f"Right on {100 * (1 - error):.2f} % of the test images, as PyTorch computes it.")
     return [*lines, f"Classes: {', '.join(network.class_names)}."]
-
-
-def lowered_of(network: LoadedNetwork, rules: Mapping[type[nn.Module], Rule] | None = None) -> Lowered:
-    """Return the graph of a trained network that is loaded, not folded."""
-    return lower(network.network, network.shape, network.mean.numpy(), network.deviation.numpy(), rules)

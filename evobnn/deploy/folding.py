@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 
 Function = Callable[[Array], Array]
 """Maps float32 (C, n), the points of each channel, to the values whose sign is asked for, of the same shape."""

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from evobnn.deploy import traced
-from evobnn.deploy.graph import (
+from evobnn.deploy.graph import Graph, Node
+from evobnn.deploy.ops import (
     Add,
     Array,
     AveragePool,
@@ -22,11 +23,9 @@ from evobnn.deploy.graph import (
     Convolution,
     Elementwise,
     Gather,
-    Graph,
     Linear,
     MaxPool,
     MeanOfParts,
-    Node,
     Normalise,
     Op,
     Signed,
@@ -35,7 +34,7 @@ from evobnn.deploy.graph import (
     Zeros,
     float32,
 )
-from evobnn.deploy.reference import parts
+from evobnn.deploy.windows import parts
 
 FLOAT = 1
 """ONNX's number of the type float32."""

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from evobnn.deploy.bits import Packed
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.nodes import LOGITS, PRINT, Steps, printed
+from evobnn.deploy.ops import Array
 
 FILE, OPSET, IR_VERSION = "model.onnx", 17, 10
 BATCH = 64

@@ -12,9 +12,10 @@ import numpy as np
 
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.compiled import REPORT
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.nodes import LOGITS
 from evobnn.deploy.onnx import text_of
+from evobnn.deploy.ops import Array
 from evobnn.deploy.reference import apply
 from evobnn.deploy.sheet import Sheet, printed
 from evobnn.errors import NetworkError, message

@@ -13,8 +13,15 @@ import numpy as np
 
 from evobnn.deploy import onnx, traced
 from evobnn.deploy.bits import Packed
-from evobnn.deploy.graph import Array, BinaryConvolution, Graph, Node, Op, Site, float32
+from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.nodes import LOGITS, PRINT, Rule, Steps, bordered, convolved, printed
+from evobnn.deploy.ops import (
+    Array,
+    BinaryConvolution,
+    Op,
+    Site,
+    float32,
+)
 
 FILE, DOMAIN = "model.qonnx.onnx", "qonnx.custom_op.general"
 

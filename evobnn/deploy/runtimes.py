@@ -12,7 +12,8 @@ import numpy as np
 from evobnn.deploy import onnx, openvino, qonnx
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.compiled import REPORT
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Array
 from evobnn.deploy.verify import compared
 from evobnn.errors import NetworkError, message
 

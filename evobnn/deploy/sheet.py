@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from evobnn.deploy import traced
-from evobnn.deploy.graph import (
+from evobnn.deploy.graph import Graph, Node
+from evobnn.deploy.nodes import LOGITS, averaging, ends_of, places
+from evobnn.deploy.ops import (
     Add,
     Array,
     AveragePool,
@@ -22,11 +24,9 @@ from evobnn.deploy.graph import (
     Convolution,
     Elementwise,
     Gather,
-    Graph,
     Linear,
     MaxPool,
     MeanOfParts,
-    Node,
     Normalise,
     Op,
     Signed,
@@ -36,7 +36,6 @@ from evobnn.deploy.graph import (
     Zeros,
     float32,
 )
-from evobnn.deploy.nodes import LOGITS, averaging, ends_of, places
 from evobnn.deploy.reference import apply
 
 PACKED = 8

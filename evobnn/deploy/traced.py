@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from evobnn.deploy.forms import FORMS, parameters_at, unknown
-from evobnn.deploy.graph import (
+from evobnn.deploy.ops import (
     Affine,
     Array,
     Elementwise,

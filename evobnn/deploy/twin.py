@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from evobnn.deploy.graph import BinaryConvolution, Convolution, Expression, Graph, Relu, Signed, Site, float32
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import (
+    BinaryConvolution,
+    Convolution,
+    Expression,
+    Relu,
+    Signed,
+    Site,
+    float32,
+)
 
 
 def real_twin(graph: Graph) -> Graph:

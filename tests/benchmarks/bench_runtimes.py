@@ -24,8 +24,9 @@ from figures import Spread, heading, write
 from evobnn.decode import Surround, decode
 from evobnn.deploy import onnx, openvino
 from evobnn.deploy.bits import Packed
-from evobnn.deploy.graph import BinaryConvolution, Graph
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.lower import lower
+from evobnn.deploy.ops import BinaryConvolution
 from evobnn.deploy.passes import fold_sites, live, watched_ranges
 from evobnn.deploy.runtimes import require
 from evobnn.deploy.twin import real_twin

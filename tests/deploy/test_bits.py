@@ -10,8 +10,9 @@ from torch import nn
 
 from evobnn._seals import UNSEALED, seal_tensors, with_text
 from evobnn.deploy.bits import NAME, Packed, pack, read_bits, sizes
-from evobnn.deploy.graph import BinaryConvolution, Graph, Site
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.lower import Lowered
+from evobnn.deploy.ops import BinaryConvolution, Site
 from evobnn.deploy.verify import signs_of
 from evobnn.errors import RunError
 from evobnn.nn import profile

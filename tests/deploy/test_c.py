@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 from pathlib import Path
@@ -21,13 +22,16 @@ from evobnn.deploy.c.text import comment, constant, number, string
 from evobnn.deploy.c.weights import interleaved, of_groups
 from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
-from evobnn.deploy.graph import Expression, Graph
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Expression
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError
-from tests.deploy.conftest import folded_of, made_of, needs_compiler, pictures
+from evobnn.nn import Site, TreeActivation
+from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
 
 GCC = Compiler(("gcc",), "gcc")
-PLAIN, NATIVE = ("-DEVOBNN_PORTABLE", "-O0"), ("-march=native", "-O0")
+PLAIN = ("-DEVOBNN_PORTABLE", "-O0")
+NATIVE = ("-O0", *(["-march=native"] if platform.machine() in ("x86_64", "AMD64") else []))
 
 
 def write(folder: Path, graph: Graph, images: Any) -> Path:
@@ -39,19 +43,21 @@ def write(folder: Path, graph: Graph, images: Any) -> Path:
 
 
 @needs_compiler
-def test_compiled_it_says_what_the_reference_says(folded: Graph, macro: str, tmp_path: Path) -> None:
-    shape = folded.input.shape
-    folder = write(tmp_path, folded, pictures(shape, 3))
-    said = checked(GCC, folder, PLAIN if macro in ("bats", "resnet") else NATIVE)
+@pytest.mark.parametrize("macro", ["bnas", "bats"])  # the others in test_compilers.py
+def test_compiled_it_says_what_the_reference_says(macro: str, tmp_path: Path) -> None:
+    graph = folded_of(macro)
+    shape = graph.input.shape
+    folder = write(tmp_path, graph, pictures(shape, 3))
+    said = checked(GCC, folder, NATIVE if macro == "bnas" else PLAIN)
     assert re.search(r"images 3\nsites that differ 0\nlargest difference of a logit 0\n", said)
-    if macro in ("bnas", "bats"):
+    if macro == "bats":
         more = pictures(shape, 9, seed=1)
-        assert np.array_equal(logits_of(GCC, folder, more, 10, NATIVE), evaluate(folded, more))
+        assert np.array_equal(logits_of(GCC, folder, more, 10, NATIVE), evaluate(graph, more))
 
 
 @needs_compiler
 def test_a_bit_that_is_wrong_is_noticed(tmp_path: Path) -> None:
-    graph = folded_of("bnas")
+    graph = folded_of("resnet")
     folder = write(tmp_path, graph, pictures(graph.input.shape, 2))
     code = (folder / "model.c").read_text()
     word = re.compile(r"(static const uint32_t c\d+\[\d+\] = \{\s+)(0x[0-9a-f]+)")
@@ -68,6 +74,17 @@ def test_a_graph_that_is_not_folded_is_written_too(tmp_path: Path) -> None:
     folder = write(tmp_path, graph, pictures(graph.input.shape, 2))
     header = (folder / "model.h").read_text()
     assert "Calls math.h: yes" in header and "blocks.0.first.site" in header
+    assert "sites that differ 0" in checked(GCC, folder, PLAIN)
+
+
+@needs_compiler
+def test_functions_without_constants_have_names_of_their_own(tmp_path: Path) -> None:
+    network, shape = network_of("bnas")
+    for module in network.modules():
+        if isinstance(module, Site):
+            module.activation = TreeActivation(("add", ("sin", ("x",)), ("x",)), 1)
+    graph = lowered_network(network.eval(), shape).graph
+    folder = write(tmp_path, graph, pictures(shape, 2))
     assert "sites that differ 0" in checked(GCC, folder, PLAIN)
 
 

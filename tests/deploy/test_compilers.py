@@ -58,7 +58,7 @@ def test_a_cortex_m4_with_64_kb_of_memory(macro: str, tmp_path: Path) -> None:
     graph = folded_of(macro)
     folder = write(tmp_path, graph, pictures(graph.input.shape, 2))
     cpu = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
-    flags = ("-std=c99", "-O2", *cpu, "--specs=rdimon.specs")
+    flags = ("-std=c99", "-O2", *cpu, "--specs=rdimon.specs", "--specs=nano.specs", "-u", "_printf_float")
     files = [str(folder / "model.c"), str(folder / "check.c"), str(HERE / "start.c")]
     linked = ["-T", str(HERE / "board.ld"), "-o", str(tmp_path / "program.elf"), "-lm"]
     warnings = [flag for flag in WARNINGS if flag != "-pedantic"]

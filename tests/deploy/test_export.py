@@ -12,7 +12,7 @@ import pytest
 import evobnn
 from evobnn.deploy import compiled, read_bits
 from evobnn.deploy.reference import evaluate
-from evobnn.errors import EvobnnError, NetworkError, RunError
+from evobnn.errors import DataError, EvobnnError, NetworkError, RunError
 from tests.deploy.conftest import needs_compiler
 
 
@@ -46,6 +46,17 @@ def test_without_a_compiler_the_c_is_written_and_that_is_said(
     assert any("not run here" in line for line in found.said)
 
 
+def test_without_the_data_set_noise_is_looked_at_and_that_is_said(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*given: Any) -> Any:
+        raise DataError("gone")
+
+    monkeypatch.setattr(sys.modules["evobnn.deploy.export"], "prepare", lost)
+    found = evobnn.export(trained, to=("bits",), out=tmp_path / "out")
+    assert "checked on noise" in found.said[0] and found.agreement.images == 64
+
+
 def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here: Any = sys.modules["evobnn.deploy.export"]
     signs = here.torch_signs
@@ -57,6 +68,9 @@ def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(here, "torch_signs", turned)
     with pytest.raises(NetworkError, match="Expected the signs of PyTorch at every site, got"):
+        evobnn.export(trained, to=("bits",), out=tmp_path / "out")
+    monkeypatch.setattr(here, "torch_signs", lambda *given: (signs(*given)[0], signs(*given)[1] + 1))
+    with pytest.raises(NetworkError, match="Expected the logits of PyTorch, given its signs, got one that is off by"):
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
@@ -77,6 +91,10 @@ def test_slips(trained: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(EvobnnError, match=words):
             evobnn.export(trained, **{"out": tmp_path / "new", **given})
+    (file := tmp_path / "file").write_text("")
+    with pytest.raises(EvobnnError, match="file"):
+        evobnn.export(trained, to=("bits",), out=file / "below")
+    file.unlink()
     with pytest.raises(EvobnnError, match="one seed, got 4 and 3"):
         evobnn.export(f"{trained}:4", seed=3, out=tmp_path / "new")
     with pytest.raises(EvobnnError, match="does not exist"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from evobnn.deploy.folding import BLURRED, MOST, Folded, floats, fold, fold_whole, keys
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import composed
 from evobnn.nn import TreeActivation, behaviour, constant_sign
 from evobnn.spaces.gaaf import genotype_1

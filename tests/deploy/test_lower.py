@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.deploy.graph import Affine, Relu, Scale, Site
 from evobnn.deploy.lower import Lowered, lower
+from evobnn.deploy.ops import Affine, Relu, Scale, Site
 from evobnn.deploy.passes import fold_sites, live
 from evobnn.deploy.reference import evaluate
 from evobnn.deploy.verify import compared, signs_of
 from evobnn.errors import NetworkError
-from evobnn.nn import BinaryConv2d, set_modes
-from tests.deploy.conftest import answers, lowered_network, network_of, pictures
+from evobnn.nn import FORMS, BinaryConv2d, Form, Head, TreeActivation, set_modes
+from evobnn.nn import Site as SiteModule
+from tests.deploy.conftest import answers, lowered_network, network_of, pictures, settle
 
 
 def test_signs_and_logits_are_pytorchs(made: tuple[nn.Module, Lowered]) -> None:
@@ -144,8 +145,9 @@ def test_latent_weights_of_zero_are_plus_one() -> None:
     conv = BinaryConv2d(2, 2, 1).eval()
     with torch.no_grad():
         conv.weight.copy_(torch.tensor([[0.0, -0.0], [-1.0, 1e-30]]).view(2, 2, 1, 1))
-    from evobnn.deploy.graph import BinaryConvolution, Value
+    from evobnn.deploy.graph import Value
     from evobnn.deploy.lower import Builder
+    from evobnn.deploy.ops import BinaryConvolution
     from evobnn.deploy.rules import RULES
 
     builder = Builder(RULES)
@@ -153,3 +155,28 @@ def test_latent_weights_of_zero_are_plus_one() -> None:
     op = builder.nodes[0].op
     assert isinstance(op, BinaryConvolution)
     assert op.weight.reshape(2, 2).tolist() == [[True, True], [False, True]]
+
+
+def test_a_form_of_ones_own_folds_or_is_refused() -> None:
+    forms = {
+        **FORMS,
+        "mine": Form("mine", 1, lambda x: x * x * x - x),
+        "wave": Form("wave", 1, lambda x: (40 * x).sin()),
+    }
+
+    def network_with(name: str) -> nn.Module:
+        torch.manual_seed(0)
+        parts: list[nn.Module] = []
+        for inputs, outputs in ((1, 4), (4, 4)):
+            tree = TreeActivation((name, ("x",)), inputs, forms)
+            parts += [nn.BatchNorm2d(inputs), SiteModule(tree), BinaryConv2d(inputs, outputs, 3)]
+        return settle(nn.Sequential(*parts, Head(4, 3)), 0)
+
+    network, images = network_with("mine"), pictures((1, 5, 5), 4)
+    lowered = lowered_network(network, (1, 5, 5))
+    with pytest.raises(NetworkError, match="got 'mine', a form of your own"):
+        evaluate(lowered.graph, images)
+    agreement = compared(fold_sites(lowered)[0], images, *answers(network, images))
+    assert agreement.wrong == () and agreement.logits <= 1e-5
+    with pytest.raises(NetworkError, match="got 'wave', a form of your own"):
+        fold_sites(lowered_network(network_with("wave"), (1, 5, 5)))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from evobnn.deploy.forms import FORMS as COMPUTED
 from evobnn.deploy.forms import computed
-from evobnn.deploy.graph import (
+from evobnn.deploy.ops import (
     AveragePool,
     BinaryConvolution,
     Convolution,
@@ -24,7 +24,8 @@ from evobnn.deploy.graph import (
     Subsample,
     Table,
 )
-from evobnn.deploy.reference import apply, packed, table_bits
+from evobnn.deploy.reference import apply, table_bits
+from evobnn.deploy.windows import packed
 from evobnn.errors import NetworkError
 from evobnn.nn import FORMS, BinaryConv2d, TreeActivation
 from evobnn.nn.cells.blocks import FreeSkip

@@ -16,7 +16,9 @@ from evobnn.decode import Surround, decode
 from evobnn.deploy import onnx, openvino, qonnx, runtimes
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.forms import FORMS
-from evobnn.deploy.graph import (
+from evobnn.deploy.graph import Graph, Node, Value
+from evobnn.deploy.nodes import PRINT, printed
+from evobnn.deploy.ops import (
     Add,
     AveragePool,
     BinaryConvolution,
@@ -24,12 +26,10 @@ from evobnn.deploy.graph import (
     Convolution,
     Expression,
     Gather,
-    Graph,
     Hardtanh,
     Linear,
     MaxPool,
     MeanOfParts,
-    Node,
     Normalise,
     Prelu,
     Scale,
@@ -37,11 +37,9 @@ from evobnn.deploy.graph import (
     Site,
     Subsample,
     Table,
-    Value,
     Zeros,
     float32,
 )
-from evobnn.deploy.nodes import PRINT, printed
 from evobnn.deploy.passes import fold_sites, watched_ranges
 from evobnn.deploy.reference import apply, evaluate
 from evobnn.deploy.twin import real_twin

@@ -10,7 +10,17 @@ from scipy import special
 
 from evobnn.deploy import traced
 from evobnn.deploy.forms import FORMS, computed
-from evobnn.deploy.graph import Affine, Expression, Hardtanh, Prelu, Relu, Scale, Site, Table, float32
+from evobnn.deploy.ops import (
+    Affine,
+    Expression,
+    Hardtanh,
+    Prelu,
+    Relu,
+    Scale,
+    Site,
+    Table,
+    float32,
+)
 from evobnn.deploy.qonnx import shifted
 from evobnn.deploy.reference import apply, table_bits
 from evobnn.errors import NetworkError

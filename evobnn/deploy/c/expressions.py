@@ -8,7 +8,7 @@ from typing import Any
 
 from evobnn.deploy.c.text import number
 from evobnn.deploy.forms import FORMS, parameters_at
-from evobnn.deploy.graph import Affine, Array, Elementwise, Expression, Hardtanh, Prelu, Relu, Scale
+from evobnn.deploy.ops import Affine, Array, Elementwise, Expression, Hardtanh, Prelu, Relu, Scale
 
 HELPERS = {
     "larger": "static float larger(float p, float q) { return p > q ? p : q; }",
