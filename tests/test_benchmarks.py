@@ -215,3 +215,24 @@ def test_what_a_search_said_is_compared_with_what_came(load: Load) -> None:
     found = left.Followed(tuple(left.Told(10.0 * place, one) for place, one in enumerate(said)), 40.0)
     assert [found.at(share).state.done for share in (0.0, 0.3, 0.75, 1.0)] == [8, 12, 20, 20]
     assert found.factors() == [20 / 30, 20 / 20, 20 / 10]
+
+
+@pytest.mark.extras
+def test_runtimes_are_measured(load: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for package in ("onnxruntime", "openvino"):
+        pytest.importorskip(package)
+    path = tmp_path / "told.json"
+    small = ("--channels", "8", "--side", "8", "--blocks", "1", "--rounds", "2", "--seconds", "0")
+    load("bench_runtimes").main([*small, "--json", str(path)])
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) == 4 and rows[0]["ratio"]["median"] == 1.0
+    assert all(row["milliseconds"]["least"] > 0 and len(row["ratio"]["values"]) == 2 for row in rows)
+    assert "8 channels, 8x8, 2 binary convolutions" in capsys.readouterr().out
+
+
+def test_without_its_packages_a_benchmark_says_what_to_install(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    load("bench_runtimes").main([])
+    assert "pip install 'evobnn[onnx]'" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from evobnn._jsonl import writing
 from evobnn.analysis import Run
 from evobnn.data import open_split, prepare
 from evobnn.deploy import bits as tensors
-from evobnn.deploy import compiled
+from evobnn.deploy import compiled, runtimes
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.lower import Rule, lower
@@ -34,7 +35,9 @@ from evobnn.runs.final.loading import load_network
 from evobnn.runs.final.named import training_of
 from evobnn.snapshot import read_starts
 
-FORMATS = ("c", "bits")
+PLAIN = ("c", "bits")
+"""What a network leaves as, unless said otherwise; no other package is needed for it."""
+FORMATS = (*PLAIN, *runtimes.RUNTIMES)
 """What a network can leave as."""
 CHECKED, WATCHED, COMPARED, HELD = 1000, 256, 64, 10
 """Images: on which the classes are compared, the ranges are watched, all signs are compared, and in `check.c`."""
@@ -63,7 +66,7 @@ class Exported:
 
 def export(
     training: str | Path | Run,
-    to: Sequence[str] = FORMATS,
+    to: Sequence[str] = PLAIN,
     out: str | Path | None = None,
     *,
     seed: int | None = None,
@@ -78,7 +81,8 @@ def export(
 
     Arguments:
         training: folder of a training (`evobnn train`), or its name below `populations/`; `NAME:SEED` names a seed.
-        to: `c` for model.h, model.c and check.c; `bits` for bits.safetensors, see `evobnn.deploy.read_bits`.
+        to: `c` for model.h, model.c and check.c; `bits` for bits.safetensors, see `evobnn.deploy.read_bits`; `onnx`,
+            `qonnx` and `openvino`, each of which needs the extra of its name.
         out: a folder that does not exist; by default the training's name and seed, in the present folder.
         seed: whose weights; by default those of the first seed that was trained.
         data_dir: folder with the data set's files, on whose training images everything is checked.
@@ -87,11 +91,13 @@ def export(
         rules: how modules of your own leave, by class, see `evobnn.deploy.lower`.
 
     Raises:
-        EvobnnError: no such training, no weights, a module without a rule, a folder that exists, a compiler that is
-            not there, or files that do not say what the network says; then nothing is left.
+        EvobnnError: no such training, no weights, a module without a rule, a folder that exists, a compiler or
+            package that is not there, or files that do not say what the network says; then nothing is left.
     """
     for name in to:
         check_name("export format", name, FORMATS, NetworkError)
+        if name in runtimes.RUNTIMES:
+            runtimes.require(name)
     if not to:
         raise NetworkError(message(f"a format, {' or '.join(FORMATS)}", "none", "Name one with --to."))
     training, seed = _named(training, seed)
@@ -113,6 +119,10 @@ def export(
             said += _c(place, graph, network, images, cc)
         if "bits" in to:
             said += _bits(place, graph, network, images[:HELD])
+        if others := [name for name in runtimes.RUNTIMES if name in to]:
+            packed, wanted = _packed(graph, network), network.logits(images).numpy().argmax(1)
+            for name in others:
+                said += runtimes.export(name, place, packed, images, wanted, partial(torch_signs, network))
         with writing(home):
             place.chmod(0o755)
             place.rename(home)
@@ -214,9 +224,13 @@ def _c(place: Path, graph: Graph, network: LoadedNetwork, images: Array, cc: com
     return said
 
 
-def _bits(place: Path, graph: Graph, network: LoadedNetwork, images: Array) -> list[str]:
+def _packed(graph: Graph, network: LoadedNetwork) -> tensors.Packed:
     about = {"genome": str(network.genome), "seed": network.seed, **_accuracy(network)}
-    data = tensors.pack(tensors.Packed(graph, network.class_names, about))
+    return tensors.Packed(graph, network.class_names, about)
+
+
+def _bits(place: Path, graph: Graph, network: LoadedNetwork, images: Array) -> list[str]:
+    data = tensors.pack(_packed(graph, network))
     path = place / "bits.safetensors"
     path.write_bytes(data)
     mine, logits = signs_of(graph, images)

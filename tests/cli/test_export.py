@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,4 +35,8 @@ def test_export(training: Call) -> None:
     check_refused(training("export", "train-digits-1:7", "--to", "c", "--out", "new"), "seed 7")
     check_refused(training("export", "train-digits-2", "--to", "c", "--out", "new"), "Did you mean")
     check_refused(training("export", "train-digits-1"), "--to")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "openvino", None)
+        refused = training("export", "train-digits-1", "--to", "c,openvino", "--out", "new")
+    check_refused(refused, "no openvino", "pip install 'evobnn[openvino]'")
     assert not Path("new").exists()

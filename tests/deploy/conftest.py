@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,23 @@ def made(macro: str) -> tuple[nn.Module, Lowered]:
 def folded(macro: str) -> Graph:
     """The graph of a network of each macro, folded."""
     return folded_of(macro)
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training with the seeds 3 and 4. Not to be written to."""
+    from evobnn.experiment.recipes import plan_from_table
+    from evobnn.runs import Options
+    from evobnn.runs.final import FinalSession, FinalSettings, create
+    from evobnn.runs.final import session as module
+    from tests.final.conftest import GENOME
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "save_learning", lambda *given: None)
+        plan = plan_from_table({"recipe": {"epochs": 1, "batch": 50}}, "tiny", "tests")
+        folder = create(FinalSettings(GENOME, tiny, plan, (3, 4)), Options(jobs=1), tmp_path_factory.mktemp("trained"))
+        FinalSession(folder, Options(jobs=1)).proceed()
+    return folder
 
 
 @pytest.fixture(autouse=True)

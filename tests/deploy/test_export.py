@@ -13,24 +13,7 @@ import evobnn
 from evobnn.deploy import compiled, read_bits
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import DataError, EvobnnError, NetworkError, RunError
-from evobnn.runs import Options
-from evobnn.runs.final import FinalSession, FinalSettings, create
-from evobnn.runs.final import session as module
 from tests.deploy.conftest import needs_compiler
-
-
-@pytest.fixture(scope="module")
-def trained(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training with the seeds 3 and 4. Not to be written to."""
-    from evobnn.experiment.recipes import plan_from_table
-    from tests.final.conftest import GENOME
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "save_learning", lambda *given: None)
-        plan = plan_from_table({"recipe": {"epochs": 1, "batch": 50}}, "tiny", "tests")
-        folder = create(FinalSettings(GENOME, tiny, plan, (3, 4)), Options(jobs=1), tmp_path_factory.mktemp("trained"))
-        FinalSession(folder, Options(jobs=1)).proceed()
-    return folder
 
 
 @needs_compiler

@@ -102,7 +102,10 @@ def export(
     folder: Annotated[
         str, typer.Argument(metavar="TRAINING[:SEED]", help="Training folder, or its name below populations/.")
     ],
-    to: Annotated[str, typer.Option(help="c: model.h, model.c, check.c in C99; bits: packed tensors. With commas.")],
+    to: Annotated[
+        str,
+        typer.Option(help="c: in C99; bits: packed tensors; by extras: onnx, qonnx, openvino. With commas."),
+    ],
     out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
     compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
     data_dir: DataDir = None,
