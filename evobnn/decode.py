@@ -28,7 +28,7 @@ from evobnn.nn import (
     fuse,
     resnet,
 )
-from evobnn.nn.binary.layers import SiteBuilder
+from evobnn.nn.binary.site import SiteBuilder
 from evobnn.spaces import REDUCTION, Space, Template, canonical
 
 DECODER_VERSION = 1

@@ -51,7 +51,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def tiny() -> Any:
     """The smallest experiment that really trains: two cells of width 2, one epoch on 100 digits, population 4."""
-    from evobnn.experiment.settings import from_table
+    from evobnn.experiment.text import from_table
 
     return from_table(TINY, "tests/conftest.py")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from evobnn.experiment.settings import to_text
+from evobnn.experiment.text import to_text
 from evobnn.records import Status
 from evobnn.runs import Options
 from evobnn.spaces import Space, key

@@ -26,7 +26,7 @@ from evobnn.analysis.pictures import curves
 from evobnn.errors import EvobnnError
 from evobnn.experiment.final import TRAINING, FinalSettings, open_settings, to_text
 from evobnn.experiment.recipes import plan_from_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs.final.folder import Line, Verdict, read_result, seed_folder, write_result
 from evobnn.runs.final.metadata import Metadata
 from evobnn.runs.final.weights import read_weights, write_weights
@@ -46,7 +46,8 @@ from evobnn.snapshot import (
 from evobnn.studies.fidelity import brief
 from evobnn.tables import read_table, write_table
 from evobnn.training import Course, checkpoint
-from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
+from evobnn.training.epoch import Epoch
+from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 from tests.conftest import TINY
 from tests.final.conftest import GENOME as CELLS
 from tests.final.conftest import STAGES
@@ -157,7 +158,7 @@ def _metrics(folder: Path) -> Path:
     home = seed_folder(folder, 0)
     home.path.mkdir()
     for epoch in range(1, LINES + 1):
-        home.append(Line(epoch, 0, 0.25, 1.5, 0.75, 0.125, 2.0))
+        home.append(Line(0, epoch, 0.25, 1.5, 0.75, 0.125, 2.0))
     return home.path / "metrics.jsonl"
 
 
@@ -183,7 +184,7 @@ def _read_result(path: Path) -> str:
 def _weights(folder: Path) -> Path:
     home = seed_folder(folder, 0)
     home.path.mkdir()
-    home.append(Line(1, 0, 0.25, 1.5, 0.75, 0.125, 2.0))  # it says that digests are due
+    home.append(Line(0, 1, 0.25, 1.5, 0.75, 0.125, 2.0))  # it says that digests are due
     write_weights(home, network().state_dict(), Metadata((1, 8, 8), ("a", "b"), (4.5,), (2.25,)))
     return home.path / "weights.safetensors"
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from evobnn.errors import EvobnnError
 from evobnn.experiment import preset_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.nn import BinaryConv2d, latent_weights, settle_latent_
 from evobnn.training import Recipe
 from evobnn.training.optimiser import make_optimiser

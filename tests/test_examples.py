@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,35 @@ def test_load_and_predict(
         runpy.run_path(str(EXAMPLES[0].with_name("load_and_predict.py")))
         out = capsys.readouterr().out
         assert f"logits ({count}, 10)" in out and "images (1, 8, 8) classes ('0'," in out
+
+
+SAID = {
+    "own_evaluation": "failed: ",
+    "own_objective": "energy",
+    "own_operation": "genome",
+    "own_strategy": "genome",
+    "search": "started from",
+}
+"""What each prints, apart from the one that needs a training."""
+
+ONE_BY_ONE = """
+import runpy, sys
+
+for path in list(sys.argv[1:]):
+    name = path.rpartition("/")[2].removesuffix(".py")
+    sys.argv = [path, name]
+    print("begins", name)
+    runpy.run_path(path, run_name="__main__")
+    print("ends", name)
+"""
+
+
+def test_all_others_run(tmp_path: Path) -> None:
+    paths = [path for path in EXAMPLES if path.stem != "load_and_predict"]
+    assert sorted(SAID) == [path.stem for path in paths]
+    command = [sys.executable, "-W", "error", "-c", ONE_BY_ONE, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name, said in SAID.items():
+        assert said in done.stdout.partition(f"begins {name}")[2].partition(f"ends {name}")[0]
+        assert (tmp_path / name / "front.csv").is_file()

@@ -20,6 +20,7 @@ import pytest
 
 from evobnn._processes import EvobnnWarning
 from evobnn.errors import DeviceError, ExperimentError
+from evobnn.machine import backends, tasks
 from evobnn.machine import workers as parallel
 from evobnn.machine.room import CARD_PER_WORKER, MEMORY_PER_WORKER, Bound, Card, peak_memory
 from evobnn.machine.workers import LOST, Outcome, Workers, default_jobs, room
@@ -427,7 +428,7 @@ def test_without_workers_everything_runs_here_and_that_is_said(
 def test_workers_that_die_before_they_begin_are_not_the_tasks_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(parallel, "_start_worker", die)
+    monkeypatch.setattr(backends, "start_worker", die)
     said: list[str] = []
     with Workers(2, say=said.append) as workers:
         assert sorted(o.value for o in workers.run(square, range(4))) == [0, 1, 4, 9]
@@ -441,7 +442,7 @@ def die(parent: int) -> None:
 
 
 def test_without_a_listener_it_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "obstacle", lambda jobs: "it is a test")
+    monkeypatch.setattr(backends, "obstacle", lambda jobs: "it is a test")
     workers = Workers(2)
     with pytest.warns(EvobnnWarning, match="No worker processes, as it is a test: everything runs in this one"):
         assert [o.value for o in workers.run(square, [1, 2])] == [1, 4]
@@ -449,14 +450,14 @@ def test_without_a_listener_it_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_joblib_is_asked_what_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert parallel.why_alone() == ""
-    monkeypatch.setattr(parallel, "_given_by_loky", lambda jobs: 1)
-    assert Workers(2).jobs == 1 and "joblib gives none here" in parallel.why_alone()
+    assert backends.why_alone() == ""
+    monkeypatch.setattr(backends, "_given_by_loky", lambda jobs: 1)
+    assert Workers(2).jobs == 1 and "joblib gives none here" in backends.why_alone()
 
 
 def test_this_process_does_not_watch_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_watch", lambda parent: pytest.fail("it would end this process"))
-    back = parallel._run_task(square, os.getpid(), -1, parallel._Task(0, 3))
+    monkeypatch.setattr(tasks, "_watch", lambda parent: pytest.fail("it would end this process"))
+    back = tasks.run_task(square, os.getpid(), -1, tasks.Task(0, 3))
     assert back.value == 9
 
 

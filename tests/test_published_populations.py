@@ -12,7 +12,7 @@ import pytest
 from evobnn._jsonl import read_rows
 from evobnn.cli.entry import run
 from evobnn.errors import RunError
-from evobnn.experiment.settings import load
+from evobnn.experiment.text import load
 from evobnn.genome import Genome, parse_genome
 from evobnn.runs import starters
 from evobnn.spaces import PUBLISHED, Choice, Space, Template, bats, bnas, gaaf, joint

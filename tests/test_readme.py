@@ -13,7 +13,7 @@ from evobnn._seeding import generator
 from evobnn.cli.app import app
 from evobnn.evaluation import evaluate
 from evobnn.experiment import preset_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.records import Status
 from evobnn.runs import Options
 from evobnn.runs.setup import make_bench

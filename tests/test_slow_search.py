@@ -28,7 +28,7 @@ def searched(space: Space, strategy: str, objectives: Sequence[str], seed: int) 
     search = Search(
         space, STRATEGIES[strategy](population=POPULATION), objectives, seed, repeats=1, bounds=landscape.bounds
     )
-    run(search, landscape, steps.append, EVALUATIONS, lambda: len(search.individuals) >= EVALUATIONS)
+    run(search, landscape, steps.append, EVALUATIONS, lambda: len(search.archive.individuals) >= EVALUATIONS)
     found = [result.evaluation.objectives for step in steps for result in step.results]
     assert len(found) == EVALUATIONS
     axes = [Axis(name, *landscape.bounds[name]) for name in objectives]

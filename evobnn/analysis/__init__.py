@@ -4,15 +4,12 @@ survives (`lineage`), and pictures by matplotlib (`plots`). It reads text only; 
 
 from evobnn.analysis.frames import (
     Run,
-    archive,
-    archive_hypervolume,
     evaluations_frame,
     front_csv,
     front_frame,
     individuals_frame,
     load_run,
     log_frame,
-    unconfirmed,
 )
 from evobnn.analysis.lineage import ancestry, form_shares, operation_shares
 from evobnn.analysis.pictures.plots import (
@@ -29,8 +26,6 @@ __all__ = [
     "Axis",
     "Run",
     "ancestry",
-    "archive",
-    "archive_hypervolume",
     "axes_of",
     "evaluations_frame",
     "form_shares",
@@ -48,5 +43,4 @@ __all__ = [
     "plot_hypervolume",
     "plot_operations",
     "save_front",
-    "unconfirmed",
 ]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from evobnn.analysis.frames import Member, archive, objective_names
 from evobnn.errors import EvobnnError, message
 from evobnn.genome import FORMS, OPERATIONS, Expression, FormSpec, Genome, OpSpec, parse_genome
 from evobnn.snapshot import Generation
+from evobnn.snapshot.archive import Member, archive, objective_names
 
 
 def ancestry(generations: Sequence[Generation], number: int) -> pd.DataFrame:

@@ -17,11 +17,12 @@ from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, counted
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment
+from evobnn.experiment.shelf import experimental_pressures
 from evobnn.runs import Options, chosen
 from evobnn.runs import named as runs
 from evobnn.runs.setup import wants_loops
 from evobnn.snapshot import new_folder
-from evobnn.studies.compare.arms import arms_of
+from evobnn.studies.compare.arms import arms_of, assigned
 from evobnn.studies.compare.compare import Question, check, compare
 from evobnn.studies.compare.report import Report
 from evobnn.studies.compare.tariff import EPOCHS, EVALUATIONS, tariff_of
@@ -60,6 +61,9 @@ def show(asked: Asked, options: Options, out: Path | None) -> None:
     check(question, options)
     folder = out or new_folder(runs.ROOT, f"compare-{question.experiment.preset}")
     for sentence in torn_lines(folder / RESULTS):
+        note(sentence)
+    on = [name for arm in question.arms for name in assigned(question.experiment, arm).pressures]
+    if sentence := experimental_pressures(on):
         note(sentence)
     _print_start(question, folder)
     try:

@@ -144,8 +144,9 @@ def _memory() -> Finding:
 
 
 def _jobs() -> Finding:
+    from evobnn.machine.backends import why_alone
     from evobnn.machine.room import MEMORY_PER_WORKER
-    from evobnn.machine.workers import room, why_alone
+    from evobnn.machine.workers import room
 
     found = room()
     alone = why_alone(max(2, found.jobs))
@@ -155,7 +156,7 @@ def _jobs() -> Finding:
 
 
 def _precision() -> Finding:
-    from evobnn.experiment.settings import native_precision
+    from evobnn.experiment.precision import native_precision
 
     precision = native_precision()
     if precision == "bf16":
@@ -167,7 +168,7 @@ def _precision() -> Finding:
 
 def _kernels() -> Finding:
     """Train one step of a tiny layer both ways. Where the loops were not compiled yet, that is done here."""
-    from evobnn.experiment.settings import native_precision
+    from evobnn.experiment.precision import native_precision
 
     began = time.perf_counter()
     try:

@@ -11,8 +11,9 @@ import typer
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import counted
-from evobnn.evaluation import WHOLE, Bench, Protocol, Stretch, evaluate
+from evobnn.evaluation import WHOLE, Bench, Protocol, Stretch, evaluate, run_call
 from evobnn.records import Evaluation
+from evobnn.runs.evaluator import call_of
 from evobnn.runs.inheritance import heritage_of
 from evobnn.runs.subject import Subject
 from evobnn.snapshot import read_journal
@@ -33,18 +34,27 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
     print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
     known = recorded(subject, repeat, bench.protocol)
     stretch, heritage = Stretch(known.rung) if known else WHOLE, _heritage(subject, bench, known)
-    print(
-        f"{counted(stretch.epochs or recipe.epochs, 'epoch')} on {prepared.train_count:,} images of {prepared.name}, "
-        f"{bench.device}, {recipe.precision}{'' if known is None else _begun(known)}",
-        flush=True,
-    )
-    compile_first(recipe.kernels == "fused" and bench.device == "cpu", on_stderr=True)
+    own, begun = subject.experiment.evaluation.said, "" if known is None else _begun(known)
+    how = f"by the function {own}"
+    if not own:
+        epochs = counted(stretch.epochs or recipe.epochs, "epoch")
+        images = f"{prepared.train_count:,} images of {prepared.name}"
+        how = f"{epochs} on {images}, {bench.device}, {recipe.precision}{begun}"
+    print(how, flush=True)
+    compile_first(not own and recipe.kernels == "fused" and bench.device == "cpu", on_stderr=True)
     try:
-        seed = bench.seed(subject.experiment.seed, genome, repeat)
-        fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch, heritage=heritage)
+        if subject.additions.evaluation is not None:
+            root, function = subject.experiment.seed, subject.additions.evaluation
+            fresh = run_call(call_of(function, bench, root, genome, repeat))
+        else:
+            seed = bench.seed(subject.experiment.seed, genome, repeat)
+            fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch, heritage=heritage)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         raise typer.Exit(1) from error
+    if fresh.traceback:
+        print(fresh.traceback, file=sys.stderr, end="")
+        raise typer.Exit(1)
     _print(fresh, known)
 
 

@@ -28,7 +28,7 @@ def list_presets() -> None:
 def show_preset(name: str) -> None:
     """Print every setting of a preset, those that its file leaves out included."""
     table = preset_table(name)
-    from evobnn.experiment.settings import from_table, to_text
+    from evobnn.experiment.text import from_table, to_text
 
     print(to_text(from_table(table, name)), end="")
 

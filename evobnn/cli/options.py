@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,20 @@ def options(
     data_dir: Path | None,
     timeout: str | None,
     retry_failed: bool = False,
+    brought: Sequence[str] | None = None,
 ) -> Options:
-    """Return the options of a session; where nothing is said, those of the start `before` (a line of starts.jsonl)."""
+    """Return the options of a session; where nothing is said, those of the start `before` (a line of starts.jsonl).
+
+    Only what is `brought` along has to be named each time: a run folder of somebody else's imports nothing by itself.
+    """
     if jobs is not None:
         check_at_least("--jobs", jobs, 1)
     if generations is not None:
         check_at_least("--generations", generations, 0)
     folder = before.get("data_dir")
     patience, limit = seconds("--timeout", timeout), seconds("--budget", budget)
-    from evobnn.machine.workers import BACKENDS
+    from evobnn.cli.brought import additions
+    from evobnn.machine.backends import BACKENDS
     from evobnn.runs import Options
 
     return Options(
@@ -44,4 +49,6 @@ def options(
         budget=limit,
         timeout=float(before.get("timeout", 0.0)) if patience is None else patience,
         retry_failed=retry_failed,
+        additions=additions(brought or ()),
+        brought=tuple(brought or before.get("with", ())),
     )

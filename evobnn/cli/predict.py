@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from evobnn.cli.brought import additions
 from evobnn.cli.console import console, table
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import percent
@@ -26,10 +27,12 @@ def show(
     kernels: str,
     device: str | None,
     data_dir: Path | None,
+    brought: Sequence[str],
     as_json: bool,
 ) -> None:
     """Print for each file the class that the network gives it, and that class's share of the softmax."""
-    network = load_network(folder, seed=seed, kernels=kernels, device=device or "cpu", data_dir=data_dir)
+    own = additions(brought)
+    network = load_network(folder, seed=seed, kernels=kernels, device=device or "cpu", data_dir=data_dir, additions=own)
     spec, beside = network.settings.experiment.dataset, network.metadata
 
     def read(paths: Sequence[Path]) -> npt.NDArray[np.uint8]:

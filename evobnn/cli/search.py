@@ -72,7 +72,7 @@ def _unfinished(folder: Path) -> int | None:
 
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
-    bench, count = search_bench(experiment, options), experiment.make_strategy().first
+    bench, count = search_bench(experiment, options), experiment.make_strategy(options.additions.strategies).first
     constraints = constraints_of(experiment, bench)
 
     def refused(genome: Genome) -> str:
@@ -113,7 +113,8 @@ def _proceed(session: Session) -> None:
             session.proceed()
     except KeyboardInterrupt as stop:
         reached = f"generation {len(session.generations) - 1}" if session.generations else "no whole generation"
-        note(f"stopped after {reached}; everything that had finished is saved. Go on with:\n  evobnn resume {folder}")
+        again = f"evobnn resume {folder}{_again(session)}"
+        note(f"stopped after {reached}; everything that had finished is saved. Go on with:\n  {again}")
         raise typer.Exit(STOPPED) from stop
     number = len(session.generations) - 1
     if number > session.total:
@@ -125,33 +126,44 @@ def _proceed(session: Session) -> None:
 def _print_start(session: Session) -> None:
     """Print what is about to happen, in five or six lines, and why so many jobs where nobody said how many."""
     settings, prepared, options = session.experiment, session.bench.prepared, session.options
-    network, recipe, batch = settings.network, settings.recipe, settings.make_strategy().batch
+    network, recipe, batch = (
+        settings.network,
+        settings.recipe,
+        settings.make_strategy(options.additions.strategies).batch,
+    )
     shape = "x".join(map(str, prepared.shape))
     what = "block" if network.macro == "resnet" else "cell"
     stack = f"{counted(network.cells, what)} of width {network.width}, {counted(network.reductions, 'reduction')}"
     print(f"run    {session.folder}, seed {settings.seed}")
-    print(
-        f"data   {prepared.name}, {shape}, {prepared.classes} classes: {prepared.train_count:,} images to train, "
-        f"{prepared.validation_count:,} to validate"
-    )
+    images = f"{prepared.train_count:,} images to train, {prepared.validation_count:,} to validate"
+    trains = not settings.evaluation.name
+    print(f"data   {prepared.name}, {shape}, {prepared.classes} classes{f': {images}' if trains else ''}")
     if names := first_names(prepared.class_names):
         print(f"       classes {names}")
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
-        f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}; "
-        f"{counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}"
+        f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}"
+        + (f"; {counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}" * trains)
     )
     if settings.constraints:
         print(f"bounds at most {told(settings.constraints)}")
     work = f"{counted(session.evaluator.jobs, 'job')} ({options.backend}) on {options.device}"
-    print(
-        f"work   {work}, {recipe.precision}" if not settings.table else f"work   none: looked up in {settings.table}",
-        flush=True,
-    )
+    if settings.table:
+        work = f"none: looked up in {settings.table}"
+    elif settings.evaluation.name:
+        work += f", by the function {settings.evaluation.said}"
+    else:
+        work += f", {recipe.precision}"
+    print(f"work   {work}", flush=True)
     if session.evaluator.room is not None and not settings.table:
         print(
             f"jobs   {session.evaluator.jobs}: {session.evaluator.alone or session.evaluator.room.reason}", flush=True
         )
+
+
+def _again(session: Session) -> str:
+    """Return the options by which what is the user's own is brought along once more."""
+    return "".join(f" --with {one}" for one in session.options.brought)
 
 
 def _print_end(session: Session, number: int, winner: int | None) -> None:
@@ -162,15 +174,16 @@ def _print_end(session: Session, number: int, winner: int | None) -> None:
         held = f"at most {most / 2**20:.0f} MiB" + (" each" if session.evaluator.jobs > 1 else "")
         print(f"memory {counted(session.evaluator.jobs, 'worker')}, {held}")
     print(f"files  {folder}/: front.csv, front.png, log.jsonl, one generation-*.jsonl each")
+    brought = _again(session)
     commands = {
         f"evobnn show {folder}:ID": "one of them, cells and costs",
-        f"evobnn resume {folder} --generations {number + 10}": "go on",
+        f"evobnn resume {folder} --generations {number + 10}{brought}": "go on",
         f"evobnn evolve --seed-from {folder}": "start another search from it",
     }
     width = max(map(len, commands))
     for place, (command, purpose) in enumerate(commands.items()):
         print(f"{'' if place else 'next':<6} {command:<{width}}  {purpose}")
-    if winner is not None and not session.experiment.table:
+    if winner is not None and not (session.experiment.table or session.experiment.evaluation.name):
         print(f"best   {_training(session, winner)}")
 
 

@@ -17,6 +17,7 @@ from evobnn.cli.loops import compile_first
 from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment
+from evobnn.experiment.shelf import experimental
 from evobnn.runs import Options, chosen
 from evobnn.runs.setup import wants_loops
 from evobnn.studies.compare.compare import plain
@@ -163,6 +164,7 @@ def _weights(experiment: Experiment, options: Options, genomes: int, seeds: int,
             epochs,
             lambda done, planned: status.update(f"{done} of {planned} trainings"),
         )
+    note(experimental("fidelity --weights"))
     if as_json:
         print(json.dumps(asdict(found), indent=1))
         return

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from evobnn._checks import check_at_least
 from evobnn.cli.console import Fitted, console, table
-from evobnn.cli.portrait import Portrait
 from evobnn.cli.words import counted, percent, whole
 from evobnn.experiment import Experiment
 from evobnn.nn import Summary, summary
 from evobnn.nn.counting.summary import Row, Window
+from evobnn.runs.portrait import Portrait
 from evobnn.runs.subject import Subject
 
 KIB = 8 * 1024

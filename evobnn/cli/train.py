@@ -13,19 +13,22 @@ import typer
 
 from evobnn._checks import check_at_least
 from evobnn.cli import augmented
+from evobnn.cli.brought import additions
 from evobnn.cli.console import console, note, table
-from evobnn.cli.epochs import EpochLine
 from evobnn.cli.loops import compile_first
+from evobnn.cli.progress import EpochLine
 from evobnn.cli.summary import sized
 from evobnn.cli.words import STOPPED, counted, duration, first_names, percent, trainings, whole
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, closest, message
+from evobnn.evaluation import OBJECTIVES
 from evobnn.experiment import Experiment, preset_names
 from evobnn.experiment.final import FinalSettings
 from evobnn.experiment.homes import homes
 from evobnn.experiment.presets import BRIEF, DEFAULT_PRESET, override
 from evobnn.experiment.recipes import load_plan
-from evobnn.experiment.settings import from_table, quickest_kernels, to_text
+from evobnn.experiment.settings import EvaluationSettings
+from evobnn.experiment.text import from_table, quickest_kernels, to_text
 from evobnn.machine.facts import cores
 from evobnn.runs import Options, subject
 from evobnn.runs import named as runs
@@ -54,21 +57,25 @@ class Asked:
     out: Path | None = None
 
 
-def train(what: str, asked: Asked, device: str | None, data_dir: Path | None) -> None:
+def train(what: str, asked: Asked, device: str | None, data_dir: Path | None, brought: Sequence[str] = ()) -> None:
     """Train what is named, or go on with a training folder, and print what it yielded."""
-    folder, new = named.find(what), None
+    own, plan = additions(brought), None
+
+    def options() -> Options:
+        return Options(1, device=device or "cpu", data_dir=data_dir, additions=own, brought=tuple(brought))
+
+    folder = named.find(what)
     if folder is not None:
         _refuse_settings(what, asked)
         before = next(reversed(read_starts(folder)), {})
         there = before.get("data_dir")
         data_dir = data_dir or (Path(there) if there else None)
-        options = Options(jobs=1, device=device or str(before.get("device", "cpu")), data_dir=data_dir)
+        device, brought = device or str(before.get("device", "cpu")), brought or before.get("with", ())
     else:
-        found = subject.find(what, _preset(asked), data_dir)
-        options = Options(jobs=1, device=device or "cpu", data_dir=found.data_dir)
-        new = settings(found.text, found.experiment, asked)
-        folder = create(new, options, runs.ROOT, asked.out)
-    _proceed(FinalSession(folder, options), new.plan if new else None)
+        found = subject.find(what, _preset(asked), data_dir, own)
+        data_dir, new = found.data_dir, settings(found.text, found.experiment, asked)
+        folder, plan = create(new, options(), runs.ROOT, asked.out), new.plan
+    _proceed(FinalSession(folder, options()), plan)
 
 
 def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings:
@@ -83,6 +90,7 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
     if asked.cells is not None and experiment.network.macro == "resnet":
         do = "Leave it out; --set network.cells=N sets the number of residual blocks."
         raise ExperimentError(message("a space with cells for --cells", f"'{experiment.space.name}', without", do))
+    experiment = trained(experiment)
     of_recipe, others = _parted(asked.assignments)
     if asked.dataset is not None:
         experiment = dataclasses.replace(experiment, dataset=_whole(experiment.dataset, asked.dataset))
@@ -95,6 +103,13 @@ def settings(genome: str, experiment: Experiment, asked: Asked) -> FinalSettings
     if not any(text.partition("=")[0].strip() == "recipe.threads" for text in of_recipe) or asked.threads is not None:
         plan = plan.changed(threads=asked.threads or cores())
     return FinalSettings(genome, experiment, plan, tuple(range(asked.seeds or 1)), asked.all_images)
+
+
+def trained(experiment: Experiment) -> Experiment:
+    """Return an experiment without what no training needs: evaluation function, objectives of the user's own."""
+    objectives = tuple(name for name in experiment.objectives if name in OBJECTIVES) or ("error",)
+    bounds = {name: bound for name, bound in experiment.constraints.items() if name in OBJECTIVES and name != "error"}
+    return dataclasses.replace(experiment, objectives=objectives, constraints=bounds, evaluation=EvaluationSettings())
 
 
 def _whole(before: DatasetSpec, name: str) -> DatasetSpec:

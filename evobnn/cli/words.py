@@ -46,8 +46,8 @@ def percent(share: float, digits: int = 2) -> str:
 
 
 def quantity(name: str, value: float) -> str:
-    """Return the value of an objective: an error in percent, anything else as a count."""
-    return percent(value) if name == "error" else whole(value)
+    """Return the value of an objective: an error in percent, what is large as a count, else with four digits."""
+    return percent(value) if name == "error" else _digits(value)
 
 
 def spread(name: str, mean: float, deviation: float | None, n: int) -> str:
@@ -56,7 +56,11 @@ def spread(name: str, mean: float, deviation: float | None, n: int) -> str:
         return quantity(name, mean)
     if name == "error":
         return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
-    return f"{whole(mean)} ± {whole(deviation)}"
+    return f"{_digits(mean)} ± {_digits(deviation) if abs(mean) < 1000 else whole(deviation)}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1000 else whole(value)
 
 
 def trainings(n: int) -> str:

@@ -1,12 +1,13 @@
 """Fitness: one evaluation decodes a genome, trains it briefly and measures it; what goes wrong becomes a status.
 
 `protocol` is what a value depends on, `objectives` what may be measured, `bench` where it happens, `evaluation` doing
-it.
+it. `function` is what users evaluate by instead, `additions` all that they bring along.
 """
 
 from evobnn.evaluation.additions import Additions
 from evobnn.evaluation.bench import Bench
 from evobnn.evaluation.evaluation import WHOLE, Job, Stretch, check_device, evaluate, run_job
+from evobnn.evaluation.function import Call, EvaluationFunction, run_call
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
 from evobnn.evaluation.protocol import OPERATIONS_VERSION, SUMS, Protocol, check_jobs_fit
 
@@ -17,6 +18,8 @@ __all__ = [
     "WHOLE",
     "Additions",
     "Bench",
+    "Call",
+    "EvaluationFunction",
     "Job",
     "Measured",
     "Objective",
@@ -25,5 +28,6 @@ __all__ = [
     "check_device",
     "check_jobs_fit",
     "evaluate",
+    "run_call",
     "run_job",
 ]

@@ -1,14 +1,15 @@
-"""What users add to what evobnn knows: operations, forms, objectives. All are sent to the workers by name."""
+"""What users add to what evobnn knows: operations, forms, objectives, an evaluation function, strategies, spaces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from torch import nn
 
 from evobnn.errors import ExperimentError, message
+from evobnn.evaluation.function import EvaluationFunction
 from evobnn.evaluation.objectives import OBJECTIVES, Objective
 from evobnn.genome import FORMS as FORM_SPECS
 from evobnn.genome import OPERATIONS, FormSpec, OpSpec
@@ -18,15 +19,21 @@ from evobnn.nn.counting.cost import COUNTERS, Counter
 
 @dataclass(frozen=True)
 class Additions:
-    """A user's own operations, forms and objectives: what each name means, and how it is computed.
+    """What a user brings along: what each name means, and how it is computed. A run knows the names alone, so it is
+    opened with the same additions again: `additions=` in Python, `--with module:object` on the command line.
 
-    They are sent to the workers by name, so they are functions at the top of a module that the workers can import.
+    Operations, forms, counters and objectives are sent to the workers by name, so they are functions at the top of a
+    module that the workers can import.
 
     Attributes:
         operations: (spec, builder) by name.
         forms: (spec, form) by name.
         counters: how classes of module are counted that `evobnn.nn.counting.cost.COUNTERS` does not know.
         objectives: quantities to minimise, by name, see `evobnn.evaluation.Objective`.
+        strategies: subclasses of `evobnn.Strategy` by name; experiments say `strategy.name` and its settings.
+        spaces: by name a `evobnn.Space`, or a function like those of `evobnn.spaces.SPACES`, of template, side of the
+            images, frozen parts, choice, and what operations and forms mean; experiments say `space.name`.
+        evaluation: what evaluates genomes in place of a training, see `EvaluationFunction`; a plain function will do.
 
     Raises:
         ExperimentError: a name that is taken or is not that of its spec, a form whose two halves disagree, or a
@@ -37,8 +44,14 @@ class Additions:
     forms: Mapping[str, tuple[FormSpec, Form]] = field(default_factory=dict)
     counters: Mapping[type[nn.Module], Counter] = field(default_factory=dict)
     objectives: Mapping[str, Objective] = field(default_factory=dict)
+    strategies: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    spaces: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: EvaluationFunction | None = None
 
     def __post_init__(self) -> None:
+        function: Any = self.evaluation
+        if not isinstance(function, EvaluationFunction | None):
+            object.__setattr__(self, "evaluation", EvaluationFunction(function))
         for name, (spec, builder) in self.operations.items():
             _check_addition("operation", name, {spec.name}, OPERATIONS, builder)
         for name, (spec_of_form, form) in self.forms.items():
@@ -51,10 +64,24 @@ class Additions:
                 raise ExperimentError(message(f"form '{name}' with {meant}", computed, "Let spec and form agree."))
 
         for name, objective in self.objectives.items():
-            _check_addition("objective", name, {objective.name}, OBJECTIVES, objective.measure)
+            _check_addition("objective", name, {objective.name}, OBJECTIVES, objective.measure or Objective)
 
     def __bool__(self) -> bool:
-        return bool(self.operations or self.forms or self.counters or self.objectives)
+        return any(getattr(self, one.name) for one in fields(self))
+
+    def __add__(self, other: Additions) -> Additions:
+        """Return both; of one name that of `other`."""
+        both = {
+            one.name: {**getattr(self, one.name), **getattr(other, one.name)}
+            for one in fields(self)
+            if one.name != "evaluation"
+        }
+        return Additions(**both, evaluation=other.evaluation or self.evaluation)
+
+    @property
+    def of_trainings(self) -> Additions:
+        """Those that a training depends on: what is part of its protocol, and sent to workers."""
+        return replace(self, strategies={}, spaces={}, evaluation=None)
 
     @property
     def operation_specs(self) -> dict[str, OpSpec]:
@@ -94,7 +121,8 @@ class Additions:
         for name, (spec_of_form, form) in sorted(self.forms.items()):
             found.append(["form", name, asdict(spec_of_form), _full_name(form.compute), list(form.parameters)])
         for name, objective in sorted(self.objectives.items()):
-            found.append(["objective", name, objective.unit, objective.axis, _full_name(objective.measure)])
+            measure = _full_name(objective.measure) if objective.measure else ""
+            found.append(["objective", name, objective.unit, objective.axis, measure])
         return found + sorted(["counter", _full_name(c), _full_name(count)] for c, count in self.counters.items())
 
 

@@ -50,8 +50,11 @@ class Bench:
     def __post_init__(self) -> None:
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ExperimentError(message("different objectives", str(list(self.objectives)), "Name each once."))
-        for name in self.objectives:
-            check_name("objective", name, self.additions.all_objectives)
+        for name in () if self.protocol.evaluation else self.objectives:
+            there = self.additions.all_objectives
+            if there[check_name("objective", name, there)].measure is None:
+                do = f"Write Objective({name!r}, unit, measure), or hand over an evaluation function."
+                raise ExperimentError(message(f"objective {name} with a measure", "none", do))
         for what, offered, known in (
             ("operation", self.space.operations, self.additions.operation_specs),
             ("form", self.space.forms, self.additions.form_specs),
@@ -109,7 +112,7 @@ class Bench:
     def counts(self, genome: Genome, names: Iterable[str]) -> dict[str, float]:
         """Return what is counted of the genome's network, by the names of objectives that no training is needed for."""
         measured = Measured(TrainResult(()), self.cost(genome))
-        return {name: OBJECTIVES[name].measure(measured) for name in names}
+        return {name: OBJECTIVES[name].of(measured) for name in names}
 
     def cheapest(self, names: Iterable[str]) -> tuple[Genome, ...]:
         """Return for each of these counted quantities the genome of the space that has least of it."""
@@ -182,12 +185,17 @@ class Bench:
     def axes(self) -> dict[str, tuple[float, float, str]]:
         """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
         to chance, costs between the analytic cheapest and dearest genome. Where all genomes cost the same, low is high.
+        None at all where an evaluation function gives an objective of which nobody said the bounds.
         """
+        known = self.additions.all_objectives
+        for name in self.objectives if self.protocol.evaluation else ():
+            if name not in known or (known[name].measure is None and known[name].bounds is None):
+                return {}
         extremes = list(self._candidates())
         chance = 1.0 - 1.0 / self.prepared.classes
         found: dict[str, tuple[float, float, str]] = {}
         for name in self.objectives:
-            objective = self.additions.all_objectives[name]
+            objective = known[name]
             if name == "error":
                 found[name] = (0.0, chance, objective.axis)
             elif objective.bounds is not None:

@@ -39,7 +39,7 @@ class Objective:
     Attributes:
         name: as written in experiments and files.
         unit: for people.
-        measure: from a finished training to the value.
+        measure: from a finished training to the value; None for what an evaluation function gives.
         axis: `linear` or `log10`: how hypervolume measures it.
         bounds: between which values hypervolume measures it; None where it is known without a training, so that the
             cheapest and the dearest network of a space tell.
@@ -50,7 +50,7 @@ class Objective:
 
     name: str
     unit: str
-    measure: Callable[[Measured], float]
+    measure: Callable[[Measured], float] | None = None
     axis: str = "log10"
     bounds: tuple[float, float] | None = None
 
@@ -68,6 +68,8 @@ class Objective:
 
     def of(self, measured: Measured) -> float:
         """Return the value; raises ValueError for one that is no finite number."""
+        if self.measure is None:
+            raise ValueError(f"objective {self.name} has no measure")
         value = float(self.measure(measured))
         if not math.isfinite(value):
             raise ValueError(f"objective {self.name} is {value}, which is no finite number")

@@ -49,6 +49,7 @@ class Protocol:
             forward); above it a genome is `invalid` before training; 0 for none.
         data: fingerprint of the prepared images.
         additions: operations and forms beside the built-in ones.
+        evaluation: name and version of the user's function that evaluates; empty where networks are trained.
         sums: one of `SUMS`: `exact`, or `scaled` for what was recorded before and is only looked up.
     """
 
@@ -59,6 +60,7 @@ class Protocol:
     data: str = ""
     additions: Additions = field(default_factory=Additions)
     sums: str = SUMS[0]
+    evaluation: str = ""
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch.
@@ -79,6 +81,8 @@ class Protocol:
                     del said[part][name]
         if self.additions:
             said["additions"] = self.additions.described()
+        if self.evaluation:
+            said["evaluation"] = self.evaluation
         if self.sums == SUMS[0] and self.adds_up_scaled:
             said["sums"] = self.sums
         versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]

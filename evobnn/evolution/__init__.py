@@ -4,8 +4,9 @@ neither networks nor files. DEAP sorts, selects and keeps the log; it is used in
 
 from evobnn.evolution.halving import Halving
 from evobnn.evolution.pressures import PRESSURES, Pressure
-from evobnn.evolution.search import Search, SearchState, Step, run
+from evobnn.evolution.search import Search, run
 from evobnn.evolution.selection import Candidate, candidate
+from evobnn.evolution.step import SearchState, Step
 from evobnn.evolution.strategies import STRATEGIES, Strategy
 from evobnn.evolution.toolbox import make_toolbox
 from evobnn.evolution.variation import mate, mutate

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from deap import tools
 
 from evobnn._seeding import Generator, child_seed, generator, generator_from, guarded, state_of
 from evobnn.errors import SearchError, message
 from evobnn.evolution import constraints as bounded
+from evobnn.evolution.archive import Archive
 from evobnn.evolution.constraints import Constraints
+from evobnn.evolution.endings import SpaceExhausted, exhausted, nothing_worked
 from evobnn.evolution.halving import WITHOUT, Halving, check_halving, survivors, whole
+from evobnn.evolution.logbook import counts, objectives_over
 from evobnn.evolution.pressures import Pressure
-from evobnn.evolution.selection import Candidate, candidate, fronts, tiers
+from evobnn.evolution.selection import Candidate, fronts, tiers
+from evobnn.evolution.step import SearchState, Step
 from evobnn.evolution.strategies import Strategy
 from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.toolbox import make_toolbox
 from evobnn.evolution.variation import mutate, mutate_one
 from evobnn.evolution.view import Bounds, View
 from evobnn.genome import Genome
-from evobnn.records import Evaluation, Individual, Request, Result, Status, mean_objectives
+from evobnn.records import Individual, Request, Result
 from evobnn.spaces import Space, key
 
 TRIES = 50
@@ -39,49 +42,6 @@ REMEMBERED = 1 << 15
 """Genomes whose keys are kept at hand: a narrow neighbourhood proposes the same ones over and over."""
 
 Indicators = Callable[[Sequence[tuple[float, ...]]], Mapping[str, float]]
-
-
-class SpaceExhausted(SearchError):  # noqa: N818 - how a search may well end
-    """No genome is left that was not tried."""
-
-
-@dataclass(frozen=True)
-class SearchState:
-    """From where a search goes on.
-
-    Attributes:
-        generation: the last finished one, -1 before the first.
-        rng: state of the generator.
-        next_id: of the next individual.
-        survivors: ids, in the order of selection.
-        memory: JSON values that the strategy and the pressures keep, by `strategy` and by the pressure's name.
-    """
-
-    generation: int
-    rng: Mapping[str, Any]
-    next_id: int
-    survivors: tuple[int, ...]
-    memory: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one generation yielded.
-
-    Attributes:
-        generation: its number.
-        state: from where the search goes on.
-        survivors: (individual, mean objectives, repeats) in the order of selection; those in the state that are not
-            among them were stopped early and fill the population up.
-        results: everything evaluated in it, in the order of asking.
-        log: the row of the logbook.
-    """
-
-    generation: int
-    state: SearchState
-    survivors: tuple[tuple[Individual, Mapping[str, float], int], ...]
-    results: tuple[Result, ...]
-    log: Mapping[str, Any]
 
 
 class Search:
@@ -141,16 +101,11 @@ class Search:
         self.toolbox = make_toolbox(space)
         self.toolbox.register("feasible", lambda genome: feasible(genome) or self.constraints.refused(genome))
         self.logbook = tools.Logbook()
-        self.individuals: dict[int, Individual] = {}
-        self.evaluations: dict[str, list[Evaluation]] = {}
-        self._genomes: dict[int, Genome] = {}
-        self._shells: dict[int, Candidate | None] = {}  # of everyone evaluated, None for who has failed
-        self._ids: dict[str, int] = {}
+        self.archive = Archive(space, self.objectives, halving, self.constraints, latest=strategy.repeats_known)
         self._key = lru_cache(REMEMBERED)(lambda genome: key(space, genome))
         self._seed = seed
         self._rng: Generator = generator(seed, "search")
         self._generation = -1
-        self._next_id = 0
         self._population: list[Candidate] = []
         self._memory: Mapping[str, Any] = {}
         self._children: list[int] = []
@@ -169,28 +124,20 @@ class Search:
         """The survivors of the last generation."""
         return tuple(self._population)
 
-    def archive(self) -> list[Candidate]:
-        """Return every individual ever evaluated whose evaluations of full length all ended `ok`, and which exceeds no
-        bound, by id.
-        """
-        return [one for one in self._measured() if not one.violation]
-
-    def _measured(self) -> list[Candidate]:
-        return whole(one for one in self._shells.values() if one is not None)
-
     def restore(self, steps: Iterable[Step]) -> None:
         """Take over finished generations, in order; the search goes on exactly as if it had not stopped."""
         last: Step | None = None
         for step in steps:
             for result in step.results:
-                self._note(result)
+                self.archive.note(result)
             self.logbook.record(**step.log)
             last = step
         if last is not None:
             state = last.state
-            self._generation, self._next_id, self._memory = state.generation, state.next_id, dict(state.memory)
+            self._generation, self._memory = state.generation, dict(state.memory)
+            self.archive.next_id = state.next_id
             self._rng = generator_from(dict(state.rng))
-            self._population = self._refreshed(state.survivors)
+            self._population = self.archive.candidates(state.survivors)
 
     def ask(self) -> list[Request]:
         """Return the evaluations of the next generation; asking twice without telling gives the same list."""
@@ -202,17 +149,9 @@ class Search:
     def _view(self, generation: int) -> View:
         """Return what algorithms see; pressures have had their say about the spread of the population."""
         view = View(
-            self.space,
-            self.objectives,
-            self.bounds,
-            self._seed,
-            generation,
-            self.horizon,
-            tuple(self._population),
-            self._measured(),
-            self._memory,
-            constraints=self.constraints.bounds,
-        )
+            self.space, self.objectives, self.bounds, self._seed, generation, self.horizon, tuple(self._population),
+            self.archive.measured(), self._memory, constraints=self.constraints.bounds,
+        )  # fmt: skip
         return self._spread(view, self._population)
 
     def _spread(self, view: View, candidates: Sequence[Candidate]) -> View:
@@ -244,9 +183,9 @@ class Search:
         requests = self._block(view)
         room = self.strategy.batch - len(requests)
         blocked = {request.individual.id for request in requests}
+        keys = {request.individual.key for request in requests}
         again = [one for one in self._to_measure_again(room // 2) if one.id not in blocked]
-        requests += [Request(self.individuals[one.id], one.repeats) for one in again]
-        keys = {self.individuals[number].key for number in blocked}
+        requests += [Request(self.archive.individuals[one.id], one.repeats) for one in again]
         missing = self.strategy.shortfall(view)
         prepared = self.strategy.prepare(view) if self._population else None
         while len(requests) < self.strategy.batch:
@@ -279,12 +218,9 @@ class Search:
                 if not self.feasible(genome) and self.constraints.refused(genome):
                     continue
                 name = self._key(genome)
-                if name in self._ids:
-                    individual = self.individuals[self._ids[name]]
-                else:
-                    individual = self._individual(genome, name, "block", ())
-                    self._ids[name], self.individuals[individual.id] = individual.id, individual
-                requests.append(Request(individual, len(self.evaluations.get(name, ())) + asked[name], twin=True))
+                individual = self.archive.of(name) or self._new(genome, name, "block", ())
+                self.archive.enter(individual)
+                requests.append(Request(individual, self.archive.times(name) + asked[name], twin=True))
                 asked[name] += 1
         return requests
 
@@ -319,7 +255,7 @@ class Search:
     ) -> bool:
         """Add a request for a genome unless it is known, asked for already or infeasible."""
         name = self._key(genome)
-        known = name in self.evaluations
+        known = self.archive.times(name) > 0
         if name in keys or (known and not self._may_repeat(name)):
             self._refused["duplicates"] += 1
             return False
@@ -327,10 +263,13 @@ class Search:
             self._refused["infeasible"] += 1
             return False
         keys.add(name)
-        individual = self.individuals[self._ids[name]] if known else self._individual(genome, name, origin, parents)
+        individual = self.archive.of(name) or self._new(genome, name, origin, parents)
         self._children.append(individual.id)
-        requests.append(Request(individual, len(self.evaluations.get(name, ()))))
+        requests.append(Request(individual, self.archive.times(name)))
         return True
+
+    def _new(self, genome: Genome, name: str, origin: str, parents: tuple[int, ...]) -> Individual:
+        return self.archive.new(genome, name, self._generation + 1, origin, parents)
 
     def _refuses(self, genome: Genome) -> bool:
         """Tell whether a genome is not worth an evaluation; bounds hold for algorithms that send all else, too."""
@@ -343,13 +282,6 @@ class Search:
     def _may_repeat(self, name: str) -> bool:
         """Tell whether a known genome may be evaluated as if it were new: some published algorithms forget."""
         return self.strategy.repeats_known and all(one.key != name for one in self._population)
-
-    def _individual(self, genome: Genome, name: str, origin: str, parents: tuple[int, ...]) -> Individual:
-        number = self._next_id
-        self._next_id += 1
-        if origin != "seed":  # a given genome may leave out what is frozen; its text, read again, does not
-            self._genomes[number] = genome
-        return Individual(number, str(genome), name, self._generation + 1, origin, parents)
 
     def tell(self, results: Sequence[Result]) -> Step:
         """Take the results of everything asked, in the order of asking, and return the finished generation.
@@ -364,14 +296,14 @@ class Search:
             )
         self._asked = None
         for result in results:
-            self._note(result)
+            self.archive.note(result)
         self._generation += 1
         view = self._view(self._generation)
-        view = replace(view, population=tuple(self._refreshed(one.id for one in self._population)), spread={})
-        offspring = self._refreshed(self._children)
+        view = replace(view, population=tuple(self.archive.candidates(one.id for one in self._population)), spread={})
+        offspring = self.archive.candidates(self._children)
         candidates = pool(view, offspring)
         if self._generation == 0 and not whole(candidates):
-            raise self._nothing_worked(results)
+            raise nothing_worked(results)
         for tier in tiers(candidates):
             fronts(tier)  # some selections of DEAP read crowding distances and do not assign them
         view = self._spread(view, candidates)
@@ -384,22 +316,12 @@ class Search:
         log = self._log(results)
         self.logbook.record(**log)
         kept = tuple(
-            (self.individuals[one.id], dict(zip(self.objectives, one.values, strict=True)), one.repeats)
+            (self.archive.individuals[one.id], dict(zip(self.objectives, one.values, strict=True)), one.repeats)
             for one in whole(self._population)
         )
-        state = SearchState(
-            self._generation,
-            state_of(self._rng),
-            self._next_id,
-            tuple(one.id for one in self._population),
-            self._memory,
-        )
+        ids, rng = tuple(one.id for one in self._population), state_of(self._rng)
+        state = SearchState(self._generation, rng, self.archive.next_id, ids, self._memory)
         return Step(self._generation, state, kept, tuple(results), log)
-
-    def _refreshed(self, numbers: Iterable[int]) -> list[Candidate]:
-        """Return the shells of these individuals with their objectives as they are known now; failed ones left out."""
-        found = (self._shells.get(number) for number in numbers)
-        return [one for one in found if one is not None]
 
     def _remembered(
         self, view: View, offspring: Sequence[Candidate], results: Sequence[Result]
@@ -408,43 +330,11 @@ class Search:
         memories["strategy"] = self.strategy.remember(view, whole(self._population), offspring)
         return {name: memory for name, memory in memories.items() if memory}
 
-    def _note(self, result: Result) -> None:
-        individual = result.request.individual
-        self.individuals.setdefault(individual.id, individual)
-        self.evaluations.setdefault(individual.key, []).append(result.evaluation)
-        self._ids.setdefault(individual.key, individual.id)
-        self._shells[individual.id] = self._shell(individual)
-
-    def _shell(self, individual: Individual) -> Candidate | None:
-        """Return the shell of an individual with its objectives as they are known now, or None where it has failed."""
-        evaluations = self.evaluations.get(individual.key, [])
-        counting = evaluations[-1:] if self.strategy.repeats_known else evaluations
-        objectives, short = mean_objectives(counting), 0
-        if objectives is None and counting and all(one.status is Status.PRUNED for one in counting):
-            objectives, short = counting[-1].at_rung(self.objectives), self.halving.short(counting[-1])
-        if objectives is None:
-            return None
-        if individual.id not in self._genomes:
-            self._genomes[individual.id] = self.space.parse(individual.genome)
-        genome = self._genomes[individual.id]
-        excess = 0.0 if short else self.constraints.violation(objectives)
-        return candidate(
-            individual.id, genome, individual.key, objectives, self.objectives, len(evaluations), short, excess
-        )
-
     def _log(self, results: Sequence[Result]) -> dict[str, Any]:
-        archive = self.archive()
-        statistics = tools.Statistics(lambda one: one.values)
-        statistics.register("least", np.min, axis=0)
-        statistics.register("mean", np.mean, axis=0)
-        population = whole(self._population)
-        over = statistics.compile(population) if population else {}
-        ended = Counter(result.evaluation.status for result in results)
+        archive, population = self.archive.feasible(), whole(self._population)
         row: dict[str, Any] = {
             "generation": self._generation,
-            "evaluations": len(results),
-            "again": sum(result.request.repeat > 0 for result in results),
-            **{str(status): ended[status] for status in Status if self.halving or status is not Status.PRUNED},
+            **counts(results, halved=bool(self.halving)),
             "duplicates": self._refused["duplicates"],
             "infeasible": self._refused["infeasible"],
             "archive": len(archive),
@@ -452,9 +342,7 @@ class Search:
         }
         if self.halving:
             row["epochs"] = sum(self.halving.trained(result, self.branch) for result in results)
-        for index, name in enumerate(self.objectives):
-            for kind, values in over.items():
-                row[f"{kind}_{name}"] = float(values[index])
+        row |= objectives_over(population, self.objectives)
         if self.pressures:
             view = self._view(self._generation)
             for name, pressure in self.pressures.items():
@@ -464,24 +352,7 @@ class Search:
     def _exhausted(self) -> SpaceExhausted:
         if self.constraints.nearest:
             return SpaceExhausted(self.constraints.unmet(self._draws, self.space.name))
-        return SpaceExhausted(
-            message(
-                "a genome that was not tried yet",
-                f"none in {RANDOM_TRIES} draws from the {self.space.name} space",
-                "It is exhausted: every genome was evaluated. Unfreeze a part of it or take a larger one.",
-            )
-        )
-
-    def _nothing_worked(self, results: Sequence[Result]) -> SearchError:
-        reasons = Counter(f"{result.evaluation.status}: {result.evaluation.message}" for result in results)
-        common, times = reasons.most_common(1)[0]
-        return SearchError(
-            message(
-                "at least one evaluation of the first generation to end ok",
-                f"none of {len(results)}; {times} times {common}",
-                "Look at one with `evobnn evaluate`, or change the recipe.",
-            )
-        )
+        return exhausted(self.space, RANDOM_TRIES)
 
 
 def run(
@@ -504,4 +375,4 @@ def run(
         on_step(search.tell(evaluate(search.ask())))
 
 
-__all__ = ["Search", "SearchState", "SpaceExhausted", "Step", "run"]
+__all__ = ["Search", "run"]

@@ -1,5 +1,5 @@
-"""An experiment is a text file: TOML <-> frozen dataclasses (`settings`), with presets and recipes by name (`presets`),
-and what decides a final training (`final`). Words only: what is done with them stands in `evobnn.runs`.
+"""An experiment is a text file: TOML (`text`) <-> frozen dataclasses (`settings`), with presets and recipes by name
+(`presets`), and what decides a final training (`final`). Words only: what is done with them stands in `evobnn.runs`.
 
 Importing the package is light; each public name is loaded when it is first used.
 """
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evobnn.experiment.presets import preset_names, preset_table
-    from evobnn.experiment.settings import Experiment, from_table, from_text, load, to_text
+    from evobnn.experiment.settings import Experiment
+    from evobnn.experiment.text import from_table, from_text, load, to_text
 
 _WHERE: dict[str, str] = {
     "Experiment": "settings",
-    "from_table": "settings",
-    "from_text": "settings",
-    "load": "settings",
+    "from_table": "text",
+    "from_text": "text",
+    "load": "text",
     "preset_names": "presets",
     "preset_table": "presets",
-    "to_text": "settings",
+    "to_text": "text",
 }
 """In which module each public name stands."""
 

@@ -17,7 +17,7 @@ from evobnn.experiment import Experiment
 from evobnn.experiment.augmented import augmented
 from evobnn.experiment.presets import parsed
 from evobnn.experiment.recipes import plan_from_table, plan_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.training import Plan
 
 TRAINING = "training.toml"

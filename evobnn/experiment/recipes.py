@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from evobnn.errors import ExperimentError, message, unknown_name
+from evobnn.experiment.precision import native_precision
 from evobnn.experiment.presets import BRIEF, override, read_toml, recipe_text
-from evobnn.experiment.settings import _refuse_unknown, _validated, native_precision
+from evobnn.experiment.settings import _refuse_unknown, _validated
 from evobnn.nn.fast.quickest import AUTO, KERNELS
 from evobnn.training import Plan, Recipe, Stage
 

@@ -1,4 +1,4 @@
-"""Experiments as text: only what decides a result. Defaults live in the dataclasses; presets and TOML override them."""
+"""The settings of an experiment: only what decides a result. Defaults live here; presets and TOML override them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,21 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import tomli_w
-import torch
 from pydantic import TypeAdapter, ValidationError
 
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
-from evobnn.data.dataset import LATER as LATER_IN_DATASET
-from evobnn.data.sources import SOURCES
-from evobnn.data.suited import is_auto
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import OBJECTIVES
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
-from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
-from evobnn.experiment.presets import parsed, preset_table, read_toml
+from evobnn.experiment.written import LATER, written
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
-from evobnn.nn.fast.quickest import AUTO, KERNELS, quickest
 from evobnn.spaces import SPACES, Choice, Space, Template
-from evobnn.training import LATER, Recipe
-
-FORMAT = 1
+from evobnn.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -40,7 +30,7 @@ class SpaceSettings:
     """Which genomes exist.
 
     Attributes:
-        name: a name of `evobnn.spaces.SPACES`.
+        name: a name of `evobnn.spaces.SPACES`, or of a space of one's own.
         sites: where expressions are searched: `kind` for one per kind of cell or block, `net` for one in all, `node`
             for one per node of each kind of cell.
         freeze: parts that are given and not searched, as genome text: `@normal = x @reduction = x` searches topology
@@ -60,7 +50,6 @@ class SpaceSettings:
     binary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_name("space", self.name, SPACES)
         _ = self.choice  # made, and so checked
 
     @property
@@ -74,15 +63,25 @@ class SpaceSettings:
         size: int,
         operations: Mapping[str, OpSpec] = OPERATIONS,
         forms: Mapping[str, FormSpec] = FORMS,
+        own: Mapping[str, Any] = {},
     ) -> Space:
-        """Return the space for a template and images of size x size pixels, with these meanings of names.
+        """Return the space for a template and images of size x size pixels, with these meanings of names, and `own`
+        spaces by name: as they are, or functions like those of `SPACES`.
 
         Raises:
-            ExperimentError: a choice or a template that the space cannot honour.
+            ExperimentError: no such space, or a choice or a template that it cannot honour.
             GenomeError: a bad `freeze`.
         """
         frozen = parse_genome(self.freeze, operations, forms) if self.freeze.strip() else Genome()
-        space = SPACES[self.name](template, size, frozen, self.choice, operations, forms)
+        made = {**SPACES, **own}[check_name("space", self.name, [*SPACES, *own])]
+        if isinstance(made, Space):
+            frozen = Genome.of(
+                {**made.frozen.cell_by_kind, **frozen.cell_by_kind},
+                {**made.frozen.expression_by_site, **frozen.expression_by_site},
+            )
+            space = dataclasses.replace(made, frozen=frozen)
+        else:
+            space = made(template, size, frozen, self.choice, operations, forms)
         for site in frozen.expression_by_site:
             check_name("class of sites in space.freeze", site, space.sites)
         for kind in frozen.cell_by_kind:
@@ -135,6 +134,24 @@ class InheritSettings:
 
 
 @dataclass(frozen=True)
+class EvaluationSettings:
+    """What evaluates genomes, where it is not a training or a table.
+
+    Attributes:
+        name: of a user's evaluation function, see `evobnn.EvaluationFunction`; empty for none.
+        version: of that function.
+    """
+
+    name: str = ""
+    version: str = ""
+
+    @property
+    def said(self) -> str:
+        """Name and version, for people; an empty text for none."""
+        return f"{self.name}, version {self.version}" if self.name else ""
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Everything that decides a result.
 
@@ -152,6 +169,7 @@ class Experiment:
         inherit: whether children begin with the weights of a parent.
         constraints: bound by name of a quantity (see `evobnn.evaluation.OBJECTIVES`); what is counted is never trained
             above it, what is measured must be an objective and is ranked behind whatever meets the bound.
+        evaluation: which function of the user's own evaluates, if one does.
     """
 
     preset: str = "custom"
@@ -171,6 +189,7 @@ class Experiment:
     halving: Halving = Halving()
     inherit: InheritSettings = InheritSettings()
     constraints: Mapping[str, float] = field(default_factory=dict)
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -192,6 +211,8 @@ class Experiment:
             self._check_halving()
         if self.inherit.weights:
             self._check_inheritance()
+        if self.evaluation.name:
+            self._check_evaluation()
 
     def _check_halving(self) -> None:
         """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""
@@ -206,20 +227,37 @@ class Experiment:
 
     def _check_inheritance(self) -> None:
         """Raise ExperimentError where new genomes are not trained whole, so that there are no weights to inherit."""
-        if self.table or self.halving:
+        if self.table or self.halving or self.evaluation.name:
             expected = "trainings that are done here and to their end with inherit.weights = true"
             got = f"the table {self.table}" if self.table else f"halving.rungs = {list(self.halving.rungs)}"
+            got = f"the evaluation function {self.evaluation.said}" if self.evaluation.name else got
             raise ExperimentError(message(expected, got, "Leave that out, or set inherit.weights = false."))
+
+    def _check_evaluation(self) -> None:
+        """Raise ExperimentError for what only trainings have, where a function evaluates."""
+        for what, there in (("a table", self.table), ("halving.rungs", self.halving)):
+            if there:
+                expected = f"an evaluation by {self.evaluation.said} alone"
+                raise ExperimentError(message(expected, f"{what} too", "Leave one of them out."))
 
     @property
     def counted_bounds(self) -> dict[str, float]:
         """The constraints on what is known before any training."""
         return {name: bound for name, bound in self.constraints.items() if _counted(name)}
 
-    def make_strategy(self) -> Strategy:
-        """Return the strategy with its settings."""
+    def make_strategy(self, own: Mapping[str, Any] = {}) -> Strategy:
+        """Return the strategy with its settings; `own` holds strategies by name beside the built-in ones.
+
+        Raises:
+            ExperimentError: no such strategy, or settings that are not its own.
+        """
         settings = dict(self.strategy)
-        return STRATEGIES[settings.pop("name")](**settings)
+        name = check_name("strategy", settings.pop("name"), [*STRATEGIES, *own])
+        if name in STRATEGIES:
+            return STRATEGIES[name](**settings)
+        _refuse_unknown(settings, own[name], "strategy.")
+        made: Strategy = _validated(own[name], settings, "strategy.")
+        return made
 
     def make_pressures(self) -> dict[str, Pressure]:
         """Return the pressures that are on, by name, with their settings."""
@@ -231,13 +269,17 @@ class Experiment:
         Settings that came later count only where they differ from what every experiment before them had, so that a
         newer evobnn goes on with the run of an older one.
         """
-        return hashlib.sha256(_text(self, _LATER).encode()).hexdigest()[:16]
+        return hashlib.sha256(written(self, LATER).encode()).hexdigest()[:16]
 
 
 def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the strategy's table with every setting filled in and checked."""
+    """Return the strategy's table with every setting filled in and checked; one of a user's own as it is, for it is
+    known only where it is made.
+    """
     given = dict(table)
-    name = check_name("strategy", str(given.pop("name", "nsga2")), STRATEGIES)
+    name = str(given.pop("name", "nsga2"))
+    if name not in STRATEGIES:
+        return {"name": name, **given}
     kind: Any = STRATEGIES[name]
     _refuse_unknown(given, kind, "strategy.")
     return {"name": name, **dataclasses.asdict(_validated(kind, given, "strategy."))}
@@ -276,115 +318,6 @@ def _counted(name: str) -> bool:
     return name in OBJECTIVES and OBJECTIVES[name].counted
 
 
-_OFF: dict[str, dict[str, Any]] = {
-    "": {
-        "halving": dataclasses.asdict(Halving()),
-        "inherit": dataclasses.asdict(InheritSettings()),
-        "constraints": {},
-    },
-    "dataset": {"fingerprint": ""},
-}
-"""By section, settings that are not written as long as they have the value given here."""
-
-_LATER: dict[str, dict[str, Any]] = {
-    "": {"pressures": {}, "table": "", **_OFF[""]},
-    "space": {name: getattr(SpaceSettings(), name) for name in ("topology", "encoding", "gamma", "nodes")}
-    | {"offered": (), "unary": (), "binary": ()},
-    "dataset": LATER_IN_DATASET,
-    "network": {"macro": "bnas", "style": "cifar"},
-    "recipe": LATER,
-}
-"""By section, settings that came later, with the value that every experiment before them had."""
-
-
-def to_text(experiment: Experiment) -> str:
-    """Return the experiment as TOML; equal experiments give equal bytes."""
-    return _text(experiment, _OFF)
-
-
-def _text(experiment: Experiment, without: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the TOML text without those settings of each section that have the value given here."""
-    table = dataclasses.asdict(experiment) | {"recipe": experiment.recipe.said()}
-    for section, values in without.items():
-        place = table[section] if section else table
-        for name, value in values.items():
-            if place.get(name) == value:
-                del place[name]
-    flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    sections = {name: value for name, value in table.items() if isinstance(value, dict)}
-    return tomli_w.dumps(json.loads(json.dumps({"format": FORMAT, **flat, **sections})))
-
-
-def from_text(text: str, source: str) -> Experiment:
-    """Return the experiment of a TOML text; raise ExperimentError naming `source` for what is not understood."""
-    return from_table(parsed(text, source), source)
-
-
-def load(path: Path) -> Experiment:
-    """Return the experiment in a file."""
-    return from_table(read_toml(path), str(path))
-
-
-def from_table(table: Mapping[str, Any], source: str) -> Experiment:
-    """Return the experiment of a table of settings; every unknown key and wrong type is named with its path.
-
-    What stands as `auto` is settled: recipe.precision and recipe.kernels for this machine, recipe.augmentation for the
-    data set; the last stays where only the images can tell their size, until they are read.
-    """
-    given = dict(table)
-    found = given.pop("format", FORMAT)
-    if found != FORMAT:
-        raise ExperimentError(
-            message(f"format {FORMAT} in {source}", repr(found), "Use the version of evobnn that wrote it.")
-        )
-    _refuse_unknown(given, Experiment, "")
-    recipe = given.get("recipe")
-    settled: dict[str, str] = {}
-    if isinstance(recipe, Mapping):
-        settled |= {"precision": native_precision()} if recipe.get("precision") == AUTO else {}
-        settled |= {"kernels": KERNELS[0]} if recipe.get("kernels") == AUTO else {}
-        given["recipe"] = {**recipe, **settled}
-    experiment: Experiment = _validated(Experiment, given, "")
-    changed = experiment.recipe
-    if "kernels" in settled:
-        changed = dataclasses.replace(changed, kernels=quickest_kernels(experiment))
-    if is_auto(changed.augmentation) and (side := told_side(experiment.dataset)):
-        changed = augmented(changed, experiment.dataset.name, side)
-    return experiment if changed == experiment.recipe else dataclasses.replace(experiment, recipe=changed)
-
-
-def quickest_kernels(experiment: Experiment) -> str:
-    """Return what `recipe.kernels = "auto"` stands for in this experiment on this machine: see
-    `evobnn.nn.fast.quickest`.
-    """
-    source, size = SOURCES.get(experiment.dataset.name), experiment.dataset.size
-    published = source.shape[1] if source is not None and source.shape is not None else 0
-    return quickest(experiment.network.macro, experiment.network.width, size or published)
-
-
-def native_precision() -> str:
-    """Return `bf16` where this processor multiplies bfloat16 in hardware, and oneDNN makes use of it, else `fp32`."""
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    there = any(check is not None and check() for check in checks)
-    return "bf16" if there and _onednn_takes_bf16() else "fp32"
-
-
-def slow_precision(precision: str, device: str) -> str:
-    """Return what a person should know who asked by name for a precision that is slow here, or an empty text."""
-    if precision != "bf16" or device != "cpu" or native_precision() == "bf16":
-        return ""
-    return (
-        "this processor has no instructions for bfloat16, or oneDNN may not use them: recipe.precision = fp32 is "
-        "quicker, and `auto` takes it."
-    )
-
-
-def _onednn_takes_bf16() -> bool:
-    """Tell whether oneDNN convolves in bfloat16 here; it may be held below that, see ONEDNN_MAX_CPU_ISA."""
-    there = torch._C._has_mkldnn
-    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 def _refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:
     fields = {one.name: one for one in dataclasses.fields(kind)}
     for name, value in table.items():
@@ -409,12 +342,3 @@ def _validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
             for one in error.errors()
         ]
         raise ExperimentError("\n".join(lines)) from error
-
-
-def preset(name: str) -> Experiment:
-    """Return the experiment of a preset that comes with evobnn.
-
-    >>> preset("digits").recipe.epochs
-    3
-    """
-    return from_table(preset_table(name), name)

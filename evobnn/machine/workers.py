@@ -1,4 +1,4 @@
-"""Many small tasks on many processes: the only place that calls joblib.
+"""Many small tasks on many processes: with `backends` the only place that calls joblib.
 
 joblib does the work; this page adds what a search of many hours needs and joblib does not give:
 
@@ -17,45 +17,39 @@ Threads are refused: the guards around the global random generators (`_seeding.g
 
 from __future__ import annotations
 
-import importlib
 import io
-import itertools
 import os
-import signal
-import threading
-import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, TypeVar
 
 import psutil
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from joblib.externals.loky import cpu_count, get_reusable_executor
 from joblib.externals.loky.process_executor import LokyRecursionError, TerminatedWorkerError
-from joblib.parallel import LokyBackend
 
-from evobnn._checks import check_at_least, check_name
-from evobnn._processes import EvobnnWarning, obstacle, said
-from evobnn.errors import DeviceError, message
+from evobnn._checks import check_at_least
+from evobnn._processes import EvobnnWarning, said
+from evobnn.machine.backends import (
+    check_cluster,
+    checked_backend,
+    configured,
+    ignore_harmless_warnings,
+    interrupt_held_back,
+    why_alone,
+)
 from evobnn.machine.room import Room, card_of, memory_bound, need_of, peak_memory
+from evobnn.machine.tasks import Back, Task, boxes, nothing, numbers, run_task
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
-BACKENDS = ("loky", "dask", "ray")
 LOST = "the worker process died (killed, or out of memory) while this ran alone"
 MOST_BARREN = 3
-POLL_SECONDS = 0.5
-
-_REFUSED = {
-    "threading": "its tasks would share the global random generators",
-    "multiprocessing": "its workers are forks, which can hang in OpenMP",
-}
 
 
 class _NoPoolError(Exception):
@@ -96,14 +90,14 @@ class Workers:
     def __init__(self, jobs: int, backend: str = "loky", say: Callable[[str], None] = warn) -> None:
         self.peak_memory = 0
         self.jobs = check_at_least("jobs", jobs, 1)
-        self.backend = _checked_backend(backend)
+        self.backend = checked_backend(backend)
         self.alone = ""
         self._say, self._said = say, False
         self._outputs: Generator[Any, None, None] | None = None
         self._parallel: Parallel | None = None
         self._used = False
         if jobs > 1 and backend != "loky":
-            _check_cluster(backend, jobs)
+            check_cluster(backend, jobs)
         elif jobs > 1 and (why := why_alone(jobs)):
             self.jobs, self.alone = 1, why
 
@@ -128,17 +122,17 @@ class Workers:
         `function` is importable by name and returns its failures as values: what it raises ends the whole call.
         Closing the iterator early ends the workers instead of waiting for them.
         """
-        waiting = {index: _Task(index, payload) for index, payload in enumerate(payloads)}
+        waiting = {index: Task(index, payload) for index, payload in enumerate(payloads)}
         if self.jobs > 1:
-            box, arrived = next(_numbers), dict[int, Any]()
-            _boxes[box] = arrived
+            box, arrived = next(numbers), dict[int, Any]()
+            boxes[box] = arrived
             try:
-                yield from self._until_done(partial(_run_task, function, self._parent(), box), waiting, arrived)
+                yield from self._until_done(partial(run_task, function, self._parent(), box), waiting, arrived)
             except _NoPoolError as error:
                 self.close()
                 self.jobs, self.alone = 1, str(error)
             finally:
-                del _boxes[box]
+                del boxes[box]
             for index in [index for index in waiting if index in arrived]:
                 del waiting[index]
                 yield Outcome(index, arrived[index])
@@ -151,12 +145,12 @@ class Workers:
             yield Outcome(index, value)
 
     def _until_done(
-        self, run: Callable[[_Task], _Back], waiting: dict[int, _Task], arrived: dict[int, Any]
+        self, run: Callable[[Task], Back], waiting: dict[int, Task], arrived: dict[int, Any]
     ) -> Iterator[Outcome]:
         """Empty `waiting`, one joblib call after the other as long as workers get killed."""
         barren = 0  # how often in a row workers died with nothing sent: not worth a word unless it goes on
         while waiting:
-            suspects: list[_Task] = []
+            suspects: list[Task] = []
             try:
                 for outcome in self._together(run, list(waiting.values())):
                     del waiting[outcome.index]
@@ -176,12 +170,12 @@ class Workers:
     def _parent(self) -> int | None:
         return os.getpid() if self.backend == "loky" else None
 
-    def _together(self, run: Callable[[_Task], _Back], tasks: Sequence[_Task]) -> Iterator[Outcome]:
+    def _together(self, run: Callable[[Task], Back], tasks: Sequence[Task]) -> Iterator[Outcome]:
         """Yield the outcomes of one joblib call, which a killed worker ends with TerminatedWorkerError."""
         calls = [delayed(run)(task) for task in tasks]
-        _ignore_harmless_warnings()
+        ignore_harmless_warnings()
         try:
-            with self._starting(), _interrupt_held_back():
+            with self._starting(), interrupt_held_back():
                 parallel = self._warm()
                 streams = parallel.return_generator
                 self._outputs = outputs = parallel(calls) if streams else _in_rounds(parallel, calls, self.jobs)
@@ -192,7 +186,7 @@ class Workers:
             self._drop()
             raise
 
-    def _alone(self, run: Callable[[_Task], _Back], task: _Task) -> Outcome:
+    def _alone(self, run: Callable[[Task], Back], task: Task) -> Outcome:
         """Return the outcome of the task run in a worker while all other workers idle.
 
         Raises:
@@ -209,7 +203,7 @@ class Workers:
     def _try_nothing(self) -> None:
         """Raise _NoPoolError unless a worker lives through a task that does nothing."""
         try:
-            for _ in self._together(partial(_run_task, _nothing, self._parent(), -1), [_Task(0, None)]):
+            for _ in self._together(partial(run_task, nothing, self._parent(), -1), [Task(0, None)]):
                 pass
         except TerminatedWorkerError:
             raise _NoPoolError("they die before they begin") from None
@@ -229,7 +223,7 @@ class Workers:
         """Return the joblib object, entered once: each time one is entered anew leaves a folder in /dev/shm."""
         if self._parallel is None:
             returned = "list" if self.backend == "ray" else "generator_unordered"
-            with _configured(self.backend):
+            with configured(self.backend):
                 # One task per worker in flight: what is sent and not back is what a killed worker may have run.
                 parallel = Parallel(n_jobs=self.jobs, return_as=returned, batch_size=1, pre_dispatch="n_jobs")
             parallel.__enter__()
@@ -270,29 +264,6 @@ def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
     return Room(int(cores), int(psutil.virtual_memory().available), memory_bound(), card, need)
 
 
-def why_alone(jobs: int = 2) -> str:
-    """Return why this process cannot have `jobs` workers of loky, as part of a sentence; an empty text where it can.
-
-    What joblib gives is compared with what is asked of it: it falls back without an error.
-    """
-    if why := obstacle(jobs):
-        return why
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if _given_by_loky(jobs) > 1:
-            return ""
-    if os.environ.get("JOBLIB_MULTIPROCESSING") == "0":
-        return "JOBLIB_MULTIPROCESSING is 0"
-    return "joblib gives none here (it has no semaphores, or was called by a thread of its own)"
-
-
-def _given_by_loky(jobs: int) -> int:
-    """Return how many processes joblib has for so many jobs; 0 where it takes another backend than loky."""
-    with parallel_config(backend="loky") as settings:
-        found = settings["backend"]
-        return int(found.effective_n_jobs(jobs)) if isinstance(found, LokyBackend) else 0
-
-
 def _end(executor: Any) -> None:
     """End a pool of loky with all its processes, also where its start failed halfway: then no thread does it."""
     children = list(executor._processes.values())
@@ -309,145 +280,6 @@ def default_jobs() -> int:
     return room().jobs
 
 
-class _Task:
-    """One payload on its way. Only what was pickled can have reached a worker, so the task notes being pickled."""
-
-    def __init__(self, index: int, payload: Any) -> None:
-        self.index, self.payload, self.sent = index, payload, False
-
-    def __reduce__(self) -> tuple[type[_Task], tuple[int, Any]]:
-        self.sent = True
-        return _Task, (self.index, self.payload)
-
-
 def _in_rounds(parallel: Parallel, calls: Sequence[Any], size: int) -> Generator[Any, None, None]:
     for start in range(0, len(calls), size):
         yield from parallel(calls[start : start + size])
-
-
-_numbers = itertools.count()
-_boxes: dict[int, dict[int, Any]] = {}
-
-
-class _Back:
-    """One result on its way home. When it is unpickled there it leaves its value in the box of its call of `run`:
-    joblib throws away what had arrived but was not yet handed out when a worker died.
-    """
-
-    def __init__(self, box: int, index: int, value: Any, peak: int) -> None:
-        self.box, self.index, self.value, self.peak = box, index, value, peak
-
-    def __reduce__(self) -> tuple[Callable[[int, int, Any, int], _Back], tuple[int, int, Any, int]]:
-        return _unpacked, (self.box, self.index, self.value, self.peak)
-
-
-def _unpacked(box: int, index: int, value: Any, peak: int) -> _Back:
-    if box in _boxes:
-        _boxes[box][index] = value
-    return _Back(box, index, value, peak)
-
-
-def _run_task(function: Callable[[Any], Any], parent: int | None, box: int, task: _Task) -> _Back:
-    if parent is not None and parent != os.getpid():
-        _watch(parent)  # second line of defence: a pool that was started without the initializer
-    return _Back(box, task.index, function(task.payload), peak_memory())
-
-
-def _nothing(_: None) -> None:
-    """What a worker must live through."""
-
-
-_watching = False
-
-
-def _start_worker(parent: int) -> None:
-    """Prepare a loky worker before its first task."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _watch(parent)
-
-
-def _watch(parent: int) -> None:
-    """End this worker soon after its parent is gone, whatever it is doing and however the parent ended."""
-    global _watching
-    if not _watching:
-        _watching = True
-        threading.Thread(target=_leave_when_orphaned, args=(parent,), name="orphan-watch", daemon=True).start()
-
-
-def _leave_when_orphaned(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(POLL_SECONDS)
-    os._exit(1)  # nobody is left to tell, and a clean end would wait for the task
-
-
-def _checked_backend(backend: str) -> str:
-    if backend in _REFUSED:
-        expected = f"a backend with clean processes ({', '.join(BACKENDS)})"
-        raise DeviceError(message(expected, f"'{backend}'", f"Use 'loky': {_REFUSED[backend]}."))
-    return check_name("backend", backend, BACKENDS, DeviceError)
-
-
-def _configured(backend: str) -> parallel_config:
-    """Return the context that names the backend; it never changes, because other settings would start a new pool."""
-    if backend == "loky":
-        return parallel_config(
-            backend="loky",
-            inner_max_num_threads=1,
-            initializer=_start_worker,
-            initargs=(os.getpid(),),
-        )
-    return parallel_config(backend=backend)
-
-
-def _check_cluster(backend: str, jobs: int) -> None:
-    """Raise now, not hours later, where cluster or library is missing, or the workers have threads or are none."""
-    try:
-        if backend == "ray":
-            importlib.import_module("ray.util.joblib").register_ray()
-        else:
-            importlib.import_module("distributed")
-        with _configured(backend) as settings:
-            chosen = settings["backend"]
-    except ImportError as error:
-        do = "Run `pip install 'evobnn[cluster]'`, or use 'loky'."
-        raise DeviceError(message(f"the library behind backend '{backend}'", "nothing installed", do)) from error
-    except ValueError as error:  # what joblib raises where no client was made
-        do = "Make a client in this program first: distributed.Client('scheduler-address:8786')."
-        raise DeviceError(message("a connection to a Dask cluster", "none", do)) from error
-    if backend == "dask":
-        shared = {at: n for at, n in chosen.client.nthreads().items() if n > 1 or at.startswith("inproc")}
-        if shared:
-            do = "Start them with --nthreads 1 (LocalCluster: threads_per_worker=1, processes=True)."
-            raise DeviceError(message("Dask workers of one thread in processes of their own", str(shared), do))
-    elif _as_one(chosen, jobs):  # Ray's is built on the backend of processes of this machine
-        got = f"one process, this very one{f', as {why}' if (why := obstacle(jobs)) else ''}"
-        raise DeviceError(message("tasks sent to the Ray cluster", got, "Start evobnn elsewhere, or with one job."))
-
-
-def _as_one(backend: Any, jobs: int) -> bool:
-    """Tell whether a backend of joblib runs so many jobs in one process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return int(backend.effective_n_jobs(jobs)) == 1
-
-
-@contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """Hold SIGINT back in this thread while workers start: they inherit that and never die of Ctrl-C halfway up."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # its start lets SIGINT through again (Python 3.11), so it must come before
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ignore_harmless_warnings() -> None:
-    """Ignore loky's note that it replaced a worker which grew by 300 MB or idled for 300 s: both are its plan.
-
-    The filter has to be process-wide: loky warns from its own thread, which would die of a warning made an error.
-    """
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)

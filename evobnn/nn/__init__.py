@@ -3,24 +3,16 @@
 Nothing in here has heard of a genome: modules are built from plain strings, numbers and nested tuples.
 """
 
+from evobnn.nn.binary.bfloat16 import PRECISIONS
 from evobnn.nn.binary.forms import FORMS, Form, TreeActivation, behaviour, constant_sign, expression_parameters, sampled
 from evobnn.nn.binary.latent import binary_convolutions, kernel_pairs, settle_latent_, undecayed_parameters
-from evobnn.nn.binary.layers import (
-    PRECISIONS,
-    BinaryConv2d,
-    ConvStyle,
-    RealConv2d,
-    Site,
-    all_finite,
-    clip_latent_,
-    latent_weights,
-    watch,
-)
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, clip_latent_, latent_weights
 from evobnn.nn.binary.signs import SURROGATES, sign
+from evobnn.nn.binary.site import Site, all_finite, watch
 from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
 from evobnn.nn.cells.blocks import SKIPS, CellBlock
 from evobnn.nn.cells.grouped import largest_divisor
-from evobnn.nn.cells.ops import OPS, OpBuilder, preprocess
+from evobnn.nn.cells.ops import OPS, OpBuilder, binary_layer, preprocess
 from evobnn.nn.counting.cost import LayerCost, NetworkCost, profile
 from evobnn.nn.counting.summary import Summary, summary
 from evobnn.nn.fast.quickest import KERNELS, check_kernels, quickest
@@ -60,6 +52,7 @@ __all__ = [
     "anneal",
     "behaviour",
     "binary_convolutions",
+    "binary_layer",
     "binary_weight",
     "check_kernels",
     "clip_latent_",

@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evobnn.runs.progress import Progress
     from evobnn.runs.reseed import starters
-    from evobnn.runs.search import Progress, Session
+    from evobnn.runs.search import Session
     from evobnn.runs.setup import Options, create
 
 _WHERE: dict[str, str] = {
     "Options": "setup",
-    "Progress": "search",
+    "Progress": "progress",
     "Session": "search",
     "create": "setup",
     "starters": "reseed",

@@ -11,16 +11,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from evobnn._checks import check_at_least, check_name
 from evobnn.analysis import front_frame
-from evobnn.analysis.frames import constraints_in, objective_names
-from evobnn.errors import ExperimentError, message
+from evobnn.errors import EvobnnError, ExperimentError, RunError, message
 from evobnn.experiment.constraints import checked_bound
 from evobnn.pareto import told, violation
 from evobnn.records import Result
 from evobnn.snapshot import Generation
+from evobnn.snapshot.archive import constraints_in, objective_names
 
 HYPERVOLUME = "hypervolume"
 
@@ -69,9 +70,10 @@ class State:
 
 
 class Callback:
-    """Told of what a search does; both methods may be left as they are, and end the search by returning True.
+    """Told of what a search does; every method may be left as it is, and two end the search by returning True.
 
-    What they raise reaches the caller. Everything told of is written by then, so the run can be resumed.
+    What they raise ends it with a RunError that names them. Everything told of is written by then, so the run can be
+    resumed.
     """
 
     def on_generation(self, state: State) -> bool | None:
@@ -81,6 +83,66 @@ class Callback:
         """Look at an evaluation that stands in the journal, in the order of finishing, those on fresh seeds included;
         True ends the search after this generation.
         """
+
+    def on_end(self, raised: BaseException | None) -> None:
+        """Let go of what is held: the session is over, its front measured on fresh seeds, or ended by `raised`."""
+
+
+class Callbacks:
+    """The callbacks of a session, told one after another; entered while it lasts.
+
+    Attributes:
+        ended_by: the one that last asked for the end of the search, or None.
+    """
+
+    def __init__(self, folder: Path, callbacks: Sequence[Any]) -> None:
+        for one in callbacks:
+            if not isinstance(one, Callback):
+                do = "Hand in objects of classes that derive from evobnn.Callback."
+                raise ExperimentError(message("callbacks that are each a Callback", repr(one), do))
+        self.ended_by: Callback | None = None
+        self._folder: Path = folder
+        self._all: tuple[Callback, ...] = tuple(callbacks)
+
+    def generation(self, state: State) -> None:
+        """Tell all of a generation."""
+        self._ask("on_generation", state)
+
+    def result(self, result: Result) -> None:
+        """Tell all of a result."""
+        self._ask("on_result", result)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        errors = list[EvobnnError]()
+        for one in self._all:
+            try:
+                self._told(one, "on_end", raised)
+            except EvobnnError as error:
+                errors.append(error)
+        if errors and raised is None:
+            raise errors[0]
+
+    def _ask(self, method: str, what: object) -> None:
+        for one in self._all:
+            if self._told(one, method, what):
+                self.ended_by = one
+
+    def _told(self, one: Callback, method: str, what: object) -> Any:
+        """Return what it answers; what it raises becomes a RunError, unless it is one of evobnn's own."""
+        try:
+            return getattr(one, method)(what)
+        except EvobnnError:
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())
+            got = f"{type(error).__name__} from {type(one).__name__}.{method}: {said}"
+            do = f"Mend it; {self._folder} is whole, and resume goes on with it."
+            raise RunError(message("callbacks that raise nothing", got, do)) from error
 
 
 @dataclass(frozen=True)

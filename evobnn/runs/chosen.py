@@ -6,9 +6,11 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 
+from evobnn.evaluation import Additions
 from evobnn.experiment import Experiment, preset_names, preset_table
-from evobnn.experiment.presets import DEFAULT_PRESET, override
-from evobnn.experiment.settings import from_table, to_text
+from evobnn.experiment.needs import settings_with
+from evobnn.experiment.presets import DEFAULT_PRESET, laid_over, override
+from evobnn.experiment.text import from_table, to_text
 from evobnn.runs import named
 from evobnn.runs.on_table import load_table, noise_of, on_table
 
@@ -19,10 +21,11 @@ def experiment(
     assignments: Sequence[str],
     recorded: str | None = None,
     bounds: Mapping[str, float] = {},
+    additions: Additions | None = None,
 ) -> Experiment:
     """Return the experiment of a preset or TOML file with `section.key=value` texts applied.
 
-    `bounds` are constraints by name beside its own.
+    `bounds` are constraints by name beside its own; an evaluation function among `additions` evaluates.
 
     Without either it is the one that a table has `recorded`, the preset called like the data set, or else the
     default one with the data set exchanged.
@@ -39,5 +42,6 @@ def experiment(
         table = preset_table(dataset) if known else {**preset_table(DEFAULT_PRESET), "preset": dataset}
     else:
         table = named.settings_of(what or DEFAULT_PRESET)
-    found = from_table(override(table, assignments), what or "the preset")
+    own = settings_with(additions) if additions else {}
+    found = from_table(override(laid_over(table, own), assignments), what or "the preset")
     return dataclasses.replace(found, constraints={**found.constraints, **bounds}) if bounds else found

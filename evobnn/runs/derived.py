@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from evobnn.analysis import archive, front_csv, front_frame, individuals_frame, save_front
-from evobnn.analysis.frames import constraints_in
+from evobnn.analysis import front_csv, front_frame, individuals_frame, save_front
 from evobnn.pareto import told, violation
 from evobnn.records import Individual, Result, Status
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_rescored, write_lines, write_text
+from evobnn.snapshot.archive import archive, constraints_in
 
 
 def fresh_scores(folder: Path) -> dict[int, Rescored]:

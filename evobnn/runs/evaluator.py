@@ -1,19 +1,22 @@
-"""Where the evaluations of a run come from: workers that train, or a table that is looked up.
+"""Where the evaluations of a run come from: workers that train, a table that is looked up, or a user's function.
 
 A session knows requests and evaluations alone. Which evaluator answers, its experiment says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from evobnn.evaluation import Bench, Job, Stretch, run_job
+from evobnn.evaluation import OBJECTIVES, Bench, Call, EvaluationFunction, Job, Stretch, run_call, run_job
 from evobnn.evaluation.estimates import load, run_longest_first
 from evobnn.evaluation.room import room_for
 from evobnn.experiment import Experiment
+from evobnn.experiment.needs import check_function
+from evobnn.genome import Genome
 from evobnn.machine.room import Room
-from evobnn.machine.workers import Outcome, Workers
+from evobnn.machine.workers import Outcome, Workers, room
 from evobnn.records import Request
 from evobnn.runs.inheritance import Inheritance
 from evobnn.runs.on_table import load_table, look_up
@@ -31,7 +34,8 @@ class Evaluator:
     """What a session asks; it is entered while the session proceeds. Kinds override what is not so for them.
 
     Attributes:
-        trains: whether networks are trained, so that an evaluation takes as long as it says.
+        trains: whether networks are trained.
+        timed: whether an evaluation takes as long as it says.
         room: why so many jobs, where nobody said how many.
         jobs: evaluations at a time.
         alone: why there are no worker processes although some were to be, as part of a sentence; else an empty text.
@@ -39,6 +43,7 @@ class Evaluator:
     """
 
     trains = False
+    timed = False
     room: Room | None = None
 
     def __enter__(self) -> Evaluator:
@@ -81,7 +86,7 @@ class Evaluator:
 class Trained(Evaluator):
     """Evaluations by worker processes, which train each network as the protocol says."""
 
-    trains = True
+    trains = timed = True
 
     def __init__(
         self, folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
@@ -140,15 +145,65 @@ class Trained(Evaluator):
 class LookedUp(Evaluator):
     """Evaluations that a table recorded: the same answer to the same request, at once."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self._answer = look_up(experiment, load_table(experiment.table))
+    def __init__(self, experiment: Experiment, own: Mapping[str, Any] = {}) -> None:
+        self._answer = look_up(experiment, load_table(experiment.table), own)
 
     def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
         return (Outcome(index, self._answer.evaluation(*one)) for index, one in enumerate(asked))
+
+
+class Called(Evaluator):
+    """Evaluations by a function of the user's own, called in worker processes."""
+
+    timed = True
+
+    def __init__(self, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]) -> None:
+        check_function(experiment, options.additions, options.brought)
+        self._root, self._bench = experiment.seed, bench
+        self.room = None if options.jobs else room(options.device)
+        self._workers = Workers(self.room.jobs if self.room else options.jobs, options.backend, say)
+        own = options.additions.evaluation
+        assert own is not None
+        self._function = own.pickled() if self._workers.jobs > 1 else own
+
+    def __exit__(self, *raised: object) -> None:
+        self._workers.close()
+
+    @property
+    def jobs(self) -> int:
+        return self._workers.jobs
+
+    @property
+    def alone(self) -> str:
+        return self._workers.alone
+
+    @property
+    def peak_memory(self) -> int:
+        return self._workers.peak_memory
+
+    def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        genomes = [self._bench.space.parse(request.individual.genome) for request, _ in asked]
+        calls = [
+            call_of(self._function, self._bench, self._root, genome, request.repeat)
+            for genome, (request, _) in zip(genomes, asked, strict=True)
+        ]
+        return self._workers.run(run_call, calls)
+
+
+def call_of(function: EvaluationFunction | bytes, bench: Bench, root: int, genome: Genome, repeat: int) -> Call:
+    """Return the evaluation of a genome by a function in a run of this root seed; what is counted, is counted here."""
+    counted = [name for name in bench.objectives if name in OBJECTIVES and OBJECTIVES[name].counted]
+    wanted = tuple(name for name in bench.objectives if name not in counted)
+    known = bench.counts(genome, counted) if counted else {}
+    return Call(function, genome, bench.seed(root, genome, repeat), wanted, known)
 
 
 def evaluator_of(
     folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
 ) -> Evaluator:
     """Return what answers the requests of a run in `folder`; `say` is called where no workers can be had."""
-    return LookedUp(experiment) if experiment.table else Trained(folder, experiment, bench, options, say)
+    if experiment.table:
+        return LookedUp(experiment, options.additions.strategies)
+    if experiment.evaluation.name:
+        return Called(experiment, bench, options, say)
+    return Trained(folder, experiment, bench, options, say)

@@ -13,30 +13,40 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evobnn.analysis import Run, load_run
+from evobnn import analysis
 from evobnn.data.arrays import Arrays
 from evobnn.data.dataset import DatasetSpec
 from evobnn.errors import RunError, message
-from evobnn.evaluation import Additions
+from evobnn.evaluation import Additions, EvaluationFunction, Objective
+from evobnn.evolution import STRATEGIES, Strategy
 from evobnn.experiment import Experiment, to_text
+from evobnn.experiment.needs import settings_with
 from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.settings import EvaluationSettings
+from evobnn.experiment.text import from_table
 from evobnn.runs.callbacks import Callback
 from evobnn.runs.named import ROOT, last_start, settings_of
-from evobnn.runs.search import Progress, Session
+from evobnn.runs.progress import Progress
+from evobnn.runs.run import Run, load_run
+from evobnn.runs.search import Session
 from evobnn.runs.setup import Options, create, make_bench, open_experiment, settled
 from evobnn.snapshot import Generation
+from evobnn.spaces import Space
 
 Stop = Callable[[Sequence[Generation]], bool]
 
 
 def search(
-    what: str | Experiment = DEFAULT_PRESET,
+    what: str | Experiment | Space = DEFAULT_PRESET,
+    evaluate: Callable[..., Any] | EvaluationFunction | None = None,
     *,
     generations: int | None = None,
     seed: int | None = None,
-    objectives: Sequence[str] | None = None,
+    objectives: Sequence[str | Objective] | None = None,
     constraints: Mapping[str, float] = {},
+    strategy: str | Strategy | None = None,
+    name: str = "",
+    version: str = "1",
     dataset: str | DatasetSpec | Arrays | None = None,
     settings: Mapping[str, Any] = {},
     out: str | Path | None = None,
@@ -55,11 +65,17 @@ def search(
     needs no `if __name__ == "__main__"`.
 
     Arguments:
-        what: a preset, a TOML file, or an `Experiment`.
+        what: a preset, a TOML file, an `Experiment`, or a `Space` to be searched with the default preset's settings.
+        evaluate: what evaluates genomes in place of a training: `evaluate(genome)` or `evaluate(genome, seed)`, which
+            returns a mapping from objective to number. See `EvaluationFunction`. Of the objectives, those that are
+            counted (such as ops and bits) may be left to evobnn.
         generations: the total to reach; generation 0 is the start population. None for the experiment's horizon.
         seed: root of all randomness; None for the experiment's.
-        objectives: names, all minimised; None for the experiment's.
+        objectives: names, or objectives of your own, all minimised; None for the experiment's.
         constraints: bound by name, such as {"bits": 200_000}; see `Experiment`.
+        strategy: a name, or one of your own with its settings; None for the experiment's.
+        name: of `evaluate` in the run; its own if it is left out.
+        version: of `evaluate`; another wherever it begins to return something else.
         dataset: a name, the data set of `Arrays`, or these themselves, as large as they are.
         settings: others by path, such as {"recipe.epochs": 3, "network.width": 8}.
         out: folder of the run; None for `populations/NAME-SEED`, which is printed.
@@ -67,7 +83,7 @@ def search(
         device: torch device of the trainings.
         data_dir: folder with the published files of the data set.
         budget: seconds after which to stop at a generation's end.
-        additions: operations, forms and objectives of your own.
+        additions: operations, forms and whatever else is your own, see `Additions`.
         stop: asked before every further generation, with all that are committed, whether the search is to end.
         callbacks: told of every generation and result, and may end the search; see `Callback`.
         report: called with a `Progress` after every result.
@@ -75,14 +91,16 @@ def search(
     Raises:
         EvobnnError: a name, setting, file or device that is not right, or a folder that holds another run.
     """
-    experiment = _experiment(what, seed, objectives, dataset, {**settings, **_bounded(constraints)})
+    own = _own(what, evaluate, name, version, objectives, strategy, additions or Additions())
+    chosen = {**settings_with(own), **_named(what, objectives, strategy), **settings, **_bounded(constraints)}
+    experiment = _experiment(DEFAULT_PRESET if isinstance(what, Space) else what, seed, dataset, chosen)
     options = Options(
         jobs=jobs,
         device=device,
         data_dir=None if data_dir is None else Path(data_dir),
         generations=generations,
         budget=budget,
-        additions=additions or Additions(),
+        additions=own,
     )
     folder = ROOT / f"{experiment.preset}-{experiment.seed}" if out is None else Path(out)
     if (folder / "experiment.toml").is_file():
@@ -99,34 +117,93 @@ def search(
 
 
 def resume(
-    run: str | Path | Run,
+    run: str | Path | analysis.Run,
     *,
     generations: int | None = None,
     jobs: int = 0,
     budget: float | None = None,
+    evaluate: Callable[..., Any] | EvaluationFunction | None = None,
     additions: Additions | None = None,
     stop: Stop = lambda generations: False,
     callbacks: Sequence[Callback] = (),
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """Go on with a run, on the device and data of its last start, and return it; arguments as those of `search`.
+    """Go on with a run, on the device and data of its last start, and return it; arguments as those of `search`. What
+    is your own is brought along again; a plain function is taken for the one that the run names.
 
     Raises:
         EvobnnError: no such run, or one of other data, versions or additions.
     """
-    folder = run.path if isinstance(run, Run) else Path(run)
+    folder = run.path if isinstance(run, analysis.Run) else Path(run)
     before = last_start(folder)
     there = before.get("data_dir")
+    own = additions or Additions()
+    if evaluate is not None:
+        own += Additions(evaluation=_function(evaluate, open_experiment(folder).evaluation))
     options = Options(
         jobs=jobs,
         device=str(before.get("device", "cpu")),
         data_dir=Path(there) if there else None,
         generations=generations,
         budget=budget,
-        additions=additions or Additions(),
+        additions=own,
+        brought=tuple(before.get("with", ())),
     )
     Session(folder, options, report, stop=stop, callbacks=callbacks).proceed()
     return load_run(folder)
+
+
+def _own(
+    what: str | Experiment | Space,
+    evaluate: Callable[..., Any] | EvaluationFunction | None,
+    name: str,
+    version: str,
+    objectives: Sequence[str | Objective] | None,
+    strategy: str | Strategy | None,
+    additions: Additions,
+) -> Additions:
+    """Return the additions with what else was handed over as a value."""
+    if evaluate is not None and not isinstance(evaluate, EvaluationFunction):
+        evaluate = EvaluationFunction(evaluate, name, version)
+    measured = {one.name: one for one in objectives or () if isinstance(one, Objective)}
+    known = isinstance(strategy, Strategy) and type(strategy) not in STRATEGIES.values()
+    return additions + Additions(
+        objectives=measured,
+        strategies={_name_of(strategy): type(strategy)} if known and isinstance(strategy, Strategy) else {},
+        spaces={what.name: what} if isinstance(what, Space) else {},
+        evaluation=evaluate,
+    )
+
+
+def _named(
+    what: str | Experiment | Space,
+    objectives: Sequence[str | Objective] | None,
+    strategy: str | Strategy | None,
+) -> dict[str, Any]:
+    """Return as settings by path what was handed over by name or value."""
+    found: dict[str, Any] = {}
+    if isinstance(what, Space):
+        found |= {"space.name": what.name}
+    if objectives is not None:
+        found["objectives"] = [one.name if isinstance(one, Objective) else one for one in objectives]
+    if isinstance(strategy, Strategy):
+        found["strategy"] = {"name": _name_of(strategy), **dataclasses.asdict(strategy)}
+    elif strategy is not None:
+        found["strategy.name"] = strategy
+    return found
+
+
+def _name_of(strategy: Strategy) -> str:
+    """Return the name of a built-in strategy, or that of the class of another."""
+    names = [name for name, kind in STRATEGIES.items() if type(strategy) is kind]
+    return names[0] if names else type(strategy).__name__.lower()
+
+
+def _function(evaluate: Callable[..., Any] | EvaluationFunction, named: EvaluationSettings) -> EvaluationFunction:
+    """Return an evaluation function; a plain one goes by the name and version that a run has."""
+    if isinstance(evaluate, EvaluationFunction):
+        return evaluate
+    return EvaluationFunction(evaluate, named.name, named.version or "1")
 
 
 def _bounded(constraints: Mapping[str, float]) -> dict[str, float]:
@@ -137,7 +214,6 @@ def _bounded(constraints: Mapping[str, float]) -> dict[str, float]:
 def _experiment(
     what: str | Experiment,
     seed: int | None,
-    objectives: Sequence[str] | None,
     dataset: str | DatasetSpec | Arrays | None,
     settings: Mapping[str, Any],
 ) -> Experiment:
@@ -152,8 +228,6 @@ def _experiment(
     own |= settings
     if seed is not None:
         own["seed"] = seed
-    if objectives is not None:
-        own["objectives"] = list(objectives)
     if not isinstance(what, Experiment):
         return from_table(laid_over(settings_of(what), own), what)
     return from_table(laid_over(tomllib.loads(to_text(what)), own), what.preset) if own else what

@@ -76,7 +76,7 @@ def settings_of(what: str) -> dict[str, Any]:
     path = Path(what)
     if not _is_file(path):
         return preset_table(what)
-    from evobnn.experiment.settings import load
+    from evobnn.experiment.text import load
 
     load(path)  # refuses what is not understood, in the words of the file
     return {"preset": path.stem, **read_toml(path)}

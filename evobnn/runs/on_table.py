@@ -17,8 +17,9 @@ from evobnn.errors import ExperimentError, closest, message
 from evobnn.evaluation import SUMS, Bench, Protocol
 from evobnn.evolution.halving import WITHOUT
 from evobnn.experiment.augmented import augmented
-from evobnn.experiment.settings import Experiment, NoiseSettings, from_text
+from evobnn.experiment.settings import Experiment, NoiseSettings
 from evobnn.experiment.shipped import FILE, ROOT, table_file, table_names
+from evobnn.experiment.text import from_text
 from evobnn.genome import Genome
 from evobnn.records import Status
 from evobnn.spaces import Space, key
@@ -92,9 +93,9 @@ def _shown(table: Table) -> int:
     return columns - HELD_OUT
 
 
-def check_noise(experiment: Experiment, table: Table) -> None:
+def check_noise(experiment: Experiment, table: Table, own: Mapping[str, Any] = {}) -> None:
     """Raise ExperimentError where the experiment measures a genome more often than the table can answer."""
-    bounds = {"rescore": HELD_OUT} if _cycles(experiment) else {"repeats": _shown(table), "rescore": HELD_OUT}
+    bounds = {"rescore": HELD_OUT} if _cycles(experiment, own) else {"repeats": _shown(table), "rescore": HELD_OUT}
     for name, most in bounds.items():
         found = getattr(experiment.noise, name)
         if found > most:
@@ -102,9 +103,9 @@ def check_noise(experiment: Experiment, table: Table) -> None:
             raise ExperimentError(message(expected, str(found), f"Set noise.{name} = {most}."))
 
 
-def _cycles(experiment: Experiment) -> bool:
+def _cycles(experiment: Experiment, own: Mapping[str, Any]) -> bool:
     """Tell whether a search may measure a genome any number of times, so that columns have to come again."""
-    return experiment.make_strategy().repeats_known or "abandonment" in experiment.pressures
+    return experiment.make_strategy(own).repeats_known or "abandonment" in experiment.pressures
 
 
 def check_same(experiment: Experiment, table: Table) -> None:
@@ -224,6 +225,6 @@ def least_in(table: Table, name: str) -> float:
     return min((float(getattr(row, name)) for row in table.rows.values() if row.errors), default=math.inf)
 
 
-def look_up(experiment: Experiment, table: Table) -> TableEvaluator:
+def look_up(experiment: Experiment, table: Table, own: Mapping[str, Any] = {}) -> TableEvaluator:
     """Return what answers the requests of the experiment's search."""
-    return TableEvaluator(table, experiment.seed, experiment.objectives, HELD_OUT, _cycles(experiment))
+    return TableEvaluator(table, experiment.seed, experiment.objectives, HELD_OUT, _cycles(experiment, own))

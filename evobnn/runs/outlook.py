@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from evobnn.evaluation.pace import Pace, makespan, units_of
 from evobnn.evolution.halving import Halving
@@ -31,11 +32,12 @@ class Outlook:
         experiment: what is searched.
         workers: how many trainings run side by side.
         total: generations to reach.
+        own: strategies by name beside the built-in ones.
     """
 
-    def __init__(self, experiment: Experiment, workers: int, total: int) -> None:
+    def __init__(self, experiment: Experiment, workers: int, total: int, own: Mapping[str, Any] = {}) -> None:
         self.pace = Pace(workers)
-        strategy = experiment.make_strategy()
+        strategy = experiment.make_strategy(own)
         self._first, self._batch, self._total = strategy.first, strategy.batch, total
         self._recipe, self._halving, self._rescore = experiment.recipe, experiment.halving, experiment.noise.rescore
         self._typical = math.nan

@@ -11,36 +11,35 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evobnn.analysis import (
-    Axis,
-    unconfirmed,
-)
 from evobnn.errors import RunError, message
-from evobnn.evolution import Search, SearchState, Step, run
+from evobnn.evolution import Search, Step, run
+from evobnn.evolution.endings import SpaceExhausted
 from evobnn.evolution.halving import WITHOUT
-from evobnn.evolution.search import SpaceExhausted
-from evobnn.experiment.settings import slow_precision
+from evobnn.experiment.needs import check_strategy
+from evobnn.experiment.precision import slow_precision
+from evobnn.experiment.shelf import experimental_pressures
 from evobnn.machine.facts import machine, python, versions
 from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
-from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status, rung_measures
-from evobnn.runs.callbacks import Callback, State
-from evobnn.runs.derived import rescored_row, unmet, write_derived
+from evobnn.pareto import Axis
+from evobnn.records import FRESH, Evaluation, Request, Result, Status, rung_measures
+from evobnn.runs.callbacks import Callback, Callbacks, State
+from evobnn.runs.derived import unmet, write_derived
 from evobnn.runs.evaluator import RUNGS, evaluator_of
-from evobnn.runs.outlook import MOST_RESCORED, Outlook
+from evobnn.runs.fresh import FreshScores, individuals
+from evobnn.runs.outlook import Outlook
+from evobnn.runs.progress import Progress, Standing
 from evobnn.runs.setup import Options, make_bench, make_search, open_experiment, settled, wants_loops
+from evobnn.runs.steps import generation_of, step_of
 from evobnn.snapshot import (
     Generation,
     Journal,
     JournalEntry,
-    Rescored,
-    Survivor,
     append_start,
     lock,
     read_generations,
@@ -50,35 +49,10 @@ from evobnn.snapshot import (
     write_generation,
     write_rescored,
 )
+from evobnn.snapshot.archive import unconfirmed
 
 Place = tuple[str, int, int, int | None]
 """What a training is known by: key, repeat, rung (0 for none), and the parent whose weights it began with, if any."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a session stands, for whoever shows it.
-
-    Attributes:
-        stage: `search` or `rescore`.
-        generation: being evaluated, and the total.
-        done, planned: evaluations of the whole run, those of earlier sessions and those on fresh seeds included; how
-            many of the latter there will be is an estimate.
-        reused, failed: of `done`: taken from the journal; ended neither `ok` nor `pruned`.
-        best_error, hypervolume: of the last finished generation; NaN before.
-        seconds_left: estimate to the end of the run; NaN before the first result.
-    """
-
-    stage: str
-    generation: int
-    generations: int
-    done: int
-    planned: int
-    reused: int
-    failed: int
-    best_error: float
-    hypervolume: float
-    seconds_left: float
 
 
 def _unsaid(sentence: str) -> None:
@@ -107,10 +81,10 @@ class Session:
         stop: Callable[[Sequence[Generation]], bool] = lambda generations: False,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.callbacks = callbacks
-        self._ended_by: Callback | None = None
+        self.callbacks = Callbacks(folder, callbacks)
         self.folder, self.options, self.report, self.say, self.stop = folder, options, report, say, stop
         self.experiment = open_experiment(folder)
+        check_strategy(self.experiment, options.additions, options.brought)
         self._compiles = wants_loops(self.experiment, options)
         if self._compiles:
             compiling.begin()  # while data are prepared
@@ -121,15 +95,10 @@ class Session:
         self.generations: list[Generation] = []
         self._known: dict[Place, Evaluation] = {}
         self._attempts: dict[Place, int] = {}
-        self._outlook = Outlook(self.experiment, self.evaluator.jobs, self.total)
-        self._front: list[float] | None = None
-        self._fresh: dict[int, Rescored] = {}
-        self._luck = (0.0, 0)
-        self._until = math.inf
-        self._reused = 0
-        self._failed = 0
-        self._settled = 0
-        self._strategy = self.experiment.make_strategy()
+        self._own = options.additions.strategies
+        self._outlook = Outlook(self.experiment, self.evaluator.jobs, self.total, self._own)
+        self._fresh = FreshScores(self.experiment.noise.rescore)
+        self._standing = Standing(self._outlook, self._fresh, self.total)
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())
 
@@ -149,19 +118,22 @@ class Session:
             recipe = self.experiment.recipe
             if self.evaluator.trains and (slow := slow_precision(recipe.precision, self.options.device)):
                 self.say(slow)
+            if sentence := experimental_pressures(self.experiment.pressures):
+                self.say(sentence)
             if self._compiles:
                 compiling.prepare(self._compiled)
             append_start(self.folder, self._start())
             self._journal = Journal(self.folder / "journal.jsonl")
+            stack.enter_context(self.callbacks)
             stack.enter_context(self.evaluator)
             budget = self.options.budget
-            self._until = math.inf if budget is None else started + budget
+            self._standing.until = until = math.inf if budget is None else started + budget
 
             begun = len(self.generations)
 
             def ends() -> bool:
-                out_of_time = len(self.generations) > begun and time.monotonic() >= self._until
-                return self._ended_by is not None or out_of_time or self.stop(self.generations)
+                out_of_time = len(self.generations) > begun and time.monotonic() >= until
+                return self.callbacks.ended_by is not None or out_of_time or self.stop(self.generations)
 
             if self.generations:
                 self._look()
@@ -171,8 +143,8 @@ class Session:
                 if not self.generations:
                     raise
                 self.say(str(end))
-            if self._ended_by is not None and len(self.generations) <= self.total:
-                self.say(f"Stopped after generation {len(self.generations) - 1}: {self._ended_by}.")
+            if self.callbacks.ended_by is not None and len(self.generations) <= self.total:
+                self.say(f"Stopped after generation {len(self.generations) - 1}: {self.callbacks.ended_by}.")
             self._rescore()
             if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
                 self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
@@ -229,8 +201,8 @@ class Session:
         self.evaluator.restored(generations)
         if generations:
             self._follow_front()
-        search = make_search(self.experiment, self.bench)
-        search.restore(map(_step, generations))
+        search = make_search(self.experiment, self.bench, self._own)
+        search.restore(map(step_of, generations))
         return search
 
     def _header(self) -> dict[str, Any]:
@@ -256,6 +228,7 @@ class Session:
             "generations": self.total,
             "budget": options.budget,
             "timeout": options.timeout,
+            **({"with": list(options.brought)} if options.brought else {}),
             "versions": versions("torch", "deap", "numpy", "joblib", "scikit-learn"),
             "python": python(),
             "machine": machine(),
@@ -286,15 +259,16 @@ class Session:
 
         def take(index: int, evaluation: Evaluation) -> None:
             found[index] = evaluation
-            self._failed += evaluation.status not in (Status.OK, Status.PRUNED)
+            self._standing.failed += evaluation.status not in (Status.OK, Status.PRUNED)
             if purpose == "rescore":
-                self._see_luck(requests, found)
+                self._fresh.look(self.generations, requests, found)
 
         def tell() -> None:
             open_ones = len(wanted) - sum(one.status is not Status.PRUNED for one in found.values())
             rungs = [epochs for epochs in wanted.values() if epochs]
             climbing = (len(rungs), rungs[0]) if rungs else (0, 0)
-            self._tell(purpose, generation, len(requests) - open_ones, len(requests), climbing)
+            done = len(requests) - open_ones
+            self.report(self._standing.progress(purpose, self.generations, done, len(requests), climbing))
 
         waiting: list[tuple[int, int]] = []
         for index, epochs in wanted.items():
@@ -304,7 +278,7 @@ class Session:
                 waiting.append((index, epochs))
             else:
                 take(index, known)
-                self._reused += known.status is not Status.PRUNED
+                self._standing.reused += known.status is not Status.PRUNED
         before = time.monotonic()
         sent = [(requests[index], epochs, self.evaluator.load(requests[index])) for index, epochs in waiting]
         sizes = self._outlook.begin(sent, before) if waiting else []
@@ -318,11 +292,9 @@ class Session:
                 evaluation = Evaluation(Status.ERROR, message=outcome.lost, measures=measures, inherited_from=parent)
             self._write_down(purpose, generation, requests[index], evaluation)
             take(index, evaluation)
-            for callback in self.callbacks:
-                if callback.on_result(Result(requests[index], evaluation)):
-                    self._ended_by = callback
+            self.callbacks.result(Result(requests[index], evaluation))
             now = time.monotonic()
-            took = None if outcome.value is None else evaluation.seconds if self.evaluator.trains else now - before
+            took = None if outcome.value is None else evaluation.seconds if self.evaluator.timed else now - before
             self._outlook.ended(requests[index], sizes[outcome.index], took, now)
             before = now
             tell()
@@ -346,42 +318,9 @@ class Session:
         )
         self._known[place] = evaluation
 
-    def _tell(self, purpose: str, generation: int, found: int, asked: int, climbing: tuple[int, int]) -> None:
-        """Report progress."""
-        if purpose == "search":
-            room = self._until - time.monotonic()
-            done, planned, left = self._outlook.search(generation, found, self._front, climbing, room)
-        else:
-            done, planned, left = self._outlook.rescore(generation, self._settled, found, asked, *self._luck)
-        log: Mapping[str, Any] = self.generations[-1].log if self.generations else {}
-        self.report(
-            Progress(
-                purpose,
-                generation,
-                self.total,
-                done,
-                planned,
-                self._reused,
-                self._failed,
-                log.get("least_error", math.nan),
-                log.get("hypervolume", math.nan),
-                left,
-            )
-        )
-
     def _commit(self, step: Step) -> None:
         """Write the generation, which commits it, then everything that is derived from it."""
-        survivors = tuple(
-            Survivor(individual, objectives, repeats) for individual, objectives, repeats in step.survivors
-        )
-        state: dict[str, Any] = {
-            "rng": dict(step.state.rng),
-            "next_id": step.state.next_id,
-            "survivors": list(step.state.survivors),
-        }
-        if step.state.memory:
-            state["memory"] = dict(step.state.memory)
-        generation = Generation(step.generation, self._header(), state, step.log, survivors, step.results)
+        generation = generation_of(step, self._header())
         write_generation(self.folder, generation)
         self.generations.append(generation)
         self.evaluator.committed(generation)
@@ -392,82 +331,25 @@ class Session:
 
     def _look(self) -> None:
         """Let the callbacks look at the newest generation; any of them may end the search."""
-        state = State(self.folder, tuple(self.generations))
-        for callback in self.callbacks:
-            if callback.on_generation(state):
-                self._ended_by = callback
+        self.callbacks.generation(State(self.folder, tuple(self.generations)))
 
     def _follow_front(self) -> None:
         """Note how long the networks on the archive's front train: they are the ones to be measured on fresh seeds."""
-        who = _individuals(self.generations)
+        who = individuals(self.generations)
         front = [who[number] for number in unconfirmed(self.generations, {})] if self.experiment.noise.rescore else []
-        self._front = [self._outlook.whole(one.key, self.evaluator.load(Request(one, FRESH))) for one in front]
+        self._standing.front = [self._outlook.whole(one.key, self.evaluator.load(Request(one, FRESH))) for one in front]
 
     def _rescore(self) -> None:
-        """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it.
-
-        Where luck put a member on the front, others that it had pushed off are measured in turn, until the front is
-        settled or `MOST_RESCORED` members were measured.
-        """
-        count = self.experiment.noise.rescore
-        rows = self._fresh
+        """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it."""
         if not self.generations:
             return
-        who = _individuals(self.generations)
-        while count and (chosen := [who[n] for n in unconfirmed(self.generations, rows)]):
-            if rows:
-                chosen = chosen[: max(0, MOST_RESCORED - len(rows))]
-            if not chosen:
-                break
-            requests = [Request(individual, FRESH + n) for individual in chosen for n in range(count)]
-            self._luck = 0.0, 0
-            results = self._evaluate("rescore", requests)
-            self._settled += len(requests)
-            for individual in chosen:
-                own = [result for result in results if result.request.individual.id == individual.id]
-                rows[individual.id] = rescored_row(individual, own)
-        if count:
-            write_rescored(self.folder, self.generations[-1].number, rows.values())
-        write_derived(self.folder, self.generations, rows)
-
-    def _see_luck(self, requests: Sequence[Request], found: Mapping[int, Evaluation]) -> None:
-        """Note how many members are measured afresh by now, and how many more are to be by what these say."""
-        count = self.experiment.noise.rescore
-        whole = {}
-        for start in range(0, len(requests), count):
-            if all(place in found for place in range(start, start + count)):
-                own = [Result(requests[place], found[place]) for place in range(start, start + count)]
-                whole[own[0].request.individual.id] = rescored_row(own[0].request.individual, own)
-        seen = len(whole) * count / len(requests)
-        if seen > self._luck[0]:
-            open_ones = {request.individual.id for request in requests}
-            lucky = [n for n in unconfirmed(self.generations, {**self._fresh, **whole}) if n not in open_ones]
-            most = max(0, MOST_RESCORED - len(self._fresh) - len(open_ones))
-            self._luck = seen, min(len(lucky), most)
+        while requests := self._fresh.requests(self.generations):
+            self._fresh.take(self._evaluate("rescore", requests))
+        if self._fresh.count:
+            write_rescored(self.folder, self.generations[-1].number, self._fresh.rows.values())
+        write_derived(self.folder, self.generations, self._fresh.rows)
 
 
 def _lost_determinism(evaluation: Evaluation) -> bool:
     """Tell whether an outcome depends on the machine's state: out of time, or its worker died."""
     return evaluation.status is Status.TIMEOUT or evaluation.message == LOST
-
-
-def _step(generation: Generation) -> Step:
-    """Return the search's view of a committed generation."""
-    state = SearchState(
-        generation.number,
-        generation.state["rng"],
-        generation.state["next_id"],
-        tuple(generation.state["survivors"]),
-        generation.state.get("memory", {}),
-    )
-    survivors = tuple((one.individual, one.objectives, one.repeats) for one in generation.survivors)
-    return Step(generation.number, state, survivors, generation.results, generation.log)
-
-
-def _individuals(generations: Sequence[Generation]) -> dict[int, Individual]:
-    """Return every individual of the run by id."""
-    return {
-        result.request.individual.id: result.request.individual
-        for generation in generations
-        for result in generation.results
-    }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from evobnn._checks import check_at_least
 from evobnn.analysis import Axis, hypervolume, nondominated
-from evobnn.data import PreparedData, prepare
+from evobnn.data import DatasetSpec, PreparedData, prepare
+from evobnn.data.sources import SOURCES
 from evobnn.errors import ExperimentError, RunError, message
 from evobnn.evaluation import Additions, Bench, Protocol, check_device, check_jobs_fit
 from evobnn.evaluation.room import room_for
@@ -18,8 +20,10 @@ from evobnn.evolution import Search
 from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import check_halving
 from evobnn.experiment.augmented import augmented
-from evobnn.experiment.settings import Experiment, load, to_text
+from evobnn.experiment.needs import check_function, check_needs, check_strategy
+from evobnn.experiment.settings import Experiment
 from evobnn.experiment.sides import check_sides
+from evobnn.experiment.text import load, to_text
 from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.nn.fast import compiling
@@ -41,8 +45,9 @@ class Options:
         timeout: seconds after which one training is given up (status `timeout`); 0 for never. A run that met it is not
             repeatable.
         retry_failed: evaluate again what ended in `error` or `timeout` in the unfinished generation.
-        additions: operations and forms of the user's own. They decide results and are part of the protocol, but a text
-            file cannot hold them: name them again whenever the run is opened.
+        additions: what the user brings along. It decides results, but a text file cannot hold it: it is brought along
+            again whenever the run is opened.
+        brought: where the additions come from, as `module:object`, for people who open the run later.
     """
 
     jobs: int = 0
@@ -54,6 +59,7 @@ class Options:
     timeout: float = 0.0
     retry_failed: bool = False
     additions: Additions = field(default_factory=Additions)
+    brought: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_at_least("jobs", self.jobs, 0)
@@ -67,7 +73,8 @@ class Options:
 
 def wants_loops(experiment: Experiment, options: Options) -> bool:
     """Tell whether trainings run loops that are compiled when they are first used; see `evobnn.nn.fast.compiling`."""
-    return experiment.recipe.kernels == "fused" and options.device == "cpu" and not experiment.table
+    trains = not (experiment.table or experiment.evaluation.name)
+    return trains and experiment.recipe.kernels == "fused" and options.device == "cpu"
 
 
 def make_bench(experiment: Experiment, options: Options) -> Bench:
@@ -76,16 +83,21 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
     Raises:
         EvobnnError: a device, file or setting that is not right, before anything is trained or written.
     """
+    check_needs(experiment, options.additions, options.brought)
     if experiment.table:
         table = load_table(experiment.table)
-        check_noise(experiment, table)
+        check_noise(experiment, table, options.additions.strategies)
         return table_bench(experiment, table)
     if experiment.inherit.weights and options.backend != "loky":
         expected = "workers that share this machine's disk (backend loky) with inherit.weights = true"
         raise ExperimentError(message(expected, options.backend, "Use loky, or set inherit.weights = false."))
     check_device(options.device)
-    bench = assembled(experiment, prepare(experiment.dataset, options.data_dir), options)
-    check_jobs_fit(bench.protocol, bench.prepared)
+    if experiment.evaluation.name and options.timeout:
+        do = "Leave --timeout out; a function can watch the clock itself."
+        raise ExperimentError(message("no timeout with an evaluation function", f"{options.timeout:g} s", do))
+    bench = assembled(experiment, images_of(experiment, options.data_dir), options)
+    if not experiment.evaluation.name:
+        check_jobs_fit(bench.protocol, bench.prepared)
     return bench
 
 
@@ -104,13 +116,42 @@ def assembled(experiment: Experiment, prepared: PreparedData, options: Options) 
     """Return the bench of an experiment on these images: protocol, in which no augmentation is `auto`, and space;
     `make_bench` also checks that recipe and images go together.
     """
+    check_needs(experiment, options.additions, options.brought)
     additions, size = options.additions, min(prepared.shape[1:])
     recipe = augmented(experiment.recipe, prepared.name, size)
     protocol = Protocol(
-        experiment.dataset, experiment.network, recipe, experiment.max_macs, prepared.fingerprint, additions
+        experiment.dataset,
+        experiment.network,
+        recipe,
+        experiment.max_macs,
+        prepared.fingerprint,
+        additions.of_trainings,
+        evaluation=experiment.evaluation.said,
     )
-    space = experiment.space.build(experiment.network, size, additions.operation_specs, additions.form_specs)
+    space = experiment.space.build(
+        experiment.network, size, additions.operation_specs, additions.form_specs, additions.spaces
+    )
     return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+
+
+def images_of(experiment: Experiment, data_dir: Path | None) -> PreparedData:
+    """Return the images of an experiment, prepared; no more than their shape where a function evaluates, if the data
+    set tells it.
+    """
+    told = told_images(experiment.dataset) if experiment.evaluation.name else None
+    return told or prepare(experiment.dataset, data_dir)
+
+
+def told_images(spec: DatasetSpec) -> PreparedData | None:
+    """Return images that a data set has by its name alone, for what needs their shape and not them; None where only
+    they can tell.
+    """
+    source = SOURCES.get(spec.name)
+    if source is None or source.shape is None:
+        return None
+    channels, *sides = source.shape
+    height, width = (spec.size or side for side in sides)
+    return PreparedData("", "", spec.name, (channels, height, width), source.classes, 0, 0)
 
 
 def settled(experiment: Experiment, bench: Bench) -> Experiment:
@@ -123,21 +164,22 @@ def jobs_for(bench: Bench, options: Options) -> int:
     return options.jobs or room_for(bench).jobs
 
 
-def make_search(experiment: Experiment, bench: Bench) -> Search:
-    """Return the search of an experiment before its first generation: given genomes first, then the anchors."""
+def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {}) -> Search:
+    """Return the search of an experiment before its first generation: given genomes first, then the anchors; `own`
+    holds strategies by name beside the built-in ones.
+    """
     bounds = bench.axes()
     axes = tuple(Axis(name, *bound) for name, bound in bounds.items())
 
     def indicators(points: Sequence[tuple[float, ...]]) -> dict[str, float]:
-        if not points:
-            return {"front": 0, "hypervolume": 0.0}
-        return {"front": int(nondominated(points).sum()), "hypervolume": hypervolume(points, axes)}
+        front: dict[str, float] = {"front": int(nondominated(points).sum()) if points else 0}
+        return {**front, "hypervolume": hypervolume(points, axes) if points else 0.0} if axes else front
 
     start = experiment.start
     starters = [bench.space.parse(text) for text in start.genomes]
     return Search(
         bench.space,
-        experiment.make_strategy(),
+        experiment.make_strategy(own),
         experiment.objectives,
         experiment.seed,
         repeats=experiment.noise.repeats,
@@ -171,7 +213,7 @@ def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:
     return Constraints(experiment.constraints, counts, bench.cheapest(names))
 
 
-def check_bounds(experiment: Experiment, bench: Bench) -> None:
+def check_bounds(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {}) -> None:
     """Raise EvobnnError for bounds that nothing of the space meets, or nothing that a search would come upon: below the
     cheapest network, or met by no anchor and none of thousands of random genomes.
     """
@@ -187,7 +229,7 @@ def check_bounds(experiment: Experiment, bench: Bench) -> None:
             expected = f"a bound on {name} of at least {least:,.10g}, the least in {where}"
             raise ExperimentError(message(expected, f"{bound:,.10g}", "Allow as much, or take smaller networks."))
     if experiment.counted_bounds:
-        make_search(experiment, bench).ask()
+        make_search(experiment, bench, own).ask()
 
 
 def create(experiment: Experiment, options: Options, root: Path, out: Path | None = None) -> Path:
@@ -198,16 +240,21 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     """
     if wants_loops(experiment, options):
         compiling.begin()  # while data are prepared
+    check_strategy(experiment, options.additions, options.brought)
+    check_function(experiment, options.additions, options.brought)
     bench = search_bench(experiment, options)
     for text in experiment.start.genomes:
         bench.space.check(bench.space.parse(text))
-    strategy = experiment.make_strategy()
+    own = options.additions.strategies
+    strategy = experiment.make_strategy(own)
     strategy.check(bench.space, experiment.objectives)
     if experiment.halving:
         check_halving(strategy)
     for pressure in experiment.make_pressures().values():
         pressure.check(bench.space, experiment.objectives, strategy.batch)
-    check_bounds(experiment, bench)
+    check_bounds(experiment, bench, own)
+    if options.additions.evaluation is not None and options.jobs != 1:
+        options.additions.evaluation.pickled()
     Workers(max(1, options.jobs), options.backend).close()
     folder = new_folder(root, experiment.preset, out)
     write_text(folder / "experiment.toml", to_text(settled(experiment, bench)))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evobnn.analysis import Run, load_run
-from evobnn.analysis.frames import Member, archive
-from evobnn.data import PreparedData, prepare
-from evobnn.data.sources import SOURCES
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
-from evobnn.evaluation import Bench, Protocol
+from evobnn.evaluation import Additions, Bench
 from evobnn.experiment import Experiment
+from evobnn.experiment.needs import check_function
 from evobnn.runs import Options
 from evobnn.runs import named as runs
 from evobnn.runs.chosen import experiment as read_experiment
-from evobnn.runs.setup import assembled, make_bench, open_experiment
+from evobnn.runs.setup import assembled, images_of, make_bench, open_experiment, told_images
+from evobnn.snapshot.archive import Member, archive
 
 _GENOME_MARKS = re.compile(r"[\[\]@=()]")
 
@@ -31,6 +31,8 @@ class Subject:
         data_dir: folder with the published files, or None.
         run, number: of the individual; None for a typed genome.
         device: on which its run was last started.
+        additions: what the user brings along for it.
+        brought: what the run was last started `--with`.
     """
 
     text: str
@@ -39,6 +41,8 @@ class Subject:
     run: Run | None = None
     number: int | None = None
     device: str = "cpu"
+    additions: Additions = field(default_factory=Additions)
+    brought: tuple[str, ...] = ()
 
     @property
     def member(self) -> Member | None:
@@ -55,46 +59,45 @@ class Subject:
         if table := self.experiment.table:
             do = "See its row with 'evobnn table', or evaluate the genome's text."
             raise ExperimentError(message("a run that trains its networks", f"one that looks up in {table}", do))
-        return make_bench(self.experiment, Options(jobs=1, device=device, data_dir=self.data_dir))
+        check_function(self.experiment, self.additions, self.brought)
+        options = Options(1, device=device, data_dir=self.data_dir, additions=self.additions, brought=self.brought)
+        return make_bench(self.experiment, options)
 
     def paper_bench(self) -> Bench:
         """Return a bench for drawing and counting: without the images where these are not at hand."""
-        return paper_bench(self.experiment, self.data_dir)
+        return paper_bench(self.experiment, self.data_dir, self.additions, self.brought)
 
 
-def paper_bench(experiment: Experiment, data_dir: Path | None) -> Bench:
+def paper_bench(
+    experiment: Experiment, data_dir: Path | None, additions: Additions | None = None, brought: Sequence[str] = ()
+) -> Bench:
     """Return a bench for drawing and counting: without the images where these are not at hand.
 
     Raises:
         DataError: the images are not at hand, and their shape is not known from the name of the data set.
     """
-    options = Options(jobs=1, data_dir=data_dir)
+    options = Options(jobs=1, data_dir=data_dir, additions=additions or Additions(), brought=tuple(brought))
     if experiment.table:
         return make_bench(experiment, options)
     try:
-        return assembled(experiment, prepare(experiment.dataset, data_dir), options)
+        return assembled(experiment, images_of(experiment, data_dir), options)
     except DataError:
-        spec = experiment.dataset
-        source = SOURCES.get(spec.name)
-        if source is None or source.shape is None:
+        told = told_images(experiment.dataset)
+        if told is None:
             raise
-        channels, *sides = source.shape
-        height, width = (spec.size or side for side in sides)
-        prepared = PreparedData("", "", spec.name, (channels, height, width), source.classes, 0, 0)
-        protocol = Protocol(spec, experiment.network, experiment.recipe, experiment.max_macs)
-        space = experiment.space.build(experiment.network, min(height, width))
-        return Bench(space, protocol, prepared, experiment.objectives)
+        return assembled(experiment, told, options)
 
 
-def find(text: str, preset: str, data_dir: Path | None) -> Subject:
-    """Return what `RUN:ID` or the text of a genome means.
+def find(text: str, preset: str, data_dir: Path | None, additions: Additions | None = None) -> Subject:
+    """Return what `RUN:ID` or the text of a genome means, with what the user brings along.
 
     Raises:
         EvobnnError: no such run, id or preset, or a text that is neither.
     """
+    own = additions or Additions()
     head, colon, tail = text.rpartition(":")
     if _GENOME_MARKS.search(text) and not (colon and (runs.is_run(Path(head)) or runs.is_run(runs.ROOT / head))):
-        return Subject(text, read_experiment(preset, None, ()), data_dir)
+        return Subject(text, read_experiment(preset, None, ()), data_dir, additions=own)
     if not colon:
         if runs.is_run(Path(text)) or runs.is_run(runs.ROOT / text):
             got, do = f"the run '{text}' without an id", f"Write {text}:0; 'evobnn front {text}' lists the front's ids."
@@ -116,4 +119,6 @@ def find(text: str, preset: str, data_dir: Path | None) -> Subject:
         run,
         individual.id,
         str(start.get("device", "cpu")),
+        own,
+        tuple(start.get("with", ())),
     )

@@ -6,17 +6,17 @@ both take the same steps (`loop`). Recipes and plans are data.
 
 from evobnn.training.average import Average
 from evobnn.training.brief import TrainResult, check_alone, train
+from evobnn.training.epoch import Epoch, EpochRecord
 from evobnn.training.inherit import ALONE, Edges, Heritage, inherit_, placed, shared
-from evobnn.training.loop import Loop, Passed
+from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
 from evobnn.training.optimiser import make_optimiser
 from evobnn.training.plan import STARTS, Plan, Stage
 from evobnn.training.recipe import ACTIVATIONS, LATER, OPTIMISERS, SCHEDULES, WEIGHTS, Recipe
 from evobnn.training.schedule import drop_path_at, momentum_at, rate_at
 from evobnn.training.scoring import score, tally
-from evobnn.training.staged import Course, Diverged, EpochRecord, State
-from evobnn.training.threads import torch_threads
-from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
+from evobnn.training.staged import Course, Diverged, State
+from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 
 __all__ = [
     "ACTIVATIONS",
@@ -34,7 +34,6 @@ __all__ = [
     "EpochRecord",
     "Heritage",
     "Loop",
-    "Passed",
     "Plan",
     "Recipe",
     "Stage",

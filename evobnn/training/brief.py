@@ -11,10 +11,10 @@ from torch import nn
 from evobnn._checks import check_between
 from evobnn.data.feeds import Feed
 from evobnn.errors import DataError, ExperimentError, message
-from evobnn.training.loop import Loop, Passed
+from evobnn.training.epoch import Epoch, Unfinished
+from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.recipe import Recipe
-from evobnn.training.threads import torch_threads
-from evobnn.training.trunk import Epoch, Trunk
+from evobnn.training.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,16 @@ def train(
         if begun is not None and len(begun.curve) <= last:
             loop.restore(begun.tensors, len(begun.curve))
             curve = begun.curve
-        while loop.epoch < last:
-            scored = every_epoch or (loop.epoch + 1 == last and not recipe.branches)
-            passed = loop.advance(deadline, clock, scored=scored)
-            if passed.ended:
-                return TrainResult(curve, passed.ended, passed.message)
-            curve += (_point(passed),)
-        if recipe.branches:
-            if keep is not None and last < recipe.epochs:
-                keep(Trunk(loop.tensors(), curve))
-            passed = loop.branch(deadline, clock)
-            if passed.ended:
-                return TrainResult(curve, passed.ended, passed.message)
-            curve = (*curve[:-1], _point(passed))
+        try:
+            while loop.epoch < last:
+                scored = every_epoch or (loop.epoch + 1 == last and not recipe.branches)
+                curve += (loop.advance(deadline, clock, scored=scored),)
+            if recipe.branches:
+                if keep is not None and last < recipe.epochs:
+                    keep(Trunk(loop.tensors(), curve))
+                curve = (*curve[:-1], loop.branch(deadline, clock))
+        except Unfinished as end:
+            return TrainResult(curve, end.ended, str(end))
         if loop.average is not None:
             loop.average.settle()
         return TrainResult(curve)
@@ -123,8 +120,3 @@ def _checked(epochs: int, recipe: Recipe) -> int:
         expected, got = f"{recipe.epochs} epochs of the schedule {recipe.schedule}", str(epochs)
         raise ExperimentError(message(expected, got, "Set recipe.schedule = trunk to score before the end."))
     return epochs
-
-
-def _point(passed: Passed) -> Epoch:
-    """Return the point of the curve of an epoch."""
-    return Epoch(passed.training_loss, passed.validation_loss, passed.validation_error)

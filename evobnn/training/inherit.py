@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from evobnn.errors import RunError, message
 from evobnn.nn import TreeActivation
 from evobnn.nn.binary.forms import printed
-from evobnn.training.trunk import Epoch, Trunk, load_trunk, save_trunk
+from evobnn.training.epoch import Epoch
+from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 
 Edges = Sequence[Sequence[str]]
 """The names of the edges of each cell of a network, as source, operation and target, in the order of its operations;

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from evobnn.nn import (
     watch,
 )
 from evobnn.training.average import Average
+from evobnn.training.epoch import Epoch, Unfinished
 from evobnn.training.losses import centre_loss, cross_entropy, distillation, kernel_reconstruction
 from evobnn.training.optimiser import make_optimiser, moments, prepare_step, restore_moments
 from evobnn.training.recipe import Recipe
@@ -41,26 +42,6 @@ SCORED = {"torch": 512, "fused": 64}
 """Images of a batch that is scored, by kernels: as many as a cache holds, or so many that calls do not count."""
 
 
-@dataclass(frozen=True)
-class Passed:
-    """What came of one epoch.
-
-    Attributes:
-        rate: learning rate of its last step.
-        training_loss: what is minimised, mean over the epoch's images.
-        validation_loss, validation_error: after it; None where no image is set apart, or where it was not finished.
-        ended: `diverged` or `timeout` where it was not finished, else empty.
-        message: why.
-    """
-
-    rate: float = 0.0
-    training_loss: float = 0.0
-    validation_loss: float | None = None
-    validation_error: float | None = None
-    ended: str = ""
-    message: str = ""
-
-
 class Loop:
     """A recipe, a network, and everything that changes between the epochs: optimiser, averages, generators.
 
@@ -73,6 +54,7 @@ class Loop:
 
     Attributes:
         epoch: number of finished epochs; whoever restores a training sets it.
+        rate: learning rate of the last step of the last of them.
         optimiser, average, generators: its state, besides the network's own.
     """
 
@@ -80,7 +62,7 @@ class Loop:
         self, network: nn.Module, feed: Feed, recipe: Recipe, seed: int, teacher: nn.Module | None = None
     ) -> None:
         self.network, self.feed, self.recipe, self.teacher = network, feed, recipe, teacher
-        self.epoch = 0
+        self.epoch, self.rate = 0, 0.0
         self.optimiser = make_optimiser(network, recipe)
         self.average = Average(network, recipe.ema) if recipe.ema else None
         self.generators = {name: torch.Generator().manual_seed(child_seed(seed, name)) for name in GENERATORS}
@@ -95,7 +77,7 @@ class Loop:
 
     def advance(
         self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic, *, scored: bool = True
-    ) -> Passed:
+    ) -> Epoch:
         """Train for one epoch, score the network, and return what came of it; torch's threads are the caller's affair.
 
         Arguments:
@@ -103,17 +85,18 @@ class Loop:
             clock: for tests.
             scored: or do not score it; signs are then watched on the last images of the epoch.
 
-        A non-finite parameter or gradient norm, or a non-finite value before a sign, ends it as `diverged`.
+        Raises:
+            Unfinished: out of time, or diverged: a parameter, gradient norm or value before a sign that is not finite.
         """
         self._switch(self.epoch)
         batches = self._batches()
         first, steps = self.epoch * len(batches), self.recipe.epochs * len(batches)
         where = f"epoch {self.epoch + 1} of {self.recipe.epochs}"
-        passed = self._passed(batches, self.recipe, first, steps, where, deadline, clock, scored)
-        self.epoch += not passed.ended
-        return passed
+        found = self._passed(batches, self.recipe, first, steps, where, deadline, clock, scored)
+        self.epoch += 1
+        return found
 
-    def branch(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> Passed:
+    def branch(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> Epoch:
         """Train for the recipe's `decay` while the rate falls linearly to 0, score the network, and return what came of
         it; arguments as of `advance`.
 
@@ -165,14 +148,14 @@ class Loop:
     def _passed(
         self, batches: Sequence[Tensor], recipe: Recipe, step: int, steps: int, where: str, deadline: float | None,
         clock: Callable[[], float], wanted: bool = True,
-    ) -> Passed:  # fmt: skip
+    ) -> Epoch:  # fmt: skip
         """Take a step for each batch, from number `step` of `steps` in the recipe's schedule, and score the network."""
         feed, seen = self.feed, 0
         total = torch.zeros((), device=feed.device)
         norms: list[Tensor] = []
         for images, labels in feed.epoch(batches):
             if deadline is not None and clock() > deadline:
-                return Passed(ended="timeout", message=f"out of time in {where}")
+                raise Unfinished("timeout", f"out of time in {where}")
             prepare_step(self.optimiser, recipe, step, steps)
             loss, norm = self._step(images, labels)
             norms.append(norm)
@@ -180,12 +163,13 @@ class Loop:
             step, seen = step + 1, seen + len(labels)
         problem = _not_finite(self._parameters, norms)
         if problem:
-            return Passed(ended="diverged", message=f"{problem} in {where}")
+            raise Unfinished("diverged", f"{problem} in {where}")
         scored = self._scored(images, wanted)
         if not all_finite(self.network) or not math.isfinite(scored[0] or 0.0):
             what = "a non-finite value before a sign" if not all_finite(self.network) else "a non-finite loss"
-            return Passed(ended="diverged", message=f"{what} after {where}")
-        return Passed(rate_at(recipe, step - 1, steps), float(total) / seen, *scored)
+            raise Unfinished("diverged", f"{what} after {where}")
+        self.rate = rate_at(recipe, step - 1, steps)
+        return Epoch(float(total) / seen, *scored)
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step and return the loss and the norm of the gradient before it was bounded."""
@@ -250,3 +234,14 @@ def _not_finite(parameters: list[nn.Parameter], norms: list[Tensor]) -> str:
     if not all(bool(torch.isfinite(p).all()) for p in parameters):
         return "a non-finite parameter"
     return ""
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads in the block; sums depend on it in the last bits, so the protocol fixes it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import torch
@@ -19,35 +19,14 @@ from evobnn._seeding import child_seed
 from evobnn.data.feeds import Feed
 from evobnn.errors import EvobnnError, RunError, message
 from evobnn.nn import set_drop_path, set_modes, settle_latent_
-from evobnn.training.loop import Loop
+from evobnn.training.epoch import EpochRecord, Unfinished
+from evobnn.training.loop import Loop, torch_threads
 from evobnn.training.matching import check_tensors, first_difference
 from evobnn.training.plan import Plan
-from evobnn.training.threads import torch_threads
 
 
 class Diverged(EvobnnError):  # noqa: N818 - a way to end, like `Status.DIVERGED`
     """A training that met a number that is not finite: its weights are worth nothing any more."""
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One finished epoch; the same training yields the same records.
-
-    Attributes:
-        stage: from 0.
-        epoch: from 1, over all stages.
-        rate: learning rate of its last step.
-        training_loss: what is minimised, mean over the epoch's images.
-        validation_loss, validation_error: mean cross-entropy in nats, and 1 - accuracy, with averaged weights where
-            there are any; None without validation images.
-    """
-
-    stage: int
-    epoch: int
-    rate: float
-    training_loss: float
-    validation_loss: float | None
-    validation_error: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +85,17 @@ class Course:
         if self._loop.epoch == self._loop.recipe.epochs:
             self._enter(self._stage + 1)
         loop = self._loop
-        with torch_threads(loop.recipe.threads):
-            passed = loop.advance()
-            if loop.recipe.branches and loop.epoch == loop.recipe.epochs and not passed.ended:
-                passed = loop.branch()
-        if passed.ended:
+        try:
+            with torch_threads(loop.recipe.threads):
+                found = loop.advance()
+                if loop.recipe.branches and loop.epoch == loop.recipe.epochs:
+                    found = loop.branch()
+        except Unfinished as end:
             stage = f", stage {self._stage + 1} of {len(self.plan.stages)}" if len(self.plan.stages) > 1 else ""
             do = "Lower recipe.learning_rate, or bound the gradient by recipe.gradient_norm."
-            self._diverged = message("a training of finite numbers", passed.message + stage, do)
-            raise Diverged(self._diverged)
-        record = EpochRecord(
-            self._stage,
-            self.epoch + 1,
-            passed.rate,
-            passed.training_loss,
-            passed.validation_loss,
-            passed.validation_error,
-        )
+            self._diverged = message("a training of finite numbers", f"{end}{stage}", do)
+            raise Diverged(self._diverged) from None
+        record = EpochRecord(self._stage, self.epoch + 1, loop.rate, *astuple(found))
         self.records += (record,)
         return record
 

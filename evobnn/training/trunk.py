@@ -23,19 +23,9 @@ from torch import Tensor
 
 from evobnn._jsonl import write_bytes
 from evobnn.errors import RunError
+from evobnn.training.epoch import Epoch
 
 FORMAT = "evobnn-trunk"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One point of the learning curve: means over the epoch's images; `validation_error` in [0, 1]; None where the
-    network was not scored.
-    """
-
-    training_loss: float
-    validation_loss: float | None
-    validation_error: float | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ from evobnn.data.batches import Tensors
 from evobnn.evaluation import Job, check_device
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.machine.room import card_of
 from evobnn.machine.workers import Workers
 from evobnn.runs import Options

@@ -31,7 +31,7 @@ from evobnn.evaluation import Bench, Job, run_job
 from evobnn.evolution.variation import mutate
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.genome import Genome
 from evobnn.machine.workers import Workers, default_jobs
 from evobnn.runs import Options

@@ -24,7 +24,7 @@ from evobnn.errors import SearchError, message
 from evobnn.evaluation import Job, run_job
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.machine.workers import Workers, default_jobs
 from evobnn.runs import Options
 from evobnn.runs.setup import make_bench

@@ -22,7 +22,7 @@ from evobnn.errors import SearchError, message
 from evobnn.evaluation import Job, run_job
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.machine.workers import Workers
 from evobnn.records import Evaluation
 from evobnn.runs import Options

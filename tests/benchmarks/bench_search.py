@@ -44,7 +44,7 @@ from evobnn.evaluation import run_job
 from evobnn.evolution import Search
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.machine.workers import Outcome, Workers, default_jobs
 from evobnn.runs import Options, Session, create, evaluator
 from evobnn.runs import search as session

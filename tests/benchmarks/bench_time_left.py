@@ -19,7 +19,7 @@ from figures import heading, write
 
 from evobnn.experiment import preset_table
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.machine.workers import default_jobs
 from evobnn.runs import Options, Progress, Session, create
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from evobnn.cli import checks
 from evobnn.errors import RunError
+from evobnn.runs import verify
 from evobnn.snapshot import is_being_written, lock
 from evobnn.snapshot.journal import TORN
 from tests.cli.conftest import Call
@@ -161,12 +161,12 @@ def test_what_changes_between_two_looks_is_no_problem_and_damage_is(
 ) -> None:
     looks = []
 
-    def once(run: checks.Folder) -> Iterator[str]:
+    def once(run: verify.Folder) -> Iterator[str]:
         looks.append(run)
         if len(looks) == 1:
             yield "in the making"
 
-    monkeypatch.setitem(checks.CHECKS, "the counts are right", once)
+    monkeypatch.setitem(verify.CHECKS, "the counts are right", once)
     with lock(a_run):
         assert evobnn("check", a_run).code == 0 and len(looks) == 2 and looks[0] is not looks[1]
         change(a_run / "generation-0001.jsonl", 9, lambda row: row["result"].update(parents=[4711]))

@@ -9,7 +9,7 @@ import pytest
 
 from evobnn.cli.compare import budget_of, named
 from evobnn.errors import ExperimentError
-from evobnn.studies import statistics
+from evobnn.studies.statistics import interval
 from tests.cli.conftest import DRAWING, TINY, Call
 from tests.studies.toytable import toy_experiment, toy_table
 
@@ -17,7 +17,7 @@ from tests.studies.toytable import toy_experiment, toy_table
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Resample little, and draw in one test only."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
     if request.node.name != "test_a_comparison_on_a_table":
         monkeypatch.setattr("evobnn.studies.compare.compare.save_curves", lambda path, bands: None)
         monkeypatch.setattr(DRAWING, lambda *given: None)
@@ -64,6 +64,11 @@ def test_parts_pressures_and_own_arms_on_a_table(evobnn_drawing: Call, table: st
     assert done.code == 0, done.err
     for part in ("nsga2, diversity-like, temperature-like;", "no verdict on the published algorithm"):
         assert part in done.out, done.out
+    said = "note: pressure diversity, temperature: experimental, it may change or go in a later version.\n"
+    assert done.err.count(said) == 1
+    evolve = ("evolve", "--table", table, "--generations", 0)
+    assert "experimental" not in evobnn_drawing(*evolve, "--out", "without").err
+    assert said.replace(", temperature", "") in evobnn_drawing(*evolve, "--set", "pressures.diversity={}").err
 
 
 def test_a_comparison_that_trains(evobnn_drawing: Call):

@@ -71,7 +71,7 @@ def test_kernels_that_compute_something_else(evobnn: Call, monkeypatch: pytest.M
 
 
 def test_without_bfloat16(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evobnn.experiment.settings.native_precision", lambda: "fp32")
+    monkeypatch.setattr("evobnn.experiment.precision.native_precision", lambda: "fp32")
     assert lines(evobnn)["precision"].startswith("auto means fp32: torch finds neither")
 
 

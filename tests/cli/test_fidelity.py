@@ -10,8 +10,9 @@ import pytest
 
 from evobnn.cli.studies import lengths, widths
 from evobnn.errors import ExperimentError
-from evobnn.studies import statistics
 from evobnn.studies.fidelity import heritability as fidelity
+from evobnn.studies.fidelity.weights import WeightsStudy
+from evobnn.studies.statistics import Interval, interval
 from tests.cli.conftest import TINY, Call
 
 SMALL = ("fidelity", "digits", *TINY, "--genomes", 6, "--epochs", 2, "--brief", 1, "--jobs", 1)
@@ -19,7 +20,7 @@ SMALL = ("fidelity", "digits", *TINY, "--genomes", 6, "--epochs", 2, "--brief", 
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 20)
+    monkeypatch.setattr(interval, "RESAMPLES", 20)
 
 
 def test_a_study_that_trains_and_goes_on(evobnn: Call) -> None:
@@ -96,3 +97,12 @@ def test_ctrl_c_says_what_is_kept(evobnn: Call, monkeypatch: pytest.MonkeyPatch)
     assert (done.code, "nothing was kept" in done.err) == (130, True)
     done = evobnn("fidelity", "--out", "out")
     assert (done.code, "Go on with the same command" in done.err) == (130, True)
+
+
+def test_the_question_of_weights_says_that_it_is_experimental(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = Interval(0.5, 0.25, 0.75, 30)
+    found = WeightsStudy(30, 0, 1, 12, 3, some, some, some, some, (0.2, 0.3, 0.1))
+    monkeypatch.setattr("evobnn.cli.studies.compare_weights", lambda *given: found)
+    done = evobnn("fidelity", "digits", "--weights", "--json")
+    assert done.err == "note: fidelity --weights: experimental, it may change or go in a later version.\n"
+    assert json.loads(done.out)["binary"]["estimate"] == 0.5

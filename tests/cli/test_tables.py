@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from evobnn.runs import setup
-from evobnn.studies import statistics
+from evobnn.studies.statistics import interval
 from evobnn.studies.tables import tabulate as module
 from evobnn.studies.tables.specs import TABLES
 from evobnn.tables import read_table, write_table
@@ -34,7 +34,7 @@ def check_refused(done: Called, *parts: str) -> None:
 @pytest.fixture
 def tabled(evobnn: Call, miniature: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """`evobnn` beside a trained table `mini`, two made by hand, and the spec of the first among those that it knows."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
     monkeypatch.setitem(TABLES, "mini", SPEC)
     root = Path("populations/tables")
     shutil.copytree(miniature, root / "mini")
@@ -188,7 +188,7 @@ def test_a_table_without_contenders_is_ordered_by_its_means(tabled: Call) -> Non
 def test_every_table_that_comes_with_evobnn_is_shown_by_its_name(
     evobnn: Call, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 10)
+    monkeypatch.setattr(interval, "RESAMPLES", 10)
     Path("populations").mkdir()
     Path("populations/tables").symlink_to(Path(__file__).parents[2] / "populations/tables")
     done = evobnn("table", name, "--best", 2)

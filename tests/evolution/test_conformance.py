@@ -18,7 +18,7 @@ import pytest
 
 from evobnn.errors import ExperimentError, SearchError
 from evobnn.evolution import STRATEGIES, Search, SearchState, Step, Strategy, run
-from evobnn.evolution.search import SpaceExhausted
+from evobnn.evolution.endings import SpaceExhausted
 from evobnn.genome import Genome, parse_genome
 from evobnn.records import Evaluation, Request, Result, Status
 from evobnn.spaces import SPACES, Alphabet, Choice, Space, Template, key

@@ -278,9 +278,9 @@ def test_one_that_was_stopped_and_then_measured_whole_is_a_candidate(tiny_space:
     assert [r.request.repeat for r in twins] == [1, 1]
     for result in twins:
         who = result.request.individual
-        assert search.evaluations[who.key][0].status is Status.PRUNED
-        assert mean_objectives(search.evaluations[who.key]) == result.evaluation.objectives
-        assert who.id in {one.id for one in search.archive()}
+        assert search.archive.evaluations[who.key][0].status is Status.PRUNED
+        assert mean_objectives(search.archive.evaluations[who.key]) == result.evaluation.objectives
+        assert who.id in {one.id for one in search.archive.feasible()}
 
 
 # --- Who cannot -----------------------------------------------------------------------------------------------------

@@ -111,7 +111,9 @@ def test_from_every_generation_it_goes_on_as_if_it_had_not_stopped(tiny_space: S
         run(search, evaluate, later.append, last)
         assert later == steps[stopped:]
         assert list(search.logbook) == [step.log for step in steps]
-        assert [(one.id, one.values) for one in search.archive()] == [(one.id, one.values) for one in whole.archive()]
+        assert [(one.id, one.values) for one in search.archive.feasible()] == [
+            (one.id, one.values) for one in whole.archive.feasible()
+        ]
         looked += 1
     assert looked in (1, 4)
     assert "abandonment" not in SETS[name] or steps[-1].state.memory["abandonment"]["rounds"] >= 2
@@ -185,7 +187,7 @@ def test_survivors_follow_rank_then_distance_and_diversity(tiny_space: Space) ->
         requests = search.ask()
         step = search.tell(all_equally_good(requests))
         fresh = {r.request.individual.id for r in step.results}
-        candidates = [*before, *(one for one in search.archive() if one.id in fresh)]
+        candidates = [*before, *(one for one in search.archive.feasible() if one.id in fresh)]
         added = pressure.spread(replace(search._view(generation), population=()), candidates)
         order = ranks(candidates, added)
         assert [one.id for one in search.population] == sorted(order, key=lambda number: order[number])[:BATCH]
@@ -255,11 +257,11 @@ def test_the_block_is_counted_and_stands_outside_the_population(tiny_space: Spac
             blocks.add(r.request.individual.id)
         assert not blocks & {individual.id for individual, _, _ in step.survivors}
     assert len(blocks) == sum(sizes)
-    archived = {one.id for one in search.archive()}
+    archived = {one.id for one in search.archive.feasible()}
     failed = {r.request.individual.id for s in steps for r in s.results if r.evaluation.status is not Status.OK}
     assert blocks - failed
     assert blocks & archived == blocks - failed
-    assert {individual.origin for individual in search.individuals.values()} >= {"block", "sample", "mate"}
+    assert {individual.origin for individual in search.archive.individuals.values()} >= {"block", "sample", "mate"}
     asked = [(r.request.individual.key, r.request.repeat) for step in steps for r in step.results]
     assert len(set(asked)) == len(asked) == 8 * BATCH
 

@@ -23,7 +23,8 @@ from evobnn.errors import DataError
 from evobnn.experiment.final import FinalSettings, open_settings
 from evobnn.experiment.final import to_text as text_of_training
 from evobnn.experiment.recipes import plan_from_table
-from evobnn.experiment.settings import Experiment, from_text, to_text
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import from_text, to_text
 from evobnn.runs.final import FinalSession
 from evobnn.runs.final import create as create_training
 from tests.final.conftest import GENOME

@@ -13,8 +13,8 @@ import pytest
 from evobnn.experiment import Experiment
 from evobnn.experiment.final import FinalSettings, from_text, to_text
 from evobnn.experiment.recipes import load_plan
-from evobnn.experiment.settings import from_table, load
-from evobnn.experiment.settings import to_text as experiment_text
+from evobnn.experiment.text import from_table, load
+from evobnn.experiment.text import to_text as experiment_text
 from evobnn.runs import Options, Session, create
 from evobnn.runs.setup import make_bench, settled
 from evobnn.training import Recipe

@@ -26,7 +26,8 @@ from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Status, rung_measures
 from evobnn.runs import derived, evaluator
 from evobnn.runs import search as session
-from evobnn.runs.search import FRESH, RUNGS, Progress, Session
+from evobnn.runs.progress import Progress
+from evobnn.runs.search import FRESH, RUNGS, Session
 from evobnn.runs.setup import Options, create, make_bench
 from evobnn.snapshot import Journal, read_generations, read_journal
 from evobnn.training import Loop

@@ -8,7 +8,8 @@ import pytest
 
 from evobnn.errors import ExperimentError
 from evobnn.experiment.homes import homes
-from evobnn.experiment.settings import Experiment, from_table
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import from_table
 
 
 def test_every_setting_has_its_home() -> None:

@@ -16,7 +16,8 @@ from evobnn.cli.entry import run
 from evobnn.errors import ExperimentError, RunError
 from evobnn.evaluation import Job, evaluate
 from evobnn.evolution import Halving
-from evobnn.experiment.settings import Experiment, InheritSettings, to_text
+from evobnn.experiment.settings import Experiment, InheritSettings
+from evobnn.experiment.text import to_text
 from evobnn.machine.workers import LOST, Outcome, Workers
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.runs import evaluator

@@ -12,7 +12,8 @@ import pytest
 
 from evobnn.evaluation.pace import Pace, makespan, units_of
 from evobnn.experiment.presets import preset_table
-from evobnn.experiment.settings import Experiment, from_table
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import from_table
 from evobnn.records import FRESH, Individual, Request
 from evobnn.runs.outlook import Outlook, members
 

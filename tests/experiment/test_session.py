@@ -20,13 +20,14 @@ from evobnn.analysis import load_run
 from evobnn.cli import checks
 from evobnn.errors import DeviceError, ExperimentError, GenomeError, RunError, SearchError
 from evobnn.evaluation import Protocol
-from evobnn.experiment import settings
+from evobnn.experiment import precision
 from evobnn.experiment.settings import Experiment, SpaceSettings, StartSettings
 from evobnn.records import Evaluation, Status
 from evobnn.runs import derived, evaluator, setup
 from evobnn.runs import search as session
 from evobnn.runs.derived import fresh_scores
-from evobnn.runs.search import FRESH, Progress, Session
+from evobnn.runs.progress import Progress
+from evobnn.runs.search import FRESH, Session
 from evobnn.runs.setup import Options, create, make_bench
 from evobnn.snapshot import Journal, lock, read_generations, read_journal, read_rescored
 from tests.older import make_older
@@ -365,7 +366,7 @@ def test_a_run_of_scaled_sums_is_read_and_not_resumed_and_says_why(
 def test_bfloat16_by_name_is_said_to_be_slow_where_it_is(
     native: str, tiny: Experiment, quick: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "native_precision", lambda: native)
+    monkeypatch.setattr(precision, "native_precision", lambda: native)
     experiment = replace(tiny, recipe=replace(tiny.recipe, precision="bf16"))
     options, heard = Options(jobs=1, generations=0), []
     Session(create(experiment, options, tmp_path), options, say=heard.append).proceed()

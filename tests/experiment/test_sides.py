@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from evobnn.errors import ExperimentError
-from evobnn.experiment.settings import Experiment, from_table
+from evobnn.experiment.settings import Experiment
 from evobnn.experiment.sides import check_sides
+from evobnn.experiment.text import from_table
 from evobnn.runs import Options, create
 from evobnn.runs.setup import make_bench
 from evobnn.spaces import Template

@@ -14,7 +14,8 @@ from evobnn._seeding import generator
 from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.experiment import Experiment
 from evobnn.experiment.presets import preset_table
-from evobnn.experiment.settings import NoiseSettings, from_table, from_text, to_text
+from evobnn.experiment.settings import NoiseSettings
+from evobnn.experiment.text import from_table, from_text, to_text
 from evobnn.records import FRESH, Individual, Request, Status
 from evobnn.runs import Options, Session, create, derived, evaluator, setup
 from evobnn.runs.on_table import (

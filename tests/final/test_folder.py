@@ -13,7 +13,7 @@ from evobnn.runs.final.folder import METRICS, TESTED, Line, SeedFolder, Verdict,
 
 
 def line(epoch: int) -> Line:
-    return Line(epoch, 0, 0.25, 1.5, 0.75, 0.125, 2.0)
+    return Line(0, epoch, 0.25, 1.5, 0.75, 0.125, 2.0)
 
 
 @pytest.fixture

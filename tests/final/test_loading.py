@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save
+from torch import nn
 
 import evobnn
+from evobnn import Additions
 from evobnn._seals import UNSEALED, seal_tensors, text_in, verify_tensors
 from evobnn.data import Images, load_test
 from evobnn.data import reads_of_test as reads
 from evobnn.errors import DataError, EvobnnError, RunError
 from evobnn.experiment.final import FinalSettings
+from evobnn.genome import OPERATIONS
 from evobnn.runs import Options
 from evobnn.runs.final import FinalSession, create
 from evobnn.runs.final import session as module
@@ -280,3 +284,34 @@ def test_what_was_trained_by_compiled_loops_in_bfloat16(tiny: Any, apart: Images
         tested = seed_folder(folder, 0).tested()
         assert tested is not None and int((answers["recorded"] == apart.labels).sum()) == tested.correct
         assert int((answers["torch"] != answers["recorded"]).sum()) <= most
+
+
+class Halved(nn.Module):
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(3, stride, padding=1)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.pool(maps) / 2
+
+
+def halved(channels: int, stride: int, *given: Any) -> nn.Module:
+    return Halved(stride)
+
+
+def test_what_was_trained_with_own_operations_is_loaded_with_them(undrawn: None, settings: Any, tmp_path: Path) -> None:
+    spec = replace(OPERATIONS["max3"], name="halved")
+    mine = Additions(operations={"halved": (spec, halved)}, counters={Halved: lambda module, size: ("other", {})})
+    own = replace(settings, genome=settings.genome.replace("max3(", "halved("), seeds=(0,))
+    options = Options(jobs=1, additions=mine)
+    folder = create(own, options, tmp_path, tmp_path / "own")
+    FinalSession(folder, options).proceed()
+    apart = load_test(settings.experiment.dataset)
+    tested = seed_folder(folder, 0).tested()
+    assert tested is not None
+    for kernels in ("torch", "recorded"):
+        network = evobnn.load_network(folder, kernels=kernels, additions=mine)
+        assert any(isinstance(module, Halved) for module in network.modules())
+        assert int((network.predict(apart.images) == apart.labels).sum()) == tested.correct
+    with pytest.raises(EvobnnError, match="operation, got 'halved'"):
+        evobnn.load_network(folder)

@@ -18,7 +18,7 @@ def test_mean_and_deviation() -> None:
 
 
 def test_the_row_of_a_seed() -> None:
-    lines = [Line(epoch, 0, 0.1, 1.0, 0.5, error, 1.5) for epoch, error in ((1, 0.5), (2, 0.25))]
+    lines = [Line(0, epoch, 0.1, 1.0, 0.5, error, 1.5) for epoch, error in ((1, 0.5), (2, 0.25))]
     assert SeedResult(4, lines, Verdict(9, 12)).row() == {
         "seed": 4, "epochs": 2, "validation_error": 0.25, "test_error": 0.25, "correct": 9, "count": 12, "seconds": 3.0,
     }  # fmt: skip

@@ -24,7 +24,8 @@ from evobnn.nn.binary.forms import (
     printed,
     sampled,
 )
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.site import Site
 
 EPS = 1e-8
 X = ("x",)

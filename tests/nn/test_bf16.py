@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from evobnn.errors import NetworkError
-from evobnn.nn.binary import layers
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.binary import bfloat16
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle
 from evobnn.nn.binary.signs import SURROGATES, sign
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.ops import OPS
 
 EXACT = [  # in_channels per group, kernel: terms of a sum
@@ -125,14 +126,14 @@ def test_groups_with_zeros_between_them_give_the_same(channels, groups, padding,
     """Up to DENSE channels a grouped convolution is computed as an ungrouped one: same sums, gradients within their
     rounding, 2^-7 of the sum of absolute values.
     """
-    assert (channels <= layers.DENSE) is (channels != 52)
+    assert (channels <= bfloat16.DENSE) is (channels != 52)
     how = {"groups": groups, "padding": padding, "stride": stride, "scale": scale, "precision": "bf16"}
     conv = conv_of(channels, 3, out=2 * channels, **how)
     x = mostly_plus(3, channels, 7, 6)
     incoming = torch.randn(conv(x).shape, generator=torch.Generator().manual_seed(2))
     found = []
-    for most in (layers.DENSE, 0):
-        monkeypatch.setattr(layers, "DENSE", most)
+    for most in (bfloat16.DENSE, 0):
+        monkeypatch.setattr(bfloat16, "DENSE", most)
         own = x.clone().requires_grad_()
         out = conv(own)
         conv.weight.grad = None

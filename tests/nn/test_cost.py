@@ -10,7 +10,8 @@ from torch import nn
 
 from evobnn.errors import NetworkError
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.blocks import CellBlock, FreeSkip, PublishedSkip
 from evobnn.nn.cells.ops import OPS, preprocess
 from evobnn.nn.counting.cost import COUNTERS, LayerCost, NetworkCost, profile

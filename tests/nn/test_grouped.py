@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from evobnn.errors import NetworkError
-from evobnn.nn.binary.layers import ConvStyle, Site
+from evobnn.nn.binary.layers import ConvStyle
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.grouped import ChannelShuffle, ResidualLayer, largest_divisor, shuffled, shuffled_anywhere
 from evobnn.nn.cells.ops import OPS
 from evobnn.nn.cells.prelu import PReLU

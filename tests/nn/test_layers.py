@@ -9,17 +9,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from evobnn.errors import NetworkError
-from evobnn.nn.binary.layers import (
-    BinaryConv2d,
-    ConvStyle,
-    RealConv2d,
-    Site,
-    all_finite,
-    batch_norm,
-    clip_latent_,
-    latent_weights,
-    watch,
-)
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, batch_norm, clip_latent_, latent_weights
+from evobnn.nn.binary.site import Site, all_finite, watch
 
 
 class SeenByConv(TorchFunctionMode):

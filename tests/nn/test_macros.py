@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.grouped import ResidualLayer
 from evobnn.nn.counting.cost import profile
 from evobnn.nn.networks.macros import MACROS

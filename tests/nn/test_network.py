@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, all_finite, clip_latent_, watch
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, clip_latent_
+from evobnn.nn.binary.site import Site, all_finite, watch
 from evobnn.nn.cells.blocks import SKIPS, CellBlock
 from evobnn.nn.cells.ops import OPS, preprocess
 from evobnn.nn.counting.cost import profile

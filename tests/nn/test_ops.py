@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.ops import OPS, MeanPool, Zero, preprocess
 
 POOLS = {"max3": np.max, "avg3": np.mean}

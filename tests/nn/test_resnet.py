@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, Site, latent_weights
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, latent_weights
+from evobnn.nn.binary.site import Site
 from evobnn.nn.counting.cost import profile
 from evobnn.nn.networks.resnet import ResidualBlock, resnet
 

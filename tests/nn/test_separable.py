@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, Site
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.ops import OPS
 
 

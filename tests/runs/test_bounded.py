@@ -12,13 +12,13 @@ import pytest
 
 import evobnn
 from evobnn.analysis import Run, load_run
-from evobnn.analysis.frames import unconfirmed
 from evobnn.cli.entry import run as command
 from evobnn.errors import ExperimentError
 from evobnn.experiment import Experiment
 from evobnn.runs import Options, Session, create
 from evobnn.runs.derived import unmet
 from evobnn.runs.on_table import space_of
+from evobnn.snapshot.archive import unconfirmed
 from evobnn.spaces import key
 from evobnn.studies.compare.arms import Arm
 from evobnn.studies.compare.on_table import arm_on_table

@@ -12,7 +12,7 @@ import evobnn
 from evobnn import Callback, StopAt, StopAtPlateau
 from evobnn.analysis import Run, load_run
 from evobnn.cli.entry import run as command
-from evobnn.errors import ExperimentError
+from evobnn.errors import ExperimentError, RunError
 from evobnn.experiment import Experiment
 from evobnn.records import Result
 from evobnn.runs.callbacks import State
@@ -35,6 +35,7 @@ class Listening(Callback):
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.results: list[Result] = []
+        self.ended: list[BaseException | None] = []
 
     def on_generation(self, state: State) -> None:
         self.numbers.append(state.number)
@@ -44,6 +45,9 @@ class Listening(Callback):
 
     def on_result(self, result: Result) -> None:
         self.results.append(result)
+
+    def on_end(self, raised: BaseException | None) -> None:
+        self.ended.append(raised)
 
 
 class Ending(Callback):
@@ -55,8 +59,8 @@ class Ending(Callback):
 
 
 class Raising(Callback):
-    def __init__(self, generation: int = 99, results: int = 10**6) -> None:
-        self.generation, self.results = generation, results
+    def __init__(self, generation: int = 99, results: int = 10**6, ends: bool = False) -> None:
+        self.generation, self.results, self.ends = generation, results, ends
 
     def on_generation(self, state: State) -> None:
         if state.number == self.generation:
@@ -65,6 +69,10 @@ class Raising(Callback):
     def on_result(self, result: Result) -> None:
         self.results -= 1
         if not self.results:
+            raise ZeroDivisionError("mine")
+
+    def on_end(self, raised: BaseException | None) -> None:
+        if self.ends:
             raise ZeroDivisionError("mine")
 
 
@@ -78,7 +86,7 @@ def same(run: Run, other: Run) -> bool:
 def test_every_generation_and_result_is_told_once_and_changes_nothing(toy: Experiment) -> None:
     listening = Listening()
     run = search(toy, listening)
-    assert listening.numbers == [0, 1, 2, 3, 4]
+    assert listening.numbers == [0, 1, 2, 3, 4] and listening.ended == [None]
     asked = [result for generation in run.generations for result in generation.results]
     assert {(r.request.individual.key, r.request.repeat) for r in asked} < {
         (r.request.individual.key, r.request.repeat) for r in listening.results
@@ -104,12 +112,22 @@ def test_a_result_can_end_a_search_after_its_generation(toy: Experiment) -> None
     assert len(search(toy, Enough()).generations) == 2
 
 
-@pytest.mark.parametrize(("raising", "committed"), [(Raising(generation=2), 3), (Raising(results=15), 2)])
-def test_what_a_callback_raises_reaches_the_caller_and_the_run_goes_on(
-    raising: Raising, committed: int, toy: Experiment
+@pytest.mark.parametrize(
+    ("raising", "method", "committed"),
+    [
+        (Raising(generation=2), "on_generation", 3),
+        (Raising(results=15), "on_result", 2),
+        (Raising(ends=True), "on_end", 5),
+    ],
+)
+def test_what_a_callback_raises_names_it_and_the_run_goes_on(
+    raising: Raising, method: str, committed: int, toy: Experiment
 ) -> None:
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        search(toy, raising)
+    ended = Listening()
+    with pytest.raises(RunError, match=rf"ZeroDivisionError from Raising\.{method}: mine.*run is whole") as caught:
+        search(toy, raising, ended)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert [type(one) for one in ended.ended] == [type(None) if method == "on_end" else RunError]
     assert len(load_run("run").generations) == committed
     assert command(["check", "run"]) == 0
     assert same(evobnn.resume("run", generations=4, jobs=1), search(toy, out="plain"))
@@ -165,6 +183,14 @@ def test_what_makes_no_sense_is_refused() -> None:
         StopAtPlateau(0)
     with pytest.raises(ExperimentError, match="Did you mean 'error'"):
         StopAt(eror=0.1).on_generation(states([0.1]))
+
+
+def test_what_is_no_callback_is_refused_before_anything_is_evaluated(toy: Experiment) -> None:
+    for wrong in (print, StopAtPlateau):
+        with pytest.raises(ExperimentError, match=r"each a Callback.*evobnn\.Callback"):
+            search(toy, wrong)  # type: ignore[arg-type]
+    assert not Path("run/journal.jsonl").exists()
+    assert len(search(toy, generations=0).generations) == 1
 
 
 def test_the_command_line_stops_says_why_and_goes_on(toy: Experiment, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ import evobnn
 from evobnn.errors import DataError, ExperimentError, RunError
 from evobnn.experiment.settings import Experiment
 
-ROOT = Path(__file__).parents[2]
 TINY = {
     **{"network.width": 2, "dataset.train_limit": 60, "dataset.validation_limit": 40, "recipe.epochs": 1},
     **{"recipe.batch": 20, "recipe.kernels": "torch", "noise.rescore": 0, "strategy.population": 3},
@@ -95,13 +92,3 @@ def test_slips() -> None:
     with pytest.raises(RunError, match="experiment.toml"):
         evobnn.resume("nowhere")
     assert sorted(path.name for path in Path("populations").iterdir()) == ["digits-0"]
-
-
-@pytest.mark.parametrize(("name", "said"), [("search", "started from"), ("own_objective", "energy")])
-def test_examples_run_as_scripts_with_two_workers(name: str, said: str, tmp_path: Path) -> None:
-    example = ROOT / "examples" / f"{name}.py"
-    assert len(example.read_text().splitlines()) <= 40
-    command = [sys.executable, "-W", "error", example, tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert said in done.stdout and (tmp_path / "out" / "front.csv").is_file()

@@ -11,10 +11,9 @@ from scipy import stats
 
 from evobnn._seeding import generator
 from evobnn.errors import EvobnnError
-from evobnn.studies import statistics
 from evobnn.studies.fidelity.agreement import Agreement, Regime, Sample, judge, mean_tau, sample
 from evobnn.studies.fidelity.text import as_markdown, notes, tables
-from evobnn.studies.statistics import bootstrap, kendall
+from evobnn.studies.statistics import bootstrap, interval, kendall
 
 LONG, OWN = Regime(12, 8, 2), Regime(3, 8)
 SAID = {"seeds": 2, "data": {"name": "digits", "train": 1000, "validation": 300}}
@@ -22,7 +21,7 @@ SAID = {"seeds": 2, "data": {"name": "digits", "train": 1000, "validation": 300}
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
 
 
 def planted(errors: dict[Regime, object], seconds: float = 1.0) -> Sample:
@@ -96,8 +95,8 @@ def test_a_protocol_with_itself_is_one_and_reversed_minus_one() -> None:
     found = judged({LONG: columns(RISING, RISING), OWN: columns(RISING), Regime(1, 8): columns(-RISING)})
     own, reversed_ = found.scores
     for score, tau in ((own, 1.0), (reversed_, -1.0), (found.long, 1.0)):
-        for interval in (score.tau, score.tau_better):
-            ends = (interval.estimate, interval.low, interval.high)
+        for one in (score.tau, score.tau_better):
+            ends = (one.estimate, one.low, one.high)
             assert ends == pytest.approx((tau, tau, tau))
     assert (own.gain.estimate, reversed_.gain.estimate, found.long.gain.estimate) == pytest.approx((0.0, -2.0, 0.0))
     assert (found.genomes, found.failed, found.better, found.own) == (8, 0, 4, (3, 8))

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from evobnn.experiment import Experiment
-from evobnn.experiment.settings import from_text
+from evobnn.experiment.text import from_text
 from evobnn.records import Evaluation, Status
 from evobnn.runs import Options
-from evobnn.studies import statistics
 from evobnn.studies.compare import compare as compare_module
 from evobnn.studies.compare.arms import Arm
 from evobnn.studies.compare.compare import Question, compare
@@ -21,6 +20,7 @@ from evobnn.studies.fidelity import brief
 from evobnn.studies.fidelity import question as regimes
 from evobnn.studies.fidelity import weights as weights_module
 from evobnn.studies.fidelity.weights import compare_weights
+from evobnn.studies.statistics import interval
 from evobnn.studies.tables.tabulate import as_table, plan
 from tests.experiment.conftest import made_quick
 from tests.miniature import SPEC
@@ -57,7 +57,7 @@ def test_kinds_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         return Evaluation(Status.OK, {"error": len(trained) / 100, "elementwise": 1.0})
 
     monkeypatch.setattr(weights_module, "run_job", run)
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
     compare_weights(ASKED, HERE, 4, 2, 2)
     assert trained == ["shift1"] * 16
 

@@ -19,12 +19,12 @@ from evobnn.evaluation import Job
 from evobnn.machine.workers import LOST, Outcome
 from evobnn.records import Evaluation, Status
 from evobnn.runs import Options
-from evobnn.studies import statistics
 from evobnn.studies.fidelity import brief as module
 from evobnn.studies.fidelity import heritability as fidelity
 from evobnn.studies.fidelity.agreement import Agreement, Regime
 from evobnn.studies.fidelity.brief import measure, read_results
 from evobnn.studies.fidelity.question import Question, ask
+from evobnn.studies.statistics import interval
 from tests.miniature import SPEC
 from tests.older import make_older, unsealed
 
@@ -35,7 +35,7 @@ EXPERIMENT = SPEC.experiment()  # one epoch, width 4; 13 feasible networks
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Resample little, and draw no pictures but where these are looked at."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 20)
+    monkeypatch.setattr(interval, "RESAMPLES", 20)
     if "pictures" not in request.node.name:
         for name in ("save_taus", "save_errors"):
             monkeypatch.setattr(module, name, lambda *given: None)

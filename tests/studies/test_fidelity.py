@@ -7,7 +7,7 @@ import pytest
 
 from evobnn.errors import EvobnnError
 from evobnn.experiment.presets import override, preset_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs import Options
 from evobnn.studies.fidelity.heritability import heritability, intraclass, mean_squares
 

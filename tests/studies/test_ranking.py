@@ -13,7 +13,7 @@ from scipy import stats
 
 from evobnn.errors import EvobnnError, ExperimentError
 from evobnn.records import Status
-from evobnn.studies import statistics
+from evobnn.studies.statistics import interval
 from evobnn.studies.tables.ranking import agreement, ranking
 from tests.miniature import (
     ERRORS,
@@ -35,7 +35,7 @@ from tests.miniature import (
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals are tested with the statistics; here they are to be quick."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
 
 
 # --- Ranking --------------------------------------------------------------------------------------------------------

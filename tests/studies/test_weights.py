@@ -13,10 +13,10 @@ from evobnn.errors import EvobnnError, SearchError
 from evobnn.evaluation import Job
 from evobnn.records import Evaluation, Status
 from evobnn.runs import Options
-from evobnn.studies import statistics
 from evobnn.studies.fidelity import heritability as fidelity
 from evobnn.studies.fidelity import weights as module
 from evobnn.studies.fidelity.weights import compare_weights
+from evobnn.studies.statistics import interval
 from tests.miniature import SPEC
 
 HERE = Options(jobs=1)
@@ -25,7 +25,7 @@ EXPERIMENT = SPEC.experiment()
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    monkeypatch.setattr(interval, "RESAMPLES", 100)
 
 
 class Planted:

@@ -8,7 +8,8 @@ from typing import Any
 
 from evobnn.evolution import Halving
 from evobnn.experiment import to_text
-from evobnn.experiment.settings import Experiment, from_table
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import from_table
 from evobnn.genome import Genome
 from evobnn.records import Status
 from evobnn.runs.setup import Options, make_bench

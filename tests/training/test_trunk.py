@@ -29,7 +29,7 @@ from evobnn.training import (
     train,
 )
 from evobnn.training import loop as loop_module
-from evobnn.training.threads import torch_threads
+from evobnn.training.loop import torch_threads
 from tests.training.toys import SHORT, digest, images, network
 
 TRUNK = replace(SHORT, epochs=4, schedule="trunk", decay=0.7)

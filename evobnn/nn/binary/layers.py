@@ -1,14 +1,13 @@
-"""The two layers that make a network binary, and the real-valued ones that stand beside them.
+"""The layers of a binary network, and the real-valued ones that stand beside them.
 
-`Site` turns real numbers into ±1, `BinaryConv2d` convolves ±1 with ±1 (or ±alpha). Both have a real-valued twin
+`BinaryConv2d` convolves ±1 with ±1 (or ±alpha). It and `Site`, which makes the ±1, have a real-valued twin
 (`real=True`) with the same parameters, for studies that judge a 1-bit network beside its parent. `RealConv2d` is an
 ordinary convolution under its own name, so that what is deliberately not binary can be told by its class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,21 +17,12 @@ from torch.nn import functional as F
 
 from evobnn._checks import check_at_least, check_name
 from evobnn.errors import NetworkError, message
-from evobnn.nn.binary.forms import TreeActivation
+from evobnn.nn.binary.bfloat16 import PRECISIONS, short_convolution
 from evobnn.nn.binary.pixels import every
-from evobnn.nn.binary.signs import SURROGATES, Surrogate, sign
+from evobnn.nn.binary.site import Site
 from evobnn.nn.binary.weights import BY_MEAN, WEIGHTS_QUANTISERS, Parts, binary_weight, check_quantiser
 
 PADDINGS = ("zero", "minus_one")
-PRECISIONS = ("fp32", "bf16")
-
-DENSE = 48
-"""Up to this many channels a grouped convolution in bfloat16 runs, on a CPU, as an ungrouped one with zeros between the
-groups: the matrix units take 32 channels at a time, and a group has few. The sums are the same.
-"""
-
-SiteBuilder = Callable[[int], nn.Module]
-"""Makes the site for a number of channels."""
 
 
 @dataclass(frozen=True)
@@ -188,10 +178,10 @@ class BinaryConv2d(nn.Module):
     def _forward_short(self, x: Tensor) -> Tensor:
         how = (self.step, self._zeros, self.dilation, self.groups)
         if self.scale in BY_MEAN:
-            out: Tensor = _short_convolution(x, self.weight, self.scale, how, self._ones, self.rectify)
+            out: Tensor = short_convolution(x, self.weight, self.scale, how, self._ones, self.rectify)
             return out
         signs, alpha = self.parts()
-        return self._finished(_short_convolution(x, signs, "none", how, self._ones, False), alpha)
+        return self._finished(short_convolution(x, signs, "none", how, self._ones, False), alpha)
 
     def _finished(self, sums: Tensor, alpha: Tensor | None) -> Tensor:
         """Return the output of sums: scaled, then rectified, as a scale that is learned may be negative."""
@@ -231,183 +221,6 @@ def binary_conv(
         rectify=rectify,
         first_scale=style.first_scale,
     )
-
-
-class _ShortConvolution(torch.autograd.Function):
-    """The binary convolution in bfloat16: forward alpha * conv(x, sign(w)), backward as `binary_weight` says.
-
-    One function, so that ±1 and the mask of the ReLU are kept for the backward pass in 16 bit and alpha is applied
-    once; as alpha > 0, relu(alpha y) = alpha relu(y).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, w: Tensor, scale: str, how: tuple[int, int, int, int], ones: int, rectify: bool
-    ) -> Tensor:
-        stride, zeros, dilation, groups = how
-        signs = sign(w).to(torch.bfloat16)
-        dense = groups > 1 and x.shape[1] <= DENSE and x.device.type == "cpu"
-        if dense:
-            signs, groups = _spread(signs, groups), 1
-        short = x.to(torch.bfloat16)
-        if ones:
-            short = F.pad(short, (ones,) * 4, value=-1.0)
-        alpha = w.abs().mean((1, 2, 3)).view(1, -1, 1, 1) if scale == "mean" else None
-        out = F.conv2d(short, signs, None, stride, zeros, dilation, groups)
-        if rectify:
-            out.relu_()
-        ctx.save_for_backward(short, signs, alpha, out if rectify else None)
-        ctx.how, ctx.ones, ctx.dense = how, ones, dense
-        return out.float() if alpha is None else torch.mul(out, alpha)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
-        short, signs, alpha, rectified = ctx.saved_tensors
-        stride, zeros, dilation, groups = ctx.how
-        grad = grads[0] if alpha is None else grads[0] * alpha
-        keep = torch.channels_last if short.is_contiguous(memory_format=torch.channels_last) else torch.preserve_format
-        grad = grad.to(torch.bfloat16, memory_format=keep)
-        if rectified is not None:
-            grad = torch.ops.aten.threshold_backward(grad, rectified, 0)
-        mask = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
-        gx, gw, _ = torch.ops.aten.convolution_backward(
-            grad,
-            short,
-            signs,
-            None,
-            [stride] * 2,
-            [zeros] * 2,
-            [dilation] * 2,
-            False,
-            [0, 0],
-            1 if ctx.dense else groups,
-            mask,
-        )
-        if gw is not None and ctx.dense:
-            gw = _gathered(gw, groups)
-        if gx is not None and ctx.ones:
-            gx = gx[:, :, ctx.ones : -ctx.ones, ctx.ones : -ctx.ones]
-        return gx, None if gw is None else gw.float(), None, None, None, None
-
-
-def _blocks(dense: Tensor, groups: int) -> Tensor:
-    """Return a view (outputs per group, inputs per group, height, width, groups) of the blocks on the diagonal."""
-    out, inputs, h, w = dense.shape
-    return dense.view(groups, out // groups, groups, inputs // groups, h, w).diagonal(0, 0, 2)
-
-
-def _spread(weight: Tensor, groups: int) -> Tensor:
-    """Return the weights of a grouped convolution as those of an ungrouped one, zeros between the groups."""
-    out, inputs, h, w = weight.shape
-    dense = weight.new_zeros((out, inputs * groups, h, w))
-    _blocks(dense, groups).copy_(weight.view(groups, out // groups, inputs, h, w).permute(1, 2, 3, 4, 0))
-    return dense
-
-
-def _gathered(dense: Tensor, groups: int) -> Tensor:
-    """Return, the other way round, what `_spread` had put there."""
-    out, inputs, h, w = dense.shape
-    return _blocks(dense.contiguous(), groups).permute(4, 0, 1, 2, 3).reshape(out, inputs // groups, h, w)
-
-
-_short_convolution: Callable[..., Tensor] = _ShortConvolution.apply
-
-
-class Site(nn.Module):
-    """A place where an activation is binarised: activation a, then sign with a surrogate gradient. Any shape.
-
-    Forward:   y  = sign(a(x))
-    Backward:  gx = gy * slope(a(x)) * a'(x),   slope by the surrogate (see `evobnn.nn.binary.signs`)
-
-    With precision "bf16" the ±1 is handed on in bfloat16. With `real` the forward pass is
-    hardtanh(a(x), -clip, clip), whose derivative is that of `clipped_identity`. `progress` tells an annealed surrogate
-    how far the training is, 0 to 1; untold it behaves as at the end.
-
-    With `shift` it is a(x + t): t (1, channels, 1, 1) is learned, begins at 0 and has no weight decay, as if a began
-    with the form `shift`; x is (N, channels, H, W) then. Source: the RSign of Liu et al. 2020, ReActNet, section 4.2.
-
-    While `watching`, every forward pass ands "all of a(x) is finite" into `finite`; otherwise nobody would notice, as
-    NaN leaves a sign as ±1. `watch` and `all_finite` do this for a whole network.
-
-    Raises NetworkError for an unknown surrogate, a clip that is not positive, or a shift of no channels.
-    """
-
-    def __init__(
-        self,
-        activation: nn.Module | None = None,
-        surrogate: str = "clipped_identity",
-        clip: float = 1.0,
-        *,
-        real: bool = False,
-        precision: str = "fp32",
-        shift: bool = False,
-        channels: int = 0,
-        surrogates: Mapping[str, Surrogate] = SURROGATES,
-    ) -> None:
-        super().__init__()
-        check_name("surrogate", surrogate, surrogates, NetworkError)
-        if not 0.0 < clip < float("inf"):
-            raise NetworkError(message("clip to be positive and finite", repr(clip), "Published values: 1 and 1.3."))
-        self.activation, self.surrogate, self.clip, self.real = activation, surrogate, clip, real
-        self.short = check_name("precision", precision, PRECISIONS, NetworkError) == "bf16"
-        self.shift: nn.Module | None = None
-        if shift:
-            check_at_least("channels of a shift", channels, 1, NetworkError)
-            self.shift = TreeActivation(("shift", ("x",)), channels)
-        self.progress = 1.0
-        self.watching = False
-        self.finite: Tensor | bool = True
-        self._binarise = surrogates[surrogate]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ±1 (in the twin a clipped a(x)), shaped as x."""
-        shifted = x if self.shift is None else self.shift(x)
-        a: Tensor = shifted if self.activation is None else self.activation(shifted)
-        if self.watching:
-            self.note(a)
-        if self.real:
-            return F.hardtanh(a, -self.clip, self.clip)
-        return self._binarise(a, self.clip, self.short, self.progress)
-
-    def note(self, a: Tensor) -> None:
-        """Remember whether all of `a`, which is about to lose everything but its sign, is finite."""
-        self.finite = _finite(a) & self.finite
-
-    def extra_repr(self) -> str:
-        """Return what `print` shows of it."""
-        return f"{self.surrogate}, clip={self.clip}" + ", real" * self.real
-
-
-def _finite(a: Tensor) -> Tensor:
-    """Return whether all of `a` is finite, as a tensor (): a finite sum says so in one quick pass. Where it is not,
-    finite numbers may still have too large a sum.
-    """
-    whole = torch.isfinite(a.sum())
-    if a.device.type == "cpu" and bool(whole):
-        return whole
-    least, most = torch.aminmax(a)  # both hand NaN on
-    return torch.isfinite(least) & torch.isfinite(most)
-
-
-@contextmanager
-def watch(network: nn.Module) -> Iterator[None]:
-    """Have every site of `network` look for non-finite values during the block; the answer is `all_finite(network)`.
-
-    Answers of earlier blocks are forgotten. A whole pass over each activation: meant for the end of an epoch.
-    """
-    sites = [module for module in network.modules() if isinstance(module, Site)]
-    for site in sites:
-        site.watching, site.finite = True, True
-    try:
-        yield
-    finally:
-        for site in sites:
-            site.watching = False
-
-
-def all_finite(network: nn.Module) -> bool:
-    """Return whether no site met a non-finite value in the last `watch` block (True if there was none)."""
-    return all(bool(module.finite) for module in network.modules() if isinstance(module, Site))
 
 
 def latent_weights(network: nn.Module) -> list[nn.Parameter]:

@@ -4,7 +4,7 @@
 and memory format. What is done to weights stands in `evobnn.nn.binary.weights`.
 
 NaN has no sign: in here it silently becomes +1 or -1, as its sign bit happens to stand, because a check would cost a
-pass over every tensor. Whoever trains looks from time to time instead, see `evobnn.nn.binary.layers.watch`.
+pass over every tensor. Whoever trains looks from time to time instead, see `evobnn.nn.binary.site.watch`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from evobnn._checks import check_at_least
 from evobnn.errors import NetworkError, message
-from evobnn.nn.binary.layers import ConvStyle, SiteBuilder, batch_norm, binary_conv
+from evobnn.nn.binary.layers import ConvStyle, batch_norm, binary_conv
+from evobnn.nn.binary.site import SiteBuilder
 from evobnn.nn.cells.prelu import PReLU
 from evobnn.nn.cells.reduction import FactorisedReduction
 

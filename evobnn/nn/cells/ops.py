@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.binary.layers import ConvStyle, Layer, SiteBuilder, batch_norm, binary_conv
+from evobnn.nn.binary.layers import ConvStyle, Layer, batch_norm, binary_conv
+from evobnn.nn.binary.site import SiteBuilder
 from evobnn.nn.cells import grouped, separable
 
 OpBuilder = Callable[[int, int, SiteBuilder, ConvStyle], nn.Module]

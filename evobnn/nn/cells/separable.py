@@ -14,7 +14,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from evobnn.nn.binary.layers import ConvStyle, Layer, SiteBuilder, batch_norm, binary_conv
+from evobnn.nn.binary.layers import ConvStyle, Layer, batch_norm, binary_conv
+from evobnn.nn.binary.site import SiteBuilder
 from evobnn.nn.cells.reduction import FactorisedReduction
 
 

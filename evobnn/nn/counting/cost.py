@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from evobnn.errors import NetworkError, message
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.blocks import CellBlock, FreeSkip, PublishedSkip
 from evobnn.nn.cells.grouped import ChannelShuffle, ResidualLayer
 from evobnn.nn.cells.ops import MeanPool, Zero

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.site import Site
 
 
 class _Unfilled(TorchFunctionMode):

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evobnn.nn.binary.layers import BinaryConv2d, Layer, Site
+from evobnn.nn.binary.layers import BinaryConv2d, Layer
 from evobnn.nn.binary.pixels import spread
+from evobnn.nn.binary.site import Site
 from evobnn.nn.binary.weights import BY_MEAN
 from evobnn.nn.fast import columns, expressed
 from evobnn.nn.fast.counted import How, counted

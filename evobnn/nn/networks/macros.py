@@ -14,7 +14,8 @@ from typing import Protocol
 
 from torch import nn
 
-from evobnn.nn.binary.layers import ConvStyle, RealConv2d, SiteBuilder, batch_norm
+from evobnn.nn.binary.layers import ConvStyle, RealConv2d, batch_norm
+from evobnn.nn.binary.site import SiteBuilder
 from evobnn.nn.cells import grouped, separable
 from evobnn.nn.cells.grouped import ResidualLayer, largest_divisor
 from evobnn.nn.cells.ops import preprocess

@@ -11,7 +11,8 @@ from torch import nn
 
 from evobnn._checks import check_between, check_name
 from evobnn.errors import NetworkError, message
-from evobnn.nn.binary.layers import BinaryConv2d, Site
+from evobnn.nn.binary.layers import BinaryConv2d
+from evobnn.nn.binary.site import Site
 from evobnn.nn.cells.blocks import CellBlock
 from evobnn.nn.cells.droppath import DropPath
 from evobnn.nn.networks.resnet import ResidualBlock

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from evobnn.nn.binary.layers import ConvStyle, RealConv2d, SiteBuilder, batch_norm
+from evobnn.nn.binary.layers import ConvStyle, RealConv2d, batch_norm
+from evobnn.nn.binary.site import SiteBuilder
 from evobnn.nn.cells.droppath import DropPath
 from evobnn.nn.cells.separable import normed_layer
 from evobnn.nn.networks.network import Head

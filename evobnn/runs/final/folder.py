@@ -16,6 +16,7 @@ from evobnn import _jsonl
 from evobnn._seals import claimed, seal, verify
 from evobnn.errors import RunError, message
 from evobnn.snapshot import write_bytes, write_text
+from evobnn.training import EpochRecord
 
 VERSION = 2
 """Of the lines of metrics and of what the test yielded; those of version 1 say neither it nor a digest."""
@@ -26,30 +27,14 @@ _VALIDATED = ("validation_loss", "validation_error")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One epoch in `metrics.jsonl`.
+class Line(EpochRecord):
+    """One epoch in `metrics.jsonl`, and how many `seconds` it took; what is None stands there as null."""
 
-    Attributes:
-        epoch: from 1, over all stages.
-        stage: from 0.
-        rate: learning rate of the epoch's last step.
-        training_loss: what is minimised, mean over the epoch's images.
-        validation_loss, validation_error: mean cross-entropy in nats, and 1 - accuracy; None (in the file null) where
-            no image is set apart.
-        seconds: of this epoch.
-    """
-
-    epoch: int
-    stage: int
-    rate: float
-    training_loss: float
-    validation_loss: float | None
-    validation_error: float | None
     seconds: float
 
     def row(self) -> dict[str, Any]:
         """Return the line as it is written."""
-        return {**asdict(self), "seconds": round(self.seconds, 3)}
+        return {"epoch": self.epoch, **asdict(self), "seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import hashlib
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from evobnn.errors import EvobnnError, RunError, SearchError, message
 from evobnn.evaluation import SUMS
 from evobnn.evaluation.pace import Pace
 from evobnn.experiment.final import TRAINING, FinalSettings, is_training, open_settings, to_text
-from evobnn.experiment.settings import slow_precision
+from evobnn.experiment.precision import slow_precision
 from evobnn.machine.facts import machine, python, versions
 from evobnn.runs import Options
 from evobnn.runs.final.folder import (
@@ -158,10 +158,7 @@ class FinalSession:
             while not course.finished:
                 began = time.perf_counter()
                 record = course.advance()
-                line = Line(
-                    record.epoch, record.stage, record.rate, record.training_loss, record.validation_loss,
-                    record.validation_error, time.perf_counter() - began,
-                )  # fmt: skip
+                line = Line(**asdict(record), seconds=time.perf_counter() - began)
                 home.append(line)
                 checkpoint.save(course.state(), home.path / f"epoch-{record.epoch:04d}")
                 self._pace.note(1.0, time.perf_counter() - began)
@@ -246,6 +243,7 @@ class FinalSession:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "device": device,
             "data_dir": str(data_dir) if data_dir else None,
+            **({"with": list(self.options.brought)} if self.options.brought else {}),
             "versions": versions("torch", "numpy"),
             "python": python(),
             "machine": machine(device),

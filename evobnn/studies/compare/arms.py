@@ -16,7 +16,8 @@ from evobnn._checks import check_between, check_name
 from evobnn.errors import ExperimentError, message
 from evobnn.evolution import PRESSURES, STRATEGIES
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import Experiment, from_table, to_text
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import from_table, to_text
 from evobnn.runs.on_table import load_table
 
 GIVEN = ("", "cells", "expressions")

@@ -21,7 +21,8 @@ from evobnn._checks import check_at_least
 from evobnn._seeding import generator
 from evobnn.analysis.pictures.curves import FORMAT, REPORT, RESULTS, VERSION, as_bands, read_results, save_curves
 from evobnn.errors import EvobnnError, ExperimentError, RunError, SearchError, message
-from evobnn.experiment.settings import Experiment, to_text
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import to_text
 from evobnn.machine.workers import Workers, default_jobs
 from evobnn.runs import Progress
 from evobnn.runs.on_table import load_table

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evobnn.analysis import Axis
 from evobnn.errors import RunError, message
 from evobnn.evaluation import Bench
 from evobnn.experiment import to_text
 from evobnn.experiment.settings import Experiment
+from evobnn.pareto import Axis
 from evobnn.runs import Progress, Session, create
 from evobnn.runs.setup import Options, make_bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
-from evobnn.analysis import Axis
 from evobnn.errors import SearchError
 from evobnn.evaluation import Bench
 from evobnn.evolution import Search
-from evobnn.evolution.search import SpaceExhausted
+from evobnn.evolution.endings import SpaceExhausted
 from evobnn.experiment.settings import Experiment, SpaceSettings
+from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Request
 from evobnn.runs.on_table import (
     HELD_OUT,

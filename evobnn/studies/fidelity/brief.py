@@ -24,7 +24,7 @@ from evobnn.errors import RunError, SearchError, message
 from evobnn.evaluation import Protocol, run_job
 from evobnn.evaluation.estimates import sizes_of
 from evobnn.evaluation.pace import Pace
-from evobnn.experiment.settings import to_text
+from evobnn.experiment.text import to_text
 from evobnn.machine.facts import machine, versions
 from evobnn.machine.workers import Outcome, Workers
 from evobnn.records import Status

@@ -56,7 +56,7 @@ class TableSpec:
         for name, value in self.settings.items():
             merged = isinstance(value, Mapping) and isinstance(table.get(name), Mapping)
             table[name] = {**table[name], **value} if merged else value
-        from evobnn.experiment.settings import from_table
+        from evobnn.experiment.text import from_table
 
         found = from_table({**table, "preset": self.name}, f"the table {self.name}")
         if "error" not in found.objectives:

@@ -28,7 +28,8 @@ from evobnn._jsonl import writing
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.evaluation.pace import Pace
-from evobnn.experiment.settings import Experiment, to_text
+from evobnn.experiment.settings import Experiment
+from evobnn.experiment.text import to_text
 from evobnn.genome import Genome
 from evobnn.machine.workers import LOST, Workers
 from evobnn.records import Evaluation, Status
