@@ -8,6 +8,7 @@ from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
 
+import torch
 from torch import nn
 
 from evobnn._checks import check_name
@@ -16,6 +17,7 @@ from evobnn.data import PreparedData
 from evobnn.decode import Surround, decode
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation.additions import Additions
+from evobnn.evaluation.latency import LATENCY, Latency
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
 from evobnn.evaluation.protocol import Protocol
 from evobnn.genome import Genome, X
@@ -24,6 +26,7 @@ from evobnn.nn.counting.cost import count
 from evobnn.nn.counting.hollow import unfilled
 from evobnn.spaces import Space, canonical, embed, key, lost_signal
 from evobnn.spaces.canonical import is_plain
+from evobnn.spaces.covering import uniform
 from evobnn.training import Edges, TrainResult
 
 _COSTS = 1000
@@ -38,6 +41,7 @@ class Bench:
         objectives: names, in order.
         device: torch device of the training.
         timeout: seconds after which one training gives up; 0 for none. A net, not a bound to rely on.
+        latency: how long networks take, where that is asked for.
     """
 
     space: Space
@@ -46,6 +50,7 @@ class Bench:
     objectives: tuple[str, ...] = ("error", "ops")
     device: str = "cpu"
     timeout: float = 0.0
+    latency: Latency | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
@@ -109,19 +114,52 @@ class Bench:
     def _costs(self) -> dict[str, NetworkCost]:
         return {}
 
+    def milliseconds(self, genome: Genome) -> float:
+        """Return the latency of the genome's network, summed over the table of its layers.
+
+        Raises:
+            ExperimentError: nobody handed the table over, or it lacks a layer.
+        """
+        if self.latency is None:
+            do = "Pass additions=evobnn.latency(); the command line brings it along by itself."
+            raise ExperimentError(message("a table of layer times for latency", "none", do))
+        name = str(canonical(self.space, genome))
+        if name not in self._milliseconds:
+            with torch.random.fork_rng(devices=[]):
+                network = self.network(genome)
+            if len(self._milliseconds) == _COSTS:
+                del self._milliseconds[next(iter(self._milliseconds))]
+            self._milliseconds[name] = self.latency.of(network, self.prepared.shape)
+        return self._milliseconds[name]
+
+    @cached_property
+    def _milliseconds(self) -> dict[str, float]:
+        return {}
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The objectives that are known from the genome, without a training."""
+        known = [name for name in self.objectives if name in OBJECTIVES and OBJECTIVES[name].counted]
+        return tuple(name for name in known if name != LATENCY or self.latency is not None)
+
     def counts(self, genome: Genome, names: Iterable[str]) -> dict[str, float]:
         """Return what is counted of the genome's network, by the names of objectives that no training is needed for."""
-        measured = Measured(TrainResult(()), self.cost(genome))
-        return {name: OBJECTIVES[name].of(measured) for name in names}
+        seen = self._seen(genome, TrainResult(()))
+        return {name: OBJECTIVES[name].of(seen) for name in names}
 
     def cheapest(self, names: Iterable[str]) -> tuple[Genome, ...]:
         """Return for each of these counted quantities the genome of the space that has least of it."""
         *candidates, _ = self._candidates()
-        found = (min(candidates, key=lambda genome: self.counts(genome, [name])[name]) for name in names)
+
+        def least(name: str) -> Genome:
+            among = [*candidates, *uniform(self.space)] if name == LATENCY else candidates
+            return min(among, key=lambda genome: self.counts(genome, [name])[name])
+
+        found = map(least, names)
         return tuple(dict.fromkeys(found))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_costs"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_costs", "_milliseconds")}
 
     def edges(self, genome: Genome) -> Edges:
         """Return the edges of each cell of the genome's network as `source operation target`, as they are built."""
@@ -184,12 +222,13 @@ class Bench:
 
     def axes(self) -> dict[str, tuple[float, float, str]]:
         """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
-        to chance, costs between the analytic cheapest and dearest genome. Where all genomes cost the same, low is high.
-        None at all where an evaluation function gives an objective of which nobody said the bounds.
+        to chance, costs between the analytic cheapest and dearest genome; latency, for which these need not be the
+        extremes, also between those of one operation each. Where all genomes cost the same, low is high. None at all
+        where an evaluation function gives an objective of which nobody said the bounds.
         """
         known = self.additions.all_objectives
         for name in self.objectives if self.protocol.evaluation else ():
-            if name not in known or (known[name].measure is None and known[name].bounds is None):
+            if name not in known or name == LATENCY or (known[name].measure is None and known[name].bounds is None):
                 return {}
         extremes = list(self._candidates())
         chance = 1.0 - 1.0 / self.prepared.classes
@@ -200,6 +239,9 @@ class Bench:
                 found[name] = (0.0, chance, objective.axis)
             elif objective.bounds is not None:
                 found[name] = (*objective.bounds, objective.axis)
+            elif name == LATENCY:
+                values = [self.counts(genome, [name])[name] for genome in (*extremes, *uniform(self.space))]
+                found[name] = (min(values), max(values), objective.axis)
             else:
                 *least, most = (self._untrained(objective, genome) for genome in extremes)
                 found[name] = (min(least), most, objective.axis)
@@ -207,12 +249,17 @@ class Bench:
 
     def measured(self, genome: Genome, result: TrainResult) -> dict[str, float]:
         """Return the objectives of a genome that was trained; raises ValueError for one that is no finite number."""
-        seen = Measured(result, self.cost(genome), partial(self.network, genome))
+        seen = self._seen(genome, result)
         return {name: self.additions.all_objectives[name].of(seen) for name in self.objectives}
+
+    def _seen(self, genome: Genome, result: TrainResult) -> Measured:
+        return Measured(
+            result, self.cost(genome), partial(self.network, genome), partial(self.milliseconds, genome)
+        )
 
     def _untrained(self, objective: Objective, genome: Genome) -> float:
         try:
-            return objective.of(Measured(TrainResult(()), self.cost(genome), partial(self.network, genome)))
+            return objective.of(self._seen(genome, TrainResult(())))
         except Exception as error:
             wanted = f"bounds of objective {objective.name}, which is not known without a training"
             do = f"Write Objective({objective.name!r}, …, bounds=(low, high))."
