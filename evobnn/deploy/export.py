@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from evobnn._checks import check_name
 from evobnn.analysis import Run
-from evobnn.data import open_split, prepare
 from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Lowered, Rule, lower
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
 from evobnn.deploy.verify import Agreement, compared, signs_of
-from evobnn.errors import DataError, NetworkError, RunError, message
+from evobnn.errors import NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
 from evobnn.runs.final.loaded import LoadedNetwork
@@ -137,14 +137,11 @@ def _images(training: object, network: LoadedNetwork, data_dir: Path | None) -> 
 
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(str(training)))), {}).get("data_dir")
-    try:
-        split = open_split(prepare(spec, data_dir or (Path(there) if there else None)).folder)
-        if split.train.shape == network.shape:
-            return np.array(split.train.images[:CHECKED]), ""
-    except DataError:
-        pass
-    noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *network.shape), dtype=np.uint8)
-    return noise, "The data set is not there: checked on noise, and folded without ranges that were seen."
+    images, real = images_like(spec, data_dir or (Path(there) if there else None), network.shape, CHECKED)
+    return (
+        images,
+        "" if real else "The data set is not there: checked on noise, and folded without ranges that were seen.",
+    )
 
 
 def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array], Array]:

@@ -74,7 +74,9 @@ COSTS = (
 """All that sites can cost."""
 
 
-def layers_of(network: nn.Module, shape: Shape, rules: Mapping[type[nn.Module], Rule] | None = None) -> tuple[Layer, ...]:
+def layers_of(
+    network: nn.Module, shape: Shape, rules: Mapping[type[nn.Module], Rule] | None = None
+) -> tuple[Layer, ...]:
     """Return the layers of a network on images (C, H, W); it is in evaluation mode afterwards.
 
     Raises NetworkError where no rule knows a module.
@@ -172,15 +174,14 @@ def _with_sites(lowered: Lowered) -> Graph:
 
 def _priced(chain: tuple[tuple[Node, Behaviour], ...]) -> Cost:
     """Return what a site costs whose numbers go through these operations before their sign."""
-    forms = [(node.op, behaviour) for node, behaviour in chain if isinstance(node.op, Expression)]
-    if not forms:
+    forms = [(node.op, behaviour) for node, behaviour in chain]
+    own = [(op, behaviour) for op, behaviour in forms if isinstance(op, Expression)]
+    if not own:
         return Cost(1)
-    trees = tuple(op.tree for op, _ in forms if isinstance(op, Expression))
-    constants = tuple(
-        (name, float(values[0])) for op, _ in forms if isinstance(op, Expression) for name, values in op.parameters.items()
-    )
+    constants = [(name, float(values[0])) for op, _ in own for name, values in op.parameters.items()]
     channels = chain[0][0].output.shape[0]
-    return _folded(trees, constants, _First(composed([behaviour for _, behaviour in forms]), channels))
+    function = _First(composed([behaviour for _, behaviour in own]), channels)
+    return _folded(tuple(op.tree for op, _ in own), tuple(constants), function)
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,14 @@ class _First:
     channels: int = field(compare=False)
 
     def __call__(self, points: Array) -> Array:
-        return self.function(np.broadcast_to(points, (self.channels, points.shape[1])))[:1]
+        values: Array = self.function(np.broadcast_to(points, (self.channels, points.shape[1])))
+        return values[:1]
 
 
 @lru_cache(maxsize=4096)
 def _folded(trees: tuple[Any, ...], constants: tuple[tuple[str, float], ...], function: _First) -> Cost:
     for end, seen in ((WIDE, False), (SEEN, True)):
-        found = fold(function, np.float32([-end]), np.float32([end]))
+        found = fold(function, float32([-end]), float32([end]))
         if not found.reasons[0]:
             return Cost(_level(len(found.thresholds[0]), LEVELS), seen)
     return Cost(steps=_level(max(1, sum(map(_calls, trees))), STEPS))

@@ -38,19 +38,19 @@ SECONDS = 1.0
 
 
 def all_layers(layers: Iterable[Layer]) -> dict[str, Layer]:
-    """Return layers by name, each site with every cost that it can have."""
+    """Return layers by name, each site with every cost that it can have, on constants made up."""
     found: dict[str, Layer] = {}
     for layer in layers:
-        found.setdefault(layer.name, layer)
-        if isinstance(layer.node.op, Site):
-            for cost in COSTS:
-                node = site_of(layer.node, cost)
-                name = name_of(node, layer.inputs)
-                found.setdefault(name, Layer(name, node, layer.inputs))
+        sites = [site_of(layer.node, cost) for cost in COSTS] if isinstance(layer.node.op, Site) else []
+        for node in sites or [layer.node]:
+            name = name_of(node, layer.inputs)
+            found.setdefault(name, Layer(name, node, layer.inputs))
     return found
 
 
-def measured_layers(compiler: Compiler, flags: tuple[str, ...], layers: Mapping[str, Layer], shape: Shape) -> dict[str, float]:
+def measured_layers(
+    compiler: Compiler, flags: tuple[str, ...], layers: Mapping[str, Layer], shape: Shape
+) -> dict[str, float]:
     """Return the milliseconds of each layer in networks on images (C, H, W).
 
     Raises NetworkError where they do not compile or run.

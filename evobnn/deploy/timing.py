@@ -86,9 +86,7 @@ def time_c(compiler: Compiler, graph: Graph, images: Array, flags: tuple[str, ..
     return timing_of(len(images), numbers[:, 0].tolist(), numbers[:, 1].tolist())
 
 
-def time_stages(
-    compiler: Compiler, graph: Graph, images: Array, flags: tuple[str, ...], seconds: float
-) -> list[float]:
+def time_stages(compiler: Compiler, graph: Graph, images: Array, flags: tuple[str, ...], seconds: float) -> list[float]:
     """Return the median milliseconds of each of a graph's `stages` for one image.
 
     Raises NetworkError where it does not compile or run.
@@ -96,7 +94,7 @@ def time_stages(
     count = len(stages(graph))
     numbers = _run(compiler, graph, images[:1], flags, seconds, marks=True).reshape(-1, count + 1)
     spent = np.median(numbers, axis=0) * 1000.0
-    return np.maximum(spent[:count] - spent[count], 0.0).tolist()
+    return [float(value) for value in np.maximum(spent[:count] - spent[count], 0.0)]
 
 
 def _run(

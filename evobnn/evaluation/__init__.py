@@ -1,7 +1,8 @@
 """Fitness: one evaluation decodes a genome, trains it briefly and measures it; what goes wrong becomes a status.
 
 `protocol` is what a value depends on, `objectives` what may be measured, `bench` where it happens, `evaluation` doing
-it. `latency` is how long networks take; `function` is what users evaluate by instead, `additions` all that they bring along.
+it. `latency` is how long networks take; `function` is what users evaluate by instead, `additions` all that they bring
+along.
 """
 
 from evobnn.evaluation.additions import Additions

@@ -79,9 +79,7 @@ class Additions:
             for one in fields(self)
             if one.name not in ("evaluation", "timer")
         }
-        return Additions(
-            **both, evaluation=other.evaluation or self.evaluation, timer=other.timer or self.timer
-        )
+        return Additions(**both, evaluation=other.evaluation or self.evaluation, timer=other.timer or self.timer)
 
     @property
     def of_trainings(self) -> Additions:

@@ -253,9 +253,7 @@ class Bench:
         return {name: self.additions.all_objectives[name].of(seen) for name in self.objectives}
 
     def _seen(self, genome: Genome, result: TrainResult) -> Measured:
-        return Measured(
-            result, self.cost(genome), partial(self.network, genome), partial(self.milliseconds, genome)
-        )
+        return Measured(result, self.cost(genome), partial(self.network, genome), partial(self.milliseconds, genome))
 
     def _untrained(self, objective: Objective, genome: Genome) -> float:
         try:

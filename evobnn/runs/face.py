@@ -106,9 +106,7 @@ def search(
     folder = ROOT / f"{experiment.preset}-{experiment.seed}" if out is None else Path(out)
     if (folder / "experiment.toml").is_file():
         there = open_experiment(folder)
-        if there != experiment and there != settled(
-            experiment, make_bench(experiment, options, read_times(folder))
-        ):
+        if there != experiment and there != settled(experiment, make_bench(experiment, options, read_times(folder))):
             do = "Name another folder with out=, or another seed; evobnn.resume goes on with what is there."
             raise RunError(message(f"a folder for this search in {folder}", "the run of another experiment", do))
     else:
