@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
@@ -24,6 +23,7 @@ from evobnn.runs.setup import make_bench
 from evobnn.runs.verify import verify
 
 BOTH = ("error", "latency")
+KINDS = ("BinaryConv2d", "MaxPool2d", "Site", "TreeActivation", "CellBlock")
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,19 @@ class MadeUp(Timer):
         return self.name
 
     def layers(self, network: nn.Module, shape: Shape) -> Sequence[str]:
-        return [f"{type(module).__name__} {shape[1]}" for module in network.modules()]
+        kinds = [type(module).__name__ for module in network.modules()]
+        return [f"{kind} {shape[1]}" for kind in kinds if kind in KINDS]
 
     def measured(self, networks: Iterable[nn.Module], shape: Shape) -> LayerTimes:
-        names = {name for network in networks for name in self.layers(network, shape)}
-        return LayerTimes(self.name, "cc", "1", {name: self.factor * len(name) / 7 for name in names})
+        return LayerTimes(self.name, "cc", "1", {f"{kind} 8": self.factor * len(kind) / 7 for kind in KINDS})
+
+
+class Watching(MadeUp):
+    """Tells which networks were to be measured."""
+
+    def measured(self, networks: Iterable[nn.Module], shape: Shape) -> LayerTimes:
+        kinds = {type(module).__name__ for network in networks for module in network.modules()}
+        return LayerTimes(", ".join(sorted(kinds)), str(shape), "1", super().measured((), shape).milliseconds)
 
 
 class Unable(MadeUp):
@@ -67,6 +75,7 @@ def small(tiny: Any) -> Any:
 
 def smaller(tiny: Any) -> Any:
     strategy = {**tiny.strategy, "population": 3}
+    tiny = replace(tiny, space=replace(tiny.space, offered=("zero", "max3", "conv3")))
     return replace(tiny, objectives=BOTH, strategy=strategy, noise=replace(tiny.noise, repeats=1, rescore=0))
 
 
@@ -92,8 +101,8 @@ def test_a_search_by_latency_from_end_to_end(whole: evobnn.Run) -> None:
     seen = set()
     for _, row in run.evaluations().iterrows():
         network = run.network(int(row["id"]), additions=own())
-        counted = Counter(f"{type(module).__name__} 8" for module in network.modules())
-        wanted = fsum(table["milliseconds"][name] for name in counted.elements())
+        kinds = [type(module).__name__ for module in network.modules()]
+        wanted = fsum(table["milliseconds"][f"{kind} 8"] for kind in kinds if kind in KINDS)
         assert row["latency"] == pytest.approx(wanted, rel=1e-12)
         assert low <= row["latency"] <= high
         seen.add(row["latency"])
@@ -118,6 +127,9 @@ def test_a_run_that_goes_on_elsewhere_keeps_its_table(small: Any, whole: evobnn.
 def test_the_table_is_part_of_the_protocol_and_of_no_other(small: Any, tiny: Any) -> None:
     one, other = (make_bench(small, Options(1, additions=own(factor=f))).protocol for f in (1.0, 2.0))
     assert one.fingerprint() != other.fingerprint()
+    seen = make_bench(small, Options(1, additions=evobnn.Additions(timer=Watching()))).latency
+    assert seen is not None and seen.times.compiler == "(1, 8, 8)"
+    assert {"BinaryConv2d", "MaxPool2d", "TreeActivation"} <= set(seen.times.processor.split(", "))
     plain, with_timer = (make_bench(tiny, Options(1, additions=given)) for given in (evobnn.Additions(), own()))
     assert plain.protocol.fingerprint() == with_timer.protocol.fingerprint() and with_timer.latency is None
 
@@ -149,7 +161,8 @@ def test_without_a_timer_or_a_compiler_nothing_begins(small: Any, monkeypatch: p
 def test_latency_can_be_bounded(small: Any) -> None:
     bench = make_bench(small, Options(1, additions=own()))
     low, high, _ = bench.axes()["latency"]
-    bound = float(np.sqrt(low * high))
+    drawn = sorted(bench.milliseconds(bench.space.sample(np.random.default_rng(n))) for n in range(9))
+    bound = drawn[5]
     run = search(replace(small, constraints={"latency": bound}), "run")
     assert 0 < run.evaluations()["latency"].max() <= bound < high
     with pytest.raises(ExperimentError, match="a bound on latency of at least"):
