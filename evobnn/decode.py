@@ -72,6 +72,7 @@ def decode(
     weights: str = "binary",
     ops: Mapping[str, OpBuilder] = OPS,
     forms: Mapping[str, Form] = FORMS,
+    as_written: bool = False,
 ) -> nn.Module:
     """Return the network of a genome, built and its weights drawn from the canonical form only.
 
@@ -87,6 +88,7 @@ def decode(
             al., ECCV 2020; section 3.3 of the fact sheet).
         ops: builder by operation name.
         forms: how each form is computed, by name.
+        as_written: build from the genome as it is, canonical or not; to see what the canonical form leaves alone.
 
     Returns:
         A `Network`, or for the macro `resnet` a residual network; images (N, C, H, W) -> logits (N, classes).
@@ -96,30 +98,7 @@ def decode(
         NetworkError: something cannot be built at this size.
     """
     space.check_buildable(genome)
-    return build(
-        space,
-        canonical(space, genome),
-        surround,
-        real=real,
-        published=published,
-        weights=weights,
-        ops=ops,
-        forms=forms,
-    )
-
-
-def build(
-    space: Space,
-    genome: Genome,
-    surround: Surround,
-    *,
-    real: bool = False,
-    published: bool = False,
-    weights: str = "binary",
-    ops: Mapping[str, OpBuilder] = OPS,
-    forms: Mapping[str, Form] = FORMS,
-) -> nn.Module:
-    """Return the network of exactly this genome, canonical or not; `decode` is what everything else calls."""
+    genome = genome if as_written else canonical(space, genome)
     template = surround.template
     check_name("weights", weights, WEIGHTS, NetworkError)
     style = ConvStyle(template.padding, template.scale, real or weights == "real", surround.precision)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from evobnn.errors import EvobnnError
 from evobnn.experiment import preset_table
 from evobnn.experiment.text import from_table
-from evobnn.nn import BinaryConv2d, latent_weights, settle_latent_
+from evobnn.nn import BinaryConv2d, binary_convolutions, settle_latent_
 from evobnn.training import Recipe
 from evobnn.training.optimiser import make_optimiser
 from tests.cli.conftest import DRAWING, TINY
@@ -59,7 +59,7 @@ def test_the_reference_is_the_same_function_with_the_same_step(load: Load, name:
     pairs, case = load("pairs"), load("pairs").CASES[name]
     ours = pairs.decoded(case, "fp32", "torch")
     with torch.no_grad():
-        for weight in latent_weights(ours):
+        for weight in (conv.weight for conv in binary_convolutions(ours)):
             weight.copy_(torch.where(weight >= 0, 0.25, -0.25))
     plain = pairs.plain_like(case, ours).double().train()
     ours = ours.double().train()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from evobnn._seeding import generator
-from evobnn.decode import Surround, build, decode
+from evobnn.decode import Surround, decode
 from evobnn.errors import GenomeError, NetworkError
 from evobnn.genome import OPERATIONS, parse_genome
 from evobnn.nn import FORMS, MACROS, OPS, BinaryConv2d, Head, RealConv2d, Site, TreeActivation, profile
@@ -182,7 +182,7 @@ def test_weights_come_from_the_canonical_form_alone():
         torch.manual_seed(5)
         networks.append(decode(SPACE, genome, SURROUND))
     torch.manual_seed(5)
-    networks.append(build(SPACE, canonical(SPACE, GENOME), SURROUND))
+    networks.append(decode(SPACE, canonical(SPACE, GENOME), SURROUND, as_written=True))
     x = torch.randn(2, 2, 16, 16)
     first = networks[0].state_dict()
     assert len(first) > 40

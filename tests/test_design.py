@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from tests.drawn import arrows, drawing
+
 ROOT = Path(__file__).resolve().parents[1]
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
@@ -35,6 +37,13 @@ def test_the_import_contract_has_the_same_levels():
         names = [name for name in re.findall(r"[a-z_]+", line) if not name.startswith("__")]
         assert names
         assert {name for name, at in stated.items() if at == level} == set(names)
+
+
+def test_the_drawing_of_the_rooms_of_networks_is_what_they_import():
+    (shown,) = re.findall(r"^```mermaid\n(.+?)\n```$", DESIGN, re.DOTALL | re.MULTILINE)
+    assert shown == drawing("evobnn.nn")
+    order = ["binary", "cells", "networks", "counting", "fast"]
+    assert all(order.index(one) > order.index(other) for one, other in arrows("evobnn.nn"))
 
 
 def test_extras_that_are_named_can_be_installed():

@@ -81,5 +81,21 @@ def test_the_arrays_shown_become_a_run(
     assert (tmp_path / "populations" / "mine-0" / "experiment.toml").is_file()
 
 
+def test_the_evaluation_function_shown_is_searched_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = (
+        block
+        for block in re.findall(r"^```python$\n(.+?)^```$", README, re.DOTALL | re.MULTILINE)
+        if "def device(" in block
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evobnn.runs.derived.save_front", lambda *given: None)
+    one = code.replace("jobs=2", "jobs=1").replace("evaluate=device", "evaluate=device, jobs=1")
+    known: dict[str, object] = {"evobnn": evobnn}
+    exec(one, known)
+    run = known["run"]
+    assert isinstance(run, evobnn.Run) and len(run.generations) == 11
+    assert {"error", "mJ", "bits"} <= set(run.front().columns) and len(run.front()) > 1
+
+
 def test_no_place_left_open():
     assert "@@" not in README

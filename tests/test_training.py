@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from evobnn.data.batches import Tensors, normalise
 from evobnn.errors import ExperimentError
-from evobnn.nn import BinaryConv2d, Head, RealConv2d, Site, TreeActivation, latent_weights, stem
+from evobnn.nn import BinaryConv2d, Head, RealConv2d, Site, TreeActivation, binary_convolutions, stem
 from evobnn.nn.binary.layers import batch_norm
 from evobnn.training import (
     OPTIMISERS,
@@ -263,13 +263,13 @@ def test_decay_shrinks_what_decays_and_nothing_else() -> None:
 def test_latent_weights_stay_within_their_bound_and_others_do_not() -> None:
     net = network()
     train(net, stripes(), replace(SHORT, latent_clip=0.05), seed=0)
-    latent = latent_weights(net)
+    latent = [conv.weight for conv in binary_convolutions(net)]
     assert len(latent) == 1
     assert latent[0].abs().max() <= 0.05
     assert net[4].linear.weight.abs().max() > 0.05
     free = network()
     train(free, stripes(), replace(SHORT, latent_clip=0.0), seed=0)
-    assert latent_weights(free)[0].abs().max() > 0.05
+    assert binary_convolutions(free)[0].weight.abs().max() > 0.05
 
 
 def test_the_gradient_norm_bounds_every_step() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from evobnn.cli.words import counted
 from evobnn.evaluation import Additions
-from evobnn.runs.verify import Answer, Folder, verify
+from evobnn.runs.answers import Answer
+from evobnn.runs.verify import Folder, verify
 from evobnn.snapshot import is_being_written
 from evobnn.studies.verify import Found
 from evobnn.studies.verify import verify as verify_found

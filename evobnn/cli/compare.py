@@ -22,10 +22,10 @@ from evobnn.runs import Options, chosen
 from evobnn.runs import named as runs
 from evobnn.runs.setup import wants_loops
 from evobnn.snapshot import new_folder
+from evobnn.studies.compare.account import EPOCHS, EVALUATIONS, tariff_of
 from evobnn.studies.compare.arms import arms_of, assigned
 from evobnn.studies.compare.compare import Question, check, compare
 from evobnn.studies.compare.report import Report
-from evobnn.studies.compare.tariff import EPOCHS, EVALUATIONS, tariff_of
 from evobnn.studies.compare.text import notes, tables
 
 SEEDS, SEEDS_ON_TABLE = 5, 200

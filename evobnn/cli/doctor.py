@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import importlib
 import json
-import math
 import os
 import platform
 import tempfile
@@ -26,7 +25,7 @@ FEATURES = (
     *("asimd", "sve", "bf16", "svebf16", "i8mm"),
 )
 """Flags of Linux's /proc/cpuinfo, of x86 and of ARM, that decide how fast a network trains."""
-CPUINFO, CGROUP = Path("/proc/cpuinfo"), Path("/sys/fs/cgroup")
+CPUINFO = Path("/proc/cpuinfo")
 GIB = 2**30
 LONGEST = 160
 SLOW = 1.0
@@ -106,27 +105,14 @@ def _capability() -> str:
 def _cores() -> Finding:
     import psutil
 
+    from evobnn.machine.workers import usable_cores
+
     physical, logical = psutil.cpu_count(logical=False), psutil.cpu_count() or 1
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    quota = cpu_quota()
-    usable = min(affinity, math.ceil(quota)) if quota else affinity
+    usable = usable_cores()
     text = f"{physical or 'unknown'} physical, {logical} logical, {usable} for this process"
-    text += f" (a quota of {quota:g})" if quota and quota < affinity else ""
-    facts = {"physical": physical, "logical": logical, "affinity": affinity, "quota": quota, "usable": usable}
-    return Finding(text, facts)
-
-
-def cpu_quota() -> float | None:
-    """Return how many cores the control group may use, or None for no bound; of versions 2 and 1."""
-    try:
-        share, _, period = (CGROUP / "cpu.max").read_text().strip().partition(" ")
-    except OSError:
-        folder = CGROUP / "cpu"
-        try:
-            share, period = ((folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
-        except OSError:
-            return None
-    return None if share in ("max", "-1") else int(share) / int(period)
+    text += " (a quota)" if usable < affinity else ""
+    return Finding(text, {"physical": physical, "logical": logical, "affinity": affinity, "usable": usable})
 
 
 def _memory() -> Finding:

@@ -113,7 +113,7 @@ def _print_table(run: Run) -> None:
     out = console()
     out.print(f"Front of {run.path} after generation {run.generations[-1].number}: {_evaluated(run)}", soft_wrap=True)
     shown.show(out, "--csv or --json")
-    out.print(_legend(run, rows), soft_wrap=True)
+    out.print(_legend(rows), soft_wrap=True)
 
 
 def _importance(measured: int, sought: Sequence[bool], binary: int) -> list[int]:
@@ -128,7 +128,7 @@ def _importance(measured: int, sought: Sequence[bool], binary: int) -> list[int]
     return [0, *fresh, *costs, last + binary, *others, *search, *range(last, last + binary), *again]
 
 
-def _legend(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
+def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
     if not any(row["n_rescored"] for row in rows):
         return "fresh: not measured yet; the search's own numbers flatter what it selected."
     still = sum(row["still_nondominated"] is True for row in rows)

@@ -75,7 +75,7 @@ def show(name: str, count: int, baseline: str | None, other: str | None, *, as_j
         print(json.dumps({**_plain(ranked, ordered, count), "agreement": asdict(agreed) if agreed else None}, indent=1))
         return
     if ranked is not None:
-        _print(found, ranked, count)
+        _print(ranked, count)
     if ordered is not None:
         _print_order(found, ordered, count)
     if other is not None and agreed is not None:
@@ -120,7 +120,7 @@ def _print_order(found: Table, ordered: Order, count: int) -> None:
         out.print(f"ICC of one training: {value:.2f} ({low:.2f} to {high:.2f})")
 
 
-def _print(found: Table, ranked: Ranking, count: int) -> None:
+def _print(ranked: Ranking, count: int) -> None:
     shown = table("", "function", "error", "sd", "n", "minus baseline", "95 %, Holm", "may be best", left=2,
                   first=(1, 2, 7, 5, 6, 0, 3))  # fmt: skip
     for place, one in enumerate(ranked.contenders[:count], 1):

@@ -196,13 +196,3 @@ def flip(batch: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each image left to right with probability 1/2; shape and dtype stay."""
     mirrored = torch.randint(0, 2, (len(batch), 1, 1, 1), generator=generator).to(batch.device, torch.bool)
     return torch.where(mirrored, batch.flip(3), batch)
-
-
-AUGMENTATIONS: dict[str, Augmentation] = {
-    "none": unchanged,
-    "shift1": lambda batch, generator: shift(batch, 1, generator),
-    "shift2": lambda batch, generator: shift(batch, 2, generator),
-    "shift4": lambda batch, generator: shift(batch, 4, generator),
-    "flip": flip,
-    "shift4-flip": lambda batch, generator: flip(shift(batch, 4, generator), generator),
-}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from evobnn.errors import EvobnnError
 from evobnn.evaluation.bench import Bench
 from evobnn.genome import Genome
 from evobnn.machine.room import no_such_device
-from evobnn.nn import NetworkCost, behaviour, set_modes
+from evobnn.nn import behaviour, set_modes
 from evobnn.records import RUNG, Evaluation, Status, rung_measures
 from evobnn.spaces import canonical
 from evobnn.training import ALONE, Heritage, TrainResult, inherit_, load_trunk, save_trunk, train
@@ -114,7 +113,7 @@ def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch, heritag
     if bench.protocol.max_macs and macs > bench.protocol.max_macs:
         bound = f"more than max_macs = {bench.protocol.max_macs:.3g}"
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
-    counts = _counts(cost)
+    counts = {**cost.recorded(), "other": cost.other}
     fingerprint = _behaviour(bench, genome)
     result = _trained(bench, genome, seed, real=False, stretch=stretch, heritage=heritage)
     if result.ended != "finished":
@@ -165,19 +164,6 @@ def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:
     except Exception:
         return {}
     return {"parent_error": result.validation_error} if result.ended == "finished" else {}
-
-
-def _counts(cost: NetworkCost) -> Mapping[str, float]:
-    """Return the counts that every evaluation records."""
-    return {
-        "ops": cost.ops,
-        "binary_macs": cost.binary_macs,
-        "real_macs": cost.real_macs,
-        "binary_share": cost.binary_share,
-        "bits": cost.bits,
-        "parameters": cost.parameters,
-        "other": cost.other,
-    }
 
 
 def _behaviour(bench: Bench, genome: Genome) -> str:

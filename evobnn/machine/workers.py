@@ -243,6 +243,13 @@ class Workers:
                     parallel.__exit__(None, None, None)
 
 
+def usable_cores() -> int:
+    """Return the logical cores that this process may use: of its affinity, its control group's quota and the bound of
+    LOKY_MAX_CPU_COUNT the least, as loky reads them.
+    """
+    return int(cpu_count())
+
+
 def room(device: str = "cpu", training: int = 0, images: int = 0) -> Room:
     """Return what there is for workers here and now: memory, physical cores that this process may use, and the card.
 

@@ -6,7 +6,7 @@ Nothing in here has heard of a genome: modules are built from plain strings, num
 from evobnn.nn.binary.bfloat16 import PRECISIONS
 from evobnn.nn.binary.forms import FORMS, Form, TreeActivation, behaviour, constant_sign, expression_parameters, sampled
 from evobnn.nn.binary.latent import binary_convolutions, kernel_pairs, settle_latent_, undecayed_parameters
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, clip_latent_, latent_weights
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d
 from evobnn.nn.binary.signs import SURROGATES, sign
 from evobnn.nn.binary.site import Site, all_finite, watch
 from evobnn.nn.binary.weights import WEIGHTS_QUANTISERS, WeightQuantiser, binary_weight
@@ -55,14 +55,12 @@ __all__ = [
     "binary_layer",
     "binary_weight",
     "check_kernels",
-    "clip_latent_",
     "constant_sign",
     "expression_parameters",
     "features",
     "fuse",
     "kernel_pairs",
     "largest_divisor",
-    "latent_weights",
     "preprocess",
     "profile",
     "quickest",

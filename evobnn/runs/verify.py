@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from evobnn import _jsonl
 from evobnn.analysis import front_csv, front_frame
@@ -22,8 +21,9 @@ from evobnn.errors import DataError, EvobnnError
 from evobnn.evaluation import LATENCY, Additions, Bench
 from evobnn.evolution import Strategy
 from evobnn.experiment import Experiment
-from evobnn.experiment.needs import MissingError, check_strategy
+from evobnn.experiment.needs import check_strategy
 from evobnn.records import FRESH, Evaluation, Individual, Result, Status, mean_objectives
+from evobnn.runs.answers import Answer, CannotTellError, Problems, Remark, answered
 from evobnn.runs.derived import fresh_scores
 from evobnn.runs.latency import kept_times
 from evobnn.runs.named import last_start
@@ -42,37 +42,7 @@ from evobnn.snapshot import (
 from evobnn.snapshot.journal import TORN
 from evobnn.spaces import key
 
-Problems = Iterator[str]
 RETRIED = (Status.ERROR, Status.TIMEOUT)
-Subject = TypeVar("Subject")
-
-
-class Remark(str):
-    """What is worth telling and no problem."""
-
-
-class CannotTellError(Exception):
-    """A check that cannot be made on this machine, and why."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of one check.
-
-    Attributes:
-        statement: that was to be verified.
-        problems: with their places; a `Remark` among them is none.
-        untold: why the check could not be made here; empty where it was.
-    """
-
-    statement: str
-    problems: tuple[str, ...] = ()
-    untold: str = ""
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether a problem was found."""
-        return any(not isinstance(one, Remark) for one in self.problems)
 
 
 @dataclass(frozen=True)
@@ -149,18 +119,6 @@ def verify(folder: Path, additions: Additions | None = None) -> Iterator[Answer]
             run = Folder(folder, run.additions)
             answer = answered(statement, check, run)
         yield answer
-
-
-def answered(statement: str, check: Callable[[Subject], Problems], subject: Subject) -> Answer:
-    """Return what a check finds; whatever it raises is a problem, too."""
-    try:
-        return Answer(statement, tuple(check(subject)))
-    except (CannotTellError, MissingError) as error:
-        return Answer(statement, untold=str(error))
-    except EvobnnError as error:
-        return Answer(statement, (str(error),))
-    except Exception as error:  # what is written in a spoilt file can break anything
-        return Answer(statement, (f"{type(error).__name__}: {error}",))
 
 
 # --- The checks -----------------------------------------------------------------------------------------------------

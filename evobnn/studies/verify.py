@@ -13,9 +13,9 @@ from evobnn.analysis.pictures.curves import read_results as read_compared
 from evobnn.experiment.final import is_training
 from evobnn.experiment.shipped import FILE, table_file
 from evobnn.runs import named as runs
+from evobnn.runs.answers import Answer, Problems, Remark, answered
 from evobnn.runs.final.verify import TRAININGS
 from evobnn.runs.on_table import recorded
-from evobnn.runs.verify import Answer, Problems, Remark, answered
 from evobnn.snapshot import read_journal
 from evobnn.snapshot.journal import TORN
 from evobnn.studies.fidelity import brief

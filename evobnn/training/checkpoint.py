@@ -33,6 +33,7 @@ from evobnn._jsonl import (
     parse,
     parse_sealed,
     read_bytes,
+    sync_folder,
     take,
     write_bytes,
     writing,
@@ -81,7 +82,7 @@ def save(state: State, folder: Path, keep: int = 1) -> Path:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync(folder.parent)
+    sync_folder(folder.parent)
     older = sorted((n, path) for n, path in _found(folder.parent, _NAME) if n < number)
     for _, path in older[: max(0, len(older) + 1 - keep)]:
         _remove(path)
@@ -144,7 +145,7 @@ def _write(state: State, folder: Path) -> None:
         write_bytes(folder / name, data)
     facts = {"format": FORMAT, "version": VERSION, "sha256": digests, **state.facts}
     write_bytes(folder / FACTS, seal(json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -219,12 +220,3 @@ def _remove(folder: Path) -> None:
     with suppress(OSError):
         os.rename(folder, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    with suppress(OSError):  # some file systems cannot sync a folder
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

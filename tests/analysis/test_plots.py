@@ -18,6 +18,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from evobnn.analysis.pictures import plots
+from evobnn.analysis.pictures.canvas import new_axes
 from evobnn.errors import RunError
 
 FRONT = pd.DataFrame(
@@ -212,7 +213,7 @@ def test_expressions() -> None:
 
 
 def test_functions_draw_on_the_axes_they_get() -> None:
-    mine = plots.new_axes()
+    mine = new_axes()
     assert plots.plot_cell(CELL, mine) is mine
     assert plots.short(1234567) == "1.23M"
     assert plots.short(999.9) == "1k"

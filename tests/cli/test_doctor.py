@@ -94,7 +94,7 @@ def test_little_memory_decides_the_number_of_jobs(evobnn: Call, monkeypatch: pyt
 def test_cards_and_how_many_share_each(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(evobnn)["GPU"] if torch.cuda.is_available() else lines(evobnn)["GPU"].startswith("none that torch")
     free = {"cuda:0": 79 * 1024 * MIB, "cuda:1": 2.5 * 1024 * MIB}
-    monkeypatch.setattr("evobnn.machine.workers.cpu_count", lambda only_physical_cores: 64)
+    monkeypatch.setattr("evobnn.machine.workers.cpu_count", lambda only_physical_cores=False: 64)
     monkeypatch.setattr("evobnn.machine.workers.memory_bound", lambda: None)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=2**40, available=2**40))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
@@ -110,24 +110,14 @@ def test_cards_and_how_many_share_each(evobnn: Call, monkeypatch: pytest.MonkeyP
     assert json.loads(evobnn("doctor", "--json").out)["GPU"]["jobs"] == {"cuda:0": 16, "cuda:1": 2}
 
 
-@pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({"cpu.max": "150000 100000\n"}, 1.5),
-        ({"cpu.max": "max 100000\n"}, None),
-        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
-        ({}, None),
-    ],
-)
-def test_the_quota_of_a_control_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: float | None
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
-    assert doctor.cpu_quota() == cores
+def test_a_quota_on_cores_is_told(evobnn: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 8 if logical else 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(6)), raising=False)
+    for usable, quota in ((6, ""), (2, " (a quota)")):
+        monkeypatch.setattr("evobnn.machine.workers.cpu_count", lambda *_, n=usable, **__: n)
+        assert lines(evobnn)["cores"] == f"4 physical, 8 logical, {usable} for this process{quota}"
+    facts = json.loads(evobnn("doctor", "--json").out)["cores"]
+    assert {**facts, "text": ""} == {"physical": 4, "logical": 8, "affinity": 6, "usable": 2, "text": ""}
 
 
 @pytest.mark.parametrize(

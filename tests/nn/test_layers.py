@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from evobnn.errors import NetworkError
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, batch_norm, clip_latent_, latent_weights
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, batch_norm
 from evobnn.nn.binary.site import Site, all_finite, watch
 
 
@@ -144,21 +144,6 @@ def test_watching_sees_what_signs_hide():
     with watch(net):
         net(torch.ones(2))
     assert all_finite(net)  # a new block forgets
-
-
-def test_latent_weights_are_clamped_in_place():
-    net = nn.Sequential(BinaryConv2d(4, 4, 3), RealConv2d(4, 4, 3), BinaryConv2d(4, 4, 1, real=True))
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.fill_(5.0)
-        latent = latent_weights(net)
-        assert [id(w) for w in latent] == [id(net[0].weight)]
-        clip_latent_(net, 1.3)
-        assert net[0].weight.unique().tolist() == pytest.approx([1.3])
-        clip_latent_(latent, 1.0)
-    assert net[0].weight.unique().tolist() == [1.0]
-    assert net[1].weight.unique().tolist() == [5.0]
-    assert net[2].weight.unique().tolist() == [5.0]
 
 
 def test_batch_norm_equals_pytorchs():

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, clip_latent_
+from evobnn.nn.binary.latent import settle_latent_
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d
 from evobnn.nn.binary.site import Site, all_finite, watch
 from evobnn.nn.cells.blocks import SKIPS, CellBlock
 from evobnn.nn.cells.ops import OPS, preprocess
@@ -71,7 +72,7 @@ def test_a_network_learns_two_patterns(real, skip):
         loss.backward()
         optimiser.step()
         with torch.no_grad():
-            clip_latent_(net, 1.0)
+            settle_latent_(net, 1.0)
         losses.append(loss.item())
     assert len(losses) == 25
     assert losses[-1] < 0.2 * losses[0]

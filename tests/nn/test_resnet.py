@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from evobnn.nn.binary.forms import TreeActivation
-from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d, latent_weights
+from evobnn.nn.binary.latent import binary_convolutions
+from evobnn.nn.binary.layers import BinaryConv2d, ConvStyle, RealConv2d
 from evobnn.nn.binary.site import Site
 from evobnn.nn.counting.cost import profile
 from evobnn.nn.networks.resnet import ResidualBlock, resnet
@@ -51,7 +52,7 @@ def real_numbers(w, classes=10):
 def test_parameters_in_closed_form(width):
     net = on_meta(width=width)
     assert sum(p.numel() for p in net.parameters()) == binary_weights(width) + real_numbers(width)
-    assert sum(w.numel() for w in latent_weights(net)) == binary_weights(width)
+    assert sum(conv.weight.numel() for conv in binary_convolutions(net)) == binary_weights(width)
     assert profile(net, (3, 32, 32)).bits == binary_weights(width) + 32 * (real_numbers(width) + 2 * 3)
 
 

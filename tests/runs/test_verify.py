@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evobnn.errors import RunError
-from evobnn.runs.verify import CHECKS, Answer, CannotTellError, Remark, answered, verify
+from evobnn.runs.answers import Answer, CannotTellError, Remark, answered
+from evobnn.runs.verify import CHECKS, verify
 from evobnn.snapshot import append_start
 
 

@@ -14,7 +14,7 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from evobnn.decode import Surround, build, decode
+from evobnn.decode import Surround, decode
 from evobnn.genome import FORMS, Cell, Edge, Expression, Genome, X, parse_expression, parse_genome
 from evobnn.nn import FORMS as COMPUTED
 from evobnn.spaces import Template, canonical, joint, key, simplify
@@ -177,7 +177,7 @@ def run(network, x, train):
 def assert_one_network(first, second):
     """Build both genomes as they stand, move the weights of one to the other, compare all that training sees."""
     torch.manual_seed(3)
-    ours, theirs = (build(SPACE, g, SURROUND, forms=COMPUTED_TOO).double() for g in (first, second))
+    ours, theirs = (decode(SPACE, g, SURROUND, forms=COMPUTED_TOO, as_written=True).double() for g in (first, second))
     for name, tensor in ours.state_dict().items():
         if name.endswith(("norm.weight", "norm.bias", "norm.running_mean")) or ".activation." in name:
             tensor.add_(0.3 * torch.randn_like(tensor))

@@ -21,16 +21,15 @@ from evobnn.runs import Session, create, derived, evaluator
 from evobnn.runs.on_table import check_same, on_table
 from evobnn.runs.setup import Options
 from evobnn.spaces import key
-from evobnn.studies.compare.account import Ledger
+from evobnn.studies.compare.account import EVALUATIONS, Ledger, Tariff, tariff_of
 from evobnn.studies.compare.arms import Arm, arms_of, assigned
 from evobnn.studies.compare.compare import Question, check, compare
-from evobnn.studies.compare.on_table import arm_on_table, search_on_table, start_on_table
+from evobnn.studies.compare.on_table import arm_on_table, start_on_table
 from evobnn.studies.compare.phases import fitted
-from evobnn.studies.compare.tariff import EVALUATIONS, Tariff, tariff_of
 from evobnn.studies.compare.text import as_markdown, notes, tables
 from evobnn.tables import Table
 from tests.experiment.conftest import made_quick, toy
-from tests.studies.toytable import early, toy_experiment, toy_table
+from tests.studies.toytable import early, search_on_table, toy_experiment, toy_table
 
 RUNGS = Halving((1, 2, 4))
 ONE = Options(jobs=1)

@@ -19,13 +19,12 @@ from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.runs.on_table import load_table, table_bench
 from evobnn.spaces import key
 from evobnn.studies.compare import phases
-from evobnn.studies.compare.account import Ledger
+from evobnn.studies.compare.account import Ledger, Tariff
 from evobnn.studies.compare.arms import PARTS, VARIANTS, Arm, Phase, assigned
-from evobnn.studies.compare.on_table import arm_on_table, best_known, search_on_table, start_on_table
+from evobnn.studies.compare.on_table import arm_on_table, best_known, start_on_table
 from evobnn.studies.compare.phases import Start, begun, fitted, frozen, run_phases, shared_start
-from evobnn.studies.compare.tariff import Tariff
 from evobnn.tables import Table, write_table
-from tests.studies.toytable import IMAGES, SETTINGS, toy_table
+from tests.studies.toytable import IMAGES, SETTINGS, search_on_table, toy_table
 
 AXES = (Axis("error", 0.0, 1.0), Axis("ops", 1.0, 100.0, "log10"))
 

@@ -15,6 +15,9 @@ from evobnn.records import Status
 from evobnn.runs.setup import Options, make_bench
 from evobnn.spaces import canonical
 from evobnn.spaces.enumeration import every
+from evobnn.studies.compare.account import Trace
+from evobnn.studies.compare.arms import Arm
+from evobnn.studies.compare.on_table import arm_on_table
 from evobnn.tables import Row, Table, write_table
 
 IMAGES = 200
@@ -88,3 +91,8 @@ def toy_table(folder: Path, columns: int = 3, rungs: tuple[int, ...] = (), **cha
     (folder / "toy").mkdir(parents=True)
     write_table(folder / "toy" / "table.jsonl", table)
     return replace(experiment, table=str(folder / "toy")), table
+
+
+def search_on_table(experiment: Experiment, seed: int, budget: int) -> Trace:
+    """Search the experiment's table once, as the experiment says, and return the account."""
+    return arm_on_table(experiment, Arm("search"), seed, budget)

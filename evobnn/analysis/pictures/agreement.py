@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
-from evobnn.analysis.pictures.plots import BLUE, COLOURS, DASHES, GREY, MARKERS, ORANGE, new_axes
-from evobnn.snapshot import write_bytes
+from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
+from evobnn.analysis.pictures.plots import BLUE, COLOURS, DASHES, GREY, MARKERS, ORANGE
 
 Ceiling = tuple[float, float, float]
 """A tau, and its interval from low to high."""
@@ -85,8 +82,7 @@ def plot_taus(series: Sequence[Series], ceiling: Ceiling, ax: Axes | None = None
         "median time, in % of one long training's (log scale)\nlabels: epochs; 3x2: mean of 2 trainings of 3 epochs"
     )
     ax.set_ylabel("Kendall's tau with one long training")
-    ax.grid(True, color="#E3E3E3", lw=0.7)
-    ax.set_axisbelow(True)
+    rule(ax)
     if title:
         ax.set_title(title, fontsize=11)
     return ax
@@ -124,8 +120,7 @@ def plot_errors(
         ax.axhline(float(y[half].max()), color=GREY, lw=0.9, ls=":")
     ax.set_xlabel(f"error (%): {names[0]}")
     ax.set_ylabel(f"error (%): {names[1]}")
-    ax.grid(True, color="#E3E3E3", lw=0.7)
-    ax.set_axisbelow(True)
+    rule(ax)
     ax.legend(fontsize=9, frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2, ncols=2)
     return ax
 
@@ -136,8 +131,7 @@ def save_taus(path: Path, panels: Mapping[str, Sequence[Series]], ceilings: Sequ
     Raises:
         RunError: it cannot be written.
     """
-    figure = Figure(figsize=(6.2 * len(panels), 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.2 * len(panels), 5.2)
     first: Axes | None = None
     for number, ((title, series), ceiling) in enumerate(zip(panels.items(), ceilings, strict=True), 1):
         ax = figure.add_subplot(1, len(panels), number, sharey=first)
@@ -146,21 +140,11 @@ def save_taus(path: Path, panels: Mapping[str, Sequence[Series]], ceilings: Sequ
     if first is not None:
         handles, names = first.get_legend_handles_labels()
         figure.legend(handles, names, fontsize=9, frameon=False, loc="outside upper center", ncols=max(1, len(names)))
-    _save(figure, path)
+    save(figure, path)
 
 
 def save_errors(path: Path, brief: ArrayLike, long: ArrayLike, better: ArrayLike, names: tuple[str, str]) -> None:
     """Replace a PNG file by the picture of `plot_errors`; raises RunError if it cannot be written."""
-    figure = Figure(figsize=(5.8, 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(5.8, 5.2)
     plot_errors(brief, long, better, names, figure.add_subplot())
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=130)
-    write_bytes(path, image.getvalue())
-
-
-__all__ = ["Series", "plot_errors", "plot_taus", "save_errors", "save_taus"]
+    save(figure, path)

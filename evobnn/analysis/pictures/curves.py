@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from evobnn import _jsonl
-from evobnn.analysis.pictures.plots import COLOURS, DASHES, label_ends, new_axes
+from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
+from evobnn.analysis.pictures.plots import COLOURS, DASHES, label_ends
 from evobnn.errors import RunError, message
-from evobnn.snapshot import write_bytes
 
 RESULTS, REPORT = "results.jsonl", "report.json"
 FORMAT, VERSION = "evobnn-comparison", 2
@@ -119,8 +116,7 @@ def plot_curves(bands: pd.DataFrame, measure: str, ax: Axes | None = None) -> Ax
         ends.append((float(median[-1]), str(arm), colour))
     ax.set_xlabel("trained epochs")
     ax.set_ylabel(LABELS.get(measure, measure))
-    ax.grid(True, color="#E3E3E3", lw=0.7)
-    ax.set_axisbelow(True)
+    rule(ax)
     ax.margins(x=0.01)
     if ends:
         label_ends(ax, float(chosen["epochs"].max()), ends)
@@ -130,13 +126,10 @@ def plot_curves(bands: pd.DataFrame, measure: str, ax: Axes | None = None) -> Ax
 def save_curves(path: Path, bands: pd.DataFrame) -> None:
     """Replace a PNG file by one picture for each measure, side by side; raises RunError if it cannot be written."""
     measures = list(dict.fromkeys(bands["measure"])) or ["hypervolume"]
-    figure = Figure(figsize=(7.4 * len(measures), 5.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.4 * len(measures), 5.0)
     for number, measure in enumerate(measures, 1):
         plot_curves(bands, measure, figure.add_subplot(1, len(measures), number))
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=130)
-    write_bytes(path, image.getvalue())
+    save(figure, path)
 
 
 __all__ = [

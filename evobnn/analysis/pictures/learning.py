@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from evobnn.analysis.pictures.plots import COLOURS, GREY, INK, new_axes
-from evobnn.snapshot import write_bytes
+from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
+from evobnn.analysis.pictures.plots import COLOURS, GREY, INK
 
 Floats = NDArray[np.float64]
 
@@ -86,17 +83,14 @@ def save_learning(path: Path, curves: Mapping[str, Learning], stages: Sequence[i
     RunError if it cannot be written.
     """
     both = _validated(curves)
-    figure = Figure(figsize=(11.0 if both else 6.0, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11.0 if both else 6.0, 4.4)
     if both:
         left, right = figure.subplots(1, 2)
         plot_errors(curves, right, stages)
     else:
         left = figure.subplots()
     plot_losses(curves, left, stages)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=130)
-    write_bytes(path, image.getvalue())
+    save(figure, path)
 
 
 def _validated(curves: Mapping[str, Learning]) -> bool:
@@ -109,10 +103,6 @@ def _finish(ax: Axes, label: str, stages: Sequence[int]) -> None:
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(label)
-    ax.grid(True, color="#E3E3E3", lw=0.7)
-    ax.set_axisbelow(True)
+    rule(ax)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=9)
-
-
-__all__ = ["Learning", "plot_errors", "plot_losses", "save_learning"]

@@ -6,7 +6,6 @@ position, label, marker or line style; colour only repeats it.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,14 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
 from evobnn.pareto import nondominated
-from evobnn.snapshot import write_bytes
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8A8A8A", "#222222"
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#7A6A00", "#3B9BD9", "#6A3D9A", "#5A5A5A")
@@ -33,13 +30,6 @@ OPERATION_COLOURS = {
     "zero": "#757575", "max3": "#B57600", "avg3": "#7A6A00", "conv3": BLUE, "conv5": "#00407A",
     "dil3": "#009E73", "dil5": "#00583F",
 }  # fmt: skip
-
-
-def new_axes(width: float = 7.0, height: float = 4.5) -> Axes:
-    """Return the Axes of a new figure of this size in inches, outside pyplot's bookkeeping."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure.add_subplot()
 
 
 def plot_front(
@@ -80,8 +70,7 @@ def plot_front(
     _crop_above(ax, front, archive, vertical)
     _name_axis(ax.xaxis, horizontal, "log scale" if log else "")
     _name_axis(ax.yaxis, vertical)
-    ax.grid(True, which="both", color="#E3E3E3", lw=0.7)
-    ax.set_axisbelow(True)
+    rule(ax, every=True)
     ax.legend(fontsize=9, ncols=2, frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
     return ax
 
@@ -311,7 +300,6 @@ def save_front(
     objectives: tuple[str, str] = ("error", "ops"),
 ) -> None:
     """Replace a PNG file by the picture of a front; raises RunError if it cannot be written."""
-    ax = plot_front(front, archive, objectives)
-    image = io.BytesIO()
-    ax.get_figure(root=True).savefig(image, format="png", dpi=130)  # type: ignore[union-attr]
-    write_bytes(path, image.getvalue())
+    figure = new_figure(7.0, 4.5)
+    plot_front(front, archive, objectives, figure.add_subplot())
+    save(figure, path)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from evobnn.analysis.pictures.canvas import new_figure, save
 from evobnn.analysis.pictures.plots import plot_cell, plot_expression
-from evobnn.snapshot import write_bytes
 
 Curve = tuple[ArrayLike, ArrayLike, ArrayLike]
 
@@ -34,8 +31,7 @@ def save_portrait(
     """
     upper, lower = (5.0 if cells else 0.0), (3.4 if expressions else 0.0)
     width = max(9.0 * len(cells), 6.0 * len(expressions), 7.0)
-    figure = Figure(figsize=(width, upper + lower + 0.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, upper + lower + 0.5)
     rows: Any = figure.subfigures(2, 1, height_ratios=[upper or 1e-3, lower or 1e-3], squeeze=False)[:, 0]
     for ax, (name, edges) in zip(_axes(rows[0], len(cells)), cells.items(), strict=True):
         plot_cell(edges, ax, name)
@@ -43,9 +39,7 @@ def save_portrait(
         plot_expression(x, a, gradient, name, ax)
     if title:
         figure.suptitle(title, fontsize=13)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=100)
-    write_bytes(path, image.getvalue())
+    save(figure, path, dpi=100)
 
 
 def _axes(row: Any, count: int) -> list[Axes]:

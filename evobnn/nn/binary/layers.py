@@ -7,7 +7,7 @@ ordinary convolution under its own name, so that what is deliberately not binary
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,20 +221,6 @@ def binary_conv(
         rectify=rectify,
         first_scale=style.first_scale,
     )
-
-
-def latent_weights(network: nn.Module) -> list[nn.Parameter]:
-    """Return the latent weights of all binary convolutions, in the order of the modules; real twins have none."""
-    return [m.weight for m in network.modules() if isinstance(m, BinaryConv2d) and not m.real]
-
-
-def clip_latent_(weights: nn.Module | Iterable[Tensor], clip: float) -> None:
-    """Clamp latent weights to [-clip, clip] in place; call it under `torch.no_grad()`, after the optimiser's step.
-
-    Given a module, its `latent_weights` are looked up; a training loop hands over the list that it looked up once.
-    """
-    for weight in latent_weights(weights) if isinstance(weights, nn.Module) else weights:
-        weight.clamp_(-clip, clip)
 
 
 class _BatchNorm(nn.BatchNorm2d):

@@ -111,6 +111,11 @@ class NetworkCost:
         """All trainable numbers allocated, used or not."""
         return sum(layer.parameters for layer in self.layers)
 
+    def recorded(self) -> dict[str, float]:
+        """Return by name what every record of a network states."""
+        names = ("ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters")
+        return {name: getattr(self, name) for name in names}
+
 
 Counter = Callable[[Any, int], tuple[str, dict[str, int]]]
 """`count(module, elements of its output)` returns the kind and the numbers that are not 0."""

@@ -28,6 +28,3 @@ def fuse(network: nn.Module, fused: bool = True) -> None:
 def _cells(network: Network, x: Tensor) -> Tensor | None:
     """Return the last cell's output as one function of the stem's, or None where that cannot be."""
     return run(network.body, x) if network.body is not None and network.body.ready(x) else None
-
-
-__all__ = ["fuse"]

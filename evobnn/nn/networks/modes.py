@@ -27,9 +27,9 @@ def set_modes(network: nn.Module, activations: str = "binary", weights: str = "b
     """Switch the activations and the weights of all sites and binary convolutions, in place.
 
     Real activations are hardtanh(a(x), -clip, clip), real weights the latent ones; a network with both real is the
-    twin. Stages of a training go on with the same parameters. While weights are real they are neither listed by
-    `latent_weights` nor settled: after a switch to binary ones call `settle_latent_` once. Costs are those of
-    the mode in which `profile` meets the network: count in binary mode.
+    twin. Stages of a training go on with the same parameters. While weights are real they are not settled: after a
+    switch to binary ones call `settle_latent_` once. Costs are those of the mode in which `profile` meets the network:
+    count in binary mode.
 
     Raises NetworkError for another mode.
     """

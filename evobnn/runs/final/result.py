@@ -83,14 +83,7 @@ def result_of(place: Workplace, seeds: Sequence[SeedResult]) -> Mapping[str, Any
         "validation_error": summary_of([one.validation_error for one in done]),
         "seeds": [one.row() for one in seeds],
         "seconds": round(math.fsum(one.seconds for one in seeds), 3),
-        "costs": {
-            "ops": cost.ops,
-            "binary_macs": cost.binary_macs,
-            "real_macs": cost.real_macs,
-            "binary_share": cost.binary_share,
-            "bits": cost.bits,
-            "parameters": cost.parameters,
-        },
+        "costs": cost.recorded(),
         "data": {
             "name": prepared.name,
             "fingerprint": prepared.fingerprint,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from evobnn.errors import EvobnnError
 from evobnn.experiment.final import TRAINING, open_settings
+from evobnn.runs.answers import Problems, Remark
 from evobnn.runs.final.folder import METRICS, RESULT, SeedFolder, read_result, seed_folder
 from evobnn.runs.final.weights import weights_of
-from evobnn.runs.verify import Problems, Remark
 from evobnn.snapshot import read_starts
 from evobnn.training import checkpoint
 

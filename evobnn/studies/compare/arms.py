@@ -233,6 +233,3 @@ def assigned(experiment: Experiment, arm: Arm) -> Experiment:
             do = "Change it for all arms with --set, or compare within another experiment."
             raise ExperimentError(message("arms of one protocol", got, do))
     return found
-
-
-__all__ = ["HALVING", "LIKE", "PARTS", "VARIANTS", "Arm", "Phase", "arms_of", "assigned"]

@@ -28,13 +28,12 @@ from evobnn.runs import Progress
 from evobnn.runs.on_table import load_table
 from evobnn.runs.setup import Options, make_bench, make_search, search_bench, settled
 from evobnn.snapshot import lock
-from evobnn.studies.compare.account import Trace
+from evobnn.studies.compare.account import EPOCHS, Trace
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.in_folders import arm_in_folder
 from evobnn.studies.compare.on_table import TableJob, checked, run_table_job
 from evobnn.studies.compare.phases import fitted, frozen
 from evobnn.studies.compare.report import FACTORS, Report, judge
-from evobnn.studies.compare.tariff import EPOCHS
 from evobnn.studies.compare.text import as_markdown
 
 CHUNK = 5
@@ -55,7 +54,7 @@ class Question:
         arms: what is compared, the reference first.
         seeds: number of paired seeds, from the experiment's on.
         budget: of every search, in the unit.
-        unit: what the budget counts, see `evobnn.studies.compare.tariff.Tariff`.
+        unit: what the budget counts, see `evobnn.studies.compare.account.Tariff`.
     """
 
     experiment: Experiment
@@ -277,6 +276,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-__all__ = ["Question", "check", "compare", "plain"]

@@ -17,10 +17,9 @@ from evobnn.pareto import Axis
 from evobnn.runs import Progress, Session, create
 from evobnn.runs.setup import Options, make_bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
-from evobnn.studies.compare.account import Ledger, Trace
+from evobnn.studies.compare.account import EPOCHS, Ledger, Tariff, Trace, tariff_of
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.phases import run_phases, shared_start
-from evobnn.studies.compare.tariff import EPOCHS, Tariff, tariff_of
 
 
 def arm_in_folder(
@@ -45,7 +44,7 @@ def arm_in_folder(
         folder: of the run; where the arm has phases, that of their runs.
         options: how this process works.
         report: called with a session's progress.
-        unit: of the budget, see `evobnn.studies.compare.tariff.Tariff`.
+        unit: of the budget, see `evobnn.studies.compare.account.Tariff`.
         start_afresh: also score the front of generation 0 on fresh seeds.
 
     Raises:
@@ -132,6 +131,3 @@ def _scored(ledger: Ledger, fresh: Mapping[str, Sequence[float]]) -> dict[str, f
 
 def _axes(bench: Bench) -> tuple[Axis, ...]:
     return tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
-
-
-__all__ = ["arm_in_folder"]

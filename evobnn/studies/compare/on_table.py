@@ -27,10 +27,9 @@ from evobnn.runs.on_table import (
     table_bench,
 )
 from evobnn.runs.setup import make_search
-from evobnn.studies.compare.account import Ledger, Trace
+from evobnn.studies.compare.account import EPOCHS, Ledger, Trace, tariff_of
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
-from evobnn.studies.compare.tariff import EPOCHS, tariff_of
 from evobnn.tables import Table, TableEvaluator
 
 _BENCHES = 32
@@ -45,7 +44,7 @@ class TableJob:
         arm: what to run.
         seeds: one search for each.
         budget: of each, in the unit.
-        unit: of the budget, see `evobnn.studies.compare.tariff.Tariff`.
+        unit: of the budget, see `evobnn.studies.compare.account.Tariff`.
     """
 
     experiment: Experiment
@@ -66,23 +65,13 @@ def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
     return found
 
 
-def search_on_table(experiment: Experiment, seed: int, budget: int) -> Trace:
-    """Search the experiment's table once, as the experiment says, and return the account.
-
-    Arguments:
-        experiment: with a table of its protocol.
-        seed: root of all randomness.
-        budget: trained epochs; the last generation that fits is the last.
+def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS) -> Trace:
+    """Run an arm with a seed on the experiment's table and return the account; arguments as those of `TableJob`.
 
     Raises:
         ExperimentError: a table of another protocol or with too few columns, or a budget below one start population.
         SearchError: nothing of the first generation ended well, or the strategy cannot honour the experiment.
     """
-    return arm_on_table(experiment, Arm("search"), seed, budget)
-
-
-def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS) -> Trace:
-    """Run an arm with a seed on the experiment's table: arguments of `TableJob`, errors of `search_on_table`."""
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
     own = checked(assigned(base, arm))
@@ -190,6 +179,3 @@ def _with_regret(trace: Trace, best: float) -> Trace:
         start=changed(trace.start),
         fixed=changed(trace.fixed),
     )
-
-
-__all__ = ["TableJob", "arm_on_table", "best_known", "checked", "run_table_job", "search_on_table", "start_on_table"]

@@ -16,9 +16,8 @@ from evobnn.experiment.settings import Experiment, StartSettings
 from evobnn.genome import Genome, X
 from evobnn.runs.setup import constraints_of, infeasible_by
 from evobnn.spaces import Space, adapt, key
-from evobnn.studies.compare.account import Ledger
+from evobnn.studies.compare.account import EPOCHS, Ledger, tariff_of
 from evobnn.studies.compare.arms import Arm
-from evobnn.studies.compare.tariff import EPOCHS, tariff_of
 
 FRONT = 5
 """Members of a front that the next phase takes over, at most."""
@@ -196,6 +195,3 @@ def _genomes(
     count = max(1, min(FRONT, len(front), trainings // LEAST))
     places = np.linspace(0, len(front) - 1, count).round().astype(int)
     return [whole.parse(ledger.genome(front[at])) for at in places]
-
-
-__all__ = ["Start", "begun", "fitted", "frozen", "run_phases", "shared_start"]

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evobnn._seeding import Generator, generator
-from evobnn.studies.compare.account import Trace
-from evobnn.studies.compare.tariff import EPOCHS
+from evobnn.studies.compare.account import EPOCHS, Trace
 from evobnn.studies.statistics import (
     Factorial,
     Interval,
@@ -249,6 +248,3 @@ def _curves(
             rows = {"epochs": curve.grid, "median": curve.median, "lower": curve.lower, "upper": curve.upper}
             found.append({"measure": measure, "arm": name, **{what: row.tolist() for what, row in rows.items()}})
     return tuple(found)
-
-
-__all__ = ["COUNTS", "FACTORS", "LESS", "ArmReport", "Report", "Spread", "Versus", "effects", "judge", "spread"]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from evobnn.studies.compare.account import EPOCHS, EVALUATIONS
 from evobnn.studies.compare.report import COUNTS, ArmReport, Report
-from evobnn.studies.compare.tariff import EPOCHS, EVALUATIONS
 from evobnn.studies.statistics import Interval
 
 UNITS = {
@@ -144,6 +144,3 @@ def _failed(arm: ArmReport) -> str:
     """Return how many seeds came to nothing, and the first of them."""
     some = ", ".join(map(str, arm.failed[:3])) + (", …" if len(arm.failed) > 3 else "")
     return f"{len(arm.failed)} ({some})" if arm.failed else "0"
-
-
-__all__ = ["UNITS", "Shown", "as_markdown", "markdown", "notes", "tables"]

@@ -246,6 +246,3 @@ def mean_tau(pairs: Pairs) -> Statistic:
         return float(found) if found.ndim == 0 else found
 
     return statistic
-
-
-__all__ = ["Agreement", "Regime", "Sample", "Score", "judge", "mean_tau", "sample"]

@@ -249,6 +249,3 @@ def _series(report: Agreement, which: str) -> list[Series]:
             if len(some) > 1:
                 found.append(series(f"width {width}, mean of trainings", some, names, means=True))
     return found
-
-
-__all__ = ["Ended", "measure", "read_results"]

@@ -183,6 +183,3 @@ def distinct(bench: Bench, draw: Draw, rng: Generator, count: int) -> list[Genom
         if len(found) == count:
             return list(found.values())
     raise SearchError(message(f"{count} different feasible genomes", str(len(found)), "Ask for fewer."))
-
-
-__all__ = ["Heritability", "distinct", "heritability", "intraclass", "mean_squares"]

@@ -166,6 +166,3 @@ def job(question: Question, whole: Plan, task: Task) -> Job:
     recipe = replace(bench.protocol.recipe, epochs=task.epochs)
     bench = replace(bench, protocol=replace(bench.protocol, recipe=recipe, max_macs=bound))
     return Job(bench, str(genome), whole.benches[own.width].seed(experiment.seed, genome, task.repeat))
-
-
-__all__ = ["LEAST", "Plan", "Question", "Task", "ask", "job", "numbers", "plan", "tasks"]

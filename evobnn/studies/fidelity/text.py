@@ -68,6 +68,3 @@ def _interval(interval: Interval, sign: str = "") -> str:
     if not math.isfinite(interval.estimate):
         return "–"
     return f"{interval.estimate:{sign}.2f} [{interval.low:{sign}.2f}, {interval.high:{sign}.2f}]"
-
-
-__all__ = ["as_markdown", "label", "notes", "tables"]

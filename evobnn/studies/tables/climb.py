@@ -45,6 +45,3 @@ def run_climb(job: Job, rungs: Sequence[int]) -> Evaluation:
     finally:
         with suppress(OSError):
             Path(job.stretch.file).unlink()
-
-
-__all__ = ["early_error", "is_climbed", "run_climb"]

@@ -16,14 +16,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from evobnn import __version__
 from evobnn._jsonl import writing
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import WHOLE, Bench, Job, Protocol, Stretch, run_job
@@ -31,6 +27,7 @@ from evobnn.evaluation.pace import Pace
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.text import to_text
 from evobnn.genome import Genome
+from evobnn.machine.facts import cores, versions
 from evobnn.machine.workers import LOST, Workers
 from evobnn.records import Evaluation, Status
 from evobnn.runs.setup import Options, jobs_for, search_bench, settled
@@ -266,11 +263,11 @@ def as_table(
         images=images,
         seeds=tuple(range(max(spec.seeds, spec.more))),
         rows=rows,
-        versions={"evobnn": __version__, **{name: version(name) for name in ("torch", "numpy", "scikit-learn")}},
+        versions=versions("torch", "numpy", "scikit-learn"),
         machine={
             "system": platform.system(),
             "processor": platform.machine(),
-            "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
+            "cores": cores(),
             "device": plan.bench.device,
         },
         data={
