@@ -9,7 +9,7 @@ from evobnn.genome import Cell, Edge, Genome
 from evobnn.spaces.base import Space
 
 SAMPLED = 24
-"""Random genomes beside the uniform ones."""
+"""Genomes of random cells beside the uniform ones."""
 
 
 def uniform(space: Space) -> Iterator[Genome]:
@@ -30,12 +30,12 @@ def uniform(space: Space) -> Iterator[Genome]:
 
 
 def covering(space: Space) -> Iterator[Genome]:
-    """Yield the uniform genomes, both extremes and some random ones, always the same."""
+    """Yield the uniform genomes, both extremes and some random cells with the plainest sign, always the same."""
     yield from uniform(space)
     yield from space.extremes()
     rng = generator(0, "covering")
     for _ in range(SAMPLED):
-        yield space.sample(rng)
+        yield space.completed(space.sample(rng).cell_by_kind, space.plainest())
 
 
 def _sources(space: Space, node: int, late: bool) -> range:

@@ -17,7 +17,7 @@ from evobnn.deploy.timing import SCALAR, Timing, busy, time_c, time_stages, timi
 from evobnn.errors import NetworkError
 from tests.cli.conftest import calling
 
-GENOME = "normal[2 = conv3(0) + max3(1)] reduction[2 = max3(0)] @net = sin(x)"
+GENOME = "normal[2 = conv3(0) + max3(1)] reduction[2 = max3(0)] @net = neg(x)"
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +25,28 @@ def timed(tiny_bench: Any, tiny: Any) -> Any:
     return of_genome(tiny_bench, tiny_bench.space.parse(GENOME), tiny.dataset, None, "a title")
 
 
-def test_the_c_of_a_network_is_timed_whole_and_by_stages(timed: Any) -> None:
-    cc = compiled.compiler()
-    if cc is None:
+@pytest.fixture(scope="module")
+def graph(timed: Any) -> Any:
+    return timed.graph()
+
+
+@pytest.fixture
+def cc() -> compiled.Compiler:
+    found = compiled.compiler()
+    if found is None:
         pytest.skip("no C compiler")
-    graph = timed.graph()
-    whole = time_c(cc, graph, timed.images[:2], SCALAR, 0.0)
-    assert (whole.batch, whole.rounds) == (2, timing.LEAST)
-    assert 0 < whole.wall[0] <= whole.wall[1] <= whole.wall[2]
+    return found
+
+
+@pytest.mark.slow
+def test_the_c_of_a_network_is_timed_whole(timed: Any, graph: Any, cc: compiled.Compiler) -> None:
+    for flags in (SCALAR, timing.simd_flags(cc) or SCALAR):
+        whole = time_c(cc, graph, timed.images[:2], flags, 0.0)
+        assert (whole.batch, whole.rounds) == (2, timing.LEAST)
+        assert 0 < whole.wall[0] <= whole.wall[1] <= whole.wall[2]
+
+
+def test_the_stages_of_a_network_are_timed(timed: Any, graph: Any, cc: compiled.Compiler) -> None:
     parts = time_stages(cc, graph, timed.images, SCALAR, 0.0)
     assert len(parts) == len(stages(graph)) and min(parts) >= 0 and sum(parts) > 0
 
@@ -50,7 +64,7 @@ def test_a_busy_machine_is_told(load: float, count: int, said: str) -> None:
     assert bool(sentence) == bool(said) and said in sentence
 
 
-def test_what_is_not_there_says_so(timed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_there_says_so(timed: Any, graph: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def unable(timed: Any, graph: Any) -> Any:
         raise NetworkError("Expected the package abc, got none.")
 
@@ -62,7 +76,7 @@ def test_what_is_not_there_says_so(timed: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         benches, "time_run", lambda run, images, seconds: (run(images), timing_of(len(images), [1], [1]))[1]
     )
-    found = bench(timed, timed.graph(), None, batches=(1, 3), engines={"unable": unable, "other": other})
+    found = bench(timed, graph, None, batches=(1, 3), engines={"unable": unable, "other": other})
     assert [(one.engine, one.absent, len(one.timings)) for one in found] == [
         ("unable", "Expected the package abc, got none.", 0),
         ("other", "", 2),
@@ -72,7 +86,9 @@ def test_what_is_not_there_says_so(timed: Any, monkeypatch: pytest.MonkeyPatch) 
     assert seen == [(1, 1, 8, 8), (3, 1, 8, 8)]
 
 
-def test_torch_runs_on_one_thread_and_says_what_the_network_says(timed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_runs_on_one_thread_and_says_what_the_network_says(
+    timed: Any, graph: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found: list[Any] = []
 
     def once(run: Any, images: Any, seconds: float) -> Timing:
@@ -80,7 +96,7 @@ def test_torch_runs_on_one_thread_and_says_what_the_network_says(timed: Any, mon
         return timing_of(1, [1.0], [1.0])
 
     monkeypatch.setattr(benches, "time_run", once)
-    bench(timed, timed.graph(), None, batches=(2,))
+    bench(timed, graph, None, batches=(2,))
     ((threads, logits),) = found
     x = (timed.images[:2].astype(np.float32) - timed.mean[:, None, None]) / timed.deviation[:, None, None]
     with torch.no_grad():
@@ -91,9 +107,12 @@ def test_torch_runs_on_one_thread_and_says_what_the_network_says(timed: Any, mon
     )
 
 
-def test_the_command(timed: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    timed: Any, graph: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     evobnn = calling(capsys)
     monkeypatch.setattr("evobnn.deploy.timing.os.getloadavg", lambda: (99.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(type(timed), "graph", lambda self: graph)
     monkeypatch.setattr("evobnn.cli.bench.find", lambda *given: timed)
     monkeypatch.setattr(benches, "time_run", lambda run, images, seconds: timing_of(len(images), [0.001], [0.001]))
     monkeypatch.setenv("CC", "no-such-compiler")

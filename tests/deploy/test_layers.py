@@ -14,11 +14,12 @@ from evobnn._seeding import generator
 from evobnn.decode import Surround, decode
 from evobnn.deploy import compiled
 from evobnn.deploy import latency as own
+from evobnn.deploy.c import Described, source
 from evobnn.deploy.c.stages import stages
-from evobnn.deploy.layers import COSTS, LEVELS, Cost, Layer, layers_of
+from evobnn.deploy.layers import LEVELS, Cost, Layer, layers_of
 from evobnn.deploy.layertimes import all_layers, benchmark, measured_layers
 from evobnn.deploy.reference import evaluate
-from evobnn.spaces import Choice, Template, joint
+from evobnn.spaces import SPACES, Choice, Template, joint
 from evobnn.spaces.covering import covering
 
 SHAPE = (1, 8, 8)
@@ -77,18 +78,36 @@ def test_a_site_costs_its_changes_of_sign(expression: str, cost: Cost) -> None:
     assert found == {f"site {cost.words}"}
 
 
-def test_the_layers_of_a_space_are_those_of_all_its_networks() -> None:
-    space = joint(TEMPLATE, 8)
-    surround = Surround(TEMPLATE, SHAPE, 10, "clipped_identity", 1.0)
+SPACES_OF: dict[str, tuple[str, Choice, dict[str, Any], int]] = {
+    "joint": ("joint", Choice(), {"skip": "free", "padding": "minus_one"}, 9),
+    "bnas": ("bnas", Choice(), {"skip": "published", "padding": "zero", "scale": "learnable"}, 8),
+    "bats": ("joint", Choice(topology="bats", encoding=2), {"macro": "bats", "skip": "free"}, 8),
+    "bats without skips": ("bats", Choice(), {"macro": "bats", "skip": "none", "padding": "zero"}, 8),
+    "cpnas": ("joint", Choice(topology="cpnas"), {"macro": "cpnas", "skip": "none", "padding": "zero"}, 7),
+    "imagenet": ("joint", Choice(topology="bats"), {"macro": "bats", "skip": "free", "style": "imagenet"}, 35),
+    "gaaf": ("gaaf", Choice(), {"macro": "resnet", "skip": "none", "scale": "none"}, 8),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES_OF)
+def test_the_layers_of_a_space_are_those_of_all_its_networks(name: str) -> None:
+    kind, choice, said, side = SPACES_OF[name]
+    template = Template(**{"cells": 4, "width": 8, "reductions": 1, "stem": 1, "head": 1, **said})
+    space, shape = SPACES[kind](template, side, choice=choice), (3, side, side)
+    surround = Surround(template, shape, 10, "clipped_identity", 1.0)
 
     def of(genome: Any) -> tuple[Layer, ...]:
-        return layers_of(decode(space, genome, surround), SHAPE)
+        return layers_of(decode(space, genome, surround), shape)
 
     known = all_layers(layer for genome in covering(space) for layer in of(genome))
     rng = generator(7, "others")
-    assert {layer.name for _ in range(12) for layer in of(space.sample(rng))} <= set(known)
-    sites = [name for name in known if name.startswith("site") and name.endswith("f32 4x8x8 > bit 4x8x8")]
-    assert len(sites) == len(COSTS) == 2 * len(LEVELS) + 3
+    assert {layer.name for _ in range(40) for layer in of(space.sample(rng))} <= set(known)
+    one = next(layer for layer in known.values() if layer.name.startswith("site"))
+    maps = one.name.partition(" f32")[2] or one.name.partition(" i32")[2]
+    assert sum(name.startswith("site") and name.endswith(maps) for name in known) % (2 * len(LEVELS) + 3) == 0
+    graph, _ = benchmark(known, shape)
+    assert source(graph, Described(["0", "1", "2"]), marks=True).code.count("evobnn_mark(") == 1 + len(stages(graph))
 
 
 @pytest.fixture
