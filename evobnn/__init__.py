@@ -5,8 +5,7 @@ Importing the package is light; each public name is loaded when it is first used
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from evobnn._lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -44,13 +43,4 @@ _PUBLIC: dict[str, str] = {
 }
 """Where each public name stands."""
 __all__ = ["__version__", *_PUBLIC]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'evobnn' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _PUBLIC)

@@ -34,6 +34,7 @@ from evobnn.spaces import REDUCTION, Space, Template, canonical
 DECODER_VERSION = 1
 """Part of every protocol's fingerprint; raised when the same genome begins to mean another network."""
 
+VARIANTS = ("binary", "twin")
 WEIGHTS = ("binary", "real")
 
 
@@ -67,7 +68,7 @@ def decode(
     genome: Genome,
     surround: Surround,
     *,
-    real: bool = False,
+    variant: str = "binary",
     published: bool = False,
     weights: str = "binary",
     ops: Mapping[str, OpBuilder] = OPS,
@@ -80,7 +81,7 @@ def decode(
         space: says what the names mean and which nodes there are.
         genome: any genome from which the space can build.
         surround: template, images and gradient.
-        real: the real-valued twin: same genome, real weights, hardtanh in place of the sign.
+        variant: `binary`, or `twin` for the real-valued twin: same genome, real weights, hardtanh in place of the sign.
         published: also what the published code has and makes no use of, so that published counts can be reproduced: in
             cells the preprocessing of inputs that no edge reads, which is run as well, in `resnet` five learnable
             vectors per site for encoding 1 and ten for encoding 2 (two for each unary slot, one for each binary one).
@@ -101,6 +102,8 @@ def decode(
     genome = genome if as_written else canonical(space, genome)
     template = surround.template
     check_name("weights", weights, WEIGHTS, NetworkError)
+    check_name("variant", variant, VARIANTS, NetworkError)
+    real = variant == "twin"
     style = ConvStyle(template.padding, template.scale, real or weights == "real", surround.precision)
     vectors = _vectors(space) if published and template.macro == "resnet" else 0
 

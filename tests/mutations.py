@@ -45,7 +45,7 @@ from evobnn.snapshot import (
 )
 from evobnn.studies.fidelity import brief
 from evobnn.tables import read_table, write_table
-from evobnn.training import Course, checkpoint
+from evobnn.training import StagedTraining, checkpoint
 from evobnn.training.epoch import Epoch
 from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 from tests.conftest import TINY
@@ -195,7 +195,9 @@ def _read_weights(path: Path) -> tuple[str, str]:
 
 
 def _checkpoint(name: str) -> Callable[[Path], Path]:
-    return lambda folder: checkpoint.save(Course(network(), images(), FULL, 3).state(), folder / "epoch-0001") / name
+    return lambda folder: (
+        checkpoint.save(StagedTraining(network(), images(), FULL, 3).state(), folder / "epoch-0001") / name
+    )
 
 
 NETWORK = network()

@@ -224,6 +224,13 @@ def test_the_start_is_measured_beside_a_small_program(load: Load, capsys: pytest
         start.spent([sys.executable, "-m", "evobnn", "evolv"])
 
 
+def test_an_evaluation_parses_and_prepares_its_genome_once(load: Load) -> None:
+    settings = ["dataset.train_limit=64", "dataset.validation_limit=30", *SMALL[1::2]]
+    row = load("bench_entered").entered("torch", settings)
+    assert (row["status"], row["canonical"], row["parse_genome"]) == ("ok", 1, 1)
+    assert row["functions"] > row["files"] > 20
+
+
 def test_what_a_search_said_is_compared_with_what_came(load: Load) -> None:
     """A search of 40 s that always said 20 s, after 8, 12, 16 and 20 trainings."""
     left = load("bench_time_left")

@@ -28,7 +28,7 @@ from evobnn.runs import Options, Session, create, starters
 from evobnn.runs.setup import make_bench, make_search
 from evobnn.snapshot import Generation, Survivor, read_generations, write_generation
 from evobnn.spaces import SPACES, Space, adapt
-from evobnn.spaces.losses import parts
+from evobnn.spaces.adapt import parts
 from evobnn.testing import NKLandscape, Noisy
 
 SMALL = (

@@ -307,15 +307,17 @@ def test_real_weights_behind_binary_activations(precision):
     assert profile(real, (2, 16, 16)).binary_macs == 0
     with pytest.raises(NetworkError, match="'binary'"):
         decode(SPACE, GENOME, surround, weights="binry")
+    with pytest.raises(NetworkError, match="'twin'"):
+        decode(SPACE, GENOME, surround, variant="twn")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_real_twin_has_the_same_parameters(precision):
     surround = replace(SURROUND, precision=precision)
     networks = []
-    for real in (False, True):
+    for variant in ("binary", "twin"):
         torch.manual_seed(9)
-        networks.append(decode(SPACE, GENOME, surround, real=real))
+        networks.append(decode(SPACE, GENOME, surround, variant=variant))
     binary, twin = networks
     assert {n: p.shape for n, p in binary.named_parameters()} == {n: p.shape for n, p in twin.named_parameters()}
     assert all(torch.equal(binary.state_dict()[name], tensor) for name, tensor in twin.state_dict().items())
@@ -459,9 +461,9 @@ def test_every_macro_with_every_published_cell_is_binary_and_learns(macro, name,
     cost = profile(network, shape)
     assert cost.binary_macs > 0
     twins = []
-    for real in (False, True):
+    for variant in ("binary", "twin"):
         torch.manual_seed(0)
-        twins.append(decode(space, CELLS[name], surround, real=real))
+        twins.append(decode(space, CELLS[name], surround, variant=variant))
     assert list(twins[0].state_dict()) == list(twins[1].state_dict())
     assert all(map(torch.equal, twins[0].state_dict().values(), twins[1].state_dict().values()))
     twin = twins[1]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import random
+import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from evobnn._seeding import generator
+from evobnn._seeding import child_seed, generator
 from evobnn.analysis import Axis, hypervolume
 from evobnn.data import DatasetSpec, load_test, load_train, prepare
+from evobnn.decode import decode
 from evobnn.errors import DataError, DeviceError, ExperimentError, NetworkError
 from evobnn.evaluation import (
     OBJECTIVES,
@@ -31,19 +33,22 @@ from evobnn.evaluation import (
     run_job,
 )
 from evobnn.evaluation import bench as benches
+from evobnn.evaluation import phenotype as phenotypes
 from evobnn.evaluation import protocol as protocols
 from evobnn.experiment.settings import SpaceSettings
 from evobnn.genome import OpSpec
 from evobnn.nn import OPS, BinaryConv2d, Site
 from evobnn.records import Evaluation, Status
 from evobnn.runs.setup import Options, make_bench
-from evobnn.spaces import Space, Template, canonical, key
+from evobnn.spaces import Space, Template, canonical, key, simplify
 from evobnn.training import LATER, Recipe, TrainResult
 
 CELLS = (
     "normal[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)] "
     "reduction[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)]"
 )
+WITHOUT_TABLE = tuple(name for name in OBJECTIVES if name != "latency")
+"""Objectives that need no table of layer times."""
 GOOD = f"{CELLS} @normal = mul(sin(x), cos(x)) @reduction = shift(x)"
 SAME = f"{CELLS} @normal = mul(cos(x), sin(x)) @reduction = shift(x)"
 """GOOD with the arguments of a commuting form exchanged: another text, the same key."""
@@ -88,14 +93,14 @@ def timeless(evaluation: Evaluation) -> Evaluation:
 
 
 def test_ok_has_every_objective_and_measure(tiny_bench: Bench) -> None:
-    found = run(replace(tiny_bench, objectives=tuple(OBJECTIVES)), GOOD)
+    found = run(replace(tiny_bench, objectives=WITHOUT_TABLE), GOOD)
     cost = tiny_bench.cost(tiny_bench.space.parse(GOOD))
     assert (found.status, found.message, found.traceback) == (Status.OK, "", "")
     assert found.objectives["error"] * 60 == pytest.approx(round(found.objectives["error"] * 60))
     assert 0.0 <= found.objectives["error"] <= 1.0
     rest = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "elementwise": cost.other}
     assert {**found.objectives, "error": 0.0} == {"error": 0.0, **rest}
-    assert list(found.objectives) == list(OBJECTIVES)
+    assert list(found.objectives) == list(WITHOUT_TABLE)
     counts = {"ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters", "other"}
     assert set(found.measures) == {"loss", "training_loss", *counts}
     assert found.measures["ops"] == found.objectives["ops"]
@@ -184,14 +189,15 @@ def test_a_job_with_a_genome_that_cannot_be_read_is_invalid(tiny_bench: Bench, t
     assert found.message
 
 
-@pytest.mark.parametrize("place", ["decode", "train", "count", "lost_signal", "key"])
+@pytest.mark.parametrize("place", ["canonical", "decode", "train", "count", "lost_signal", "key_of"])
 def test_a_job_never_raises(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError("planted")
 
-    monkeypatch.setattr(evaluation if place == "train" else benches, place, fail)
+    places = {"train": evaluation, "canonical": benches}
+    monkeypatch.setattr(places.get(place, phenotypes), place, fail)
     found = run_job(Job(replace(tiny_bench), GOOD, 1))  # a bench that has not counted anything yet
-    if place == "key":  # only the parent asks for it
+    if place == "key_of":  # only the parent asks for it
         assert found.status is Status.OK
     else:
         assert (found.status, found.message) == (Status.ERROR, "MemoryError: planted")
@@ -290,12 +296,16 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
             changes = [Additions({"conv7": (OpSpec("conv7", 7, "7x7"), OPS["conv5"])})]
         elif part.name == "sums":
             changes = ["scaled"]
+        elif part.name == "evaluation":
+            changes = ["simulator, version 1"]
+        elif part.name == "latency":
+            changes = ["0123456789abcdef"]
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 4 > 31
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 6 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
 
@@ -304,7 +314,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
     protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd", sums="scaled")
     said = asdict(protocol)
-    assert said.pop("sums") == "scaled"
+    assert said.pop("sums") == "scaled" and not said.pop("evaluation") and not said.pop("latency")
     assert not protocol.additions and not any(said.pop("additions").values())
     for part, later in (
         ("dataset", ("skip_damaged", "fingerprint")),
@@ -394,7 +404,7 @@ def test_the_surround_carries_recipe_and_network(tiny_bench: Bench) -> None:
     assert (around.shape, around.classes) == ((1, 8, 8), 10)
     assert around.template == changed.protocol.network
     with torch.device("meta"):
-        network = benches.decode(changed.space, changed.space.parse(GOOD), around)
+        network = decode(changed.space, changed.space.parse(GOOD), around)
     sites = [m for m in network.modules() if type(m).__name__ == "Site"]
     assert sites
     assert {(m.surrogate, m.clip, m.short) for m in sites} == {("approxsign", 1.3, True)}
@@ -410,6 +420,7 @@ def test_the_table_of_objectives() -> None:
         "bits": ("bits", "log10"),
         "parameters": ("parameters", "log10"),
         "elementwise": ("elementwise", "log10"),
+        "latency": ("latency", "log10"),
     }
     assert all(one.unit for one in OBJECTIVES.values())
 
@@ -421,9 +432,9 @@ def test_a_bench_refuses_objectives_that_make_no_sense(tiny_bench: Bench, names:
 
 
 def test_axes_span_error_to_chance_and_costs_from_cheapest_to_dearest(tiny_bench: Bench) -> None:
-    bench = replace(tiny_bench, objectives=tuple(OBJECTIVES))
+    bench = replace(tiny_bench, objectives=WITHOUT_TABLE)
     axes = bench.axes()
-    assert list(axes) == list(OBJECTIVES)
+    assert list(axes) == list(WITHOUT_TABLE)
     assert axes["error"] == (0.0, 0.9, "linear")
     cheapest, dearest = (bench.cost(genome) for genome in bench.space.extremes())
     assert axes["ops"] == (cheapest.ops, dearest.ops, "log10")
@@ -515,8 +526,8 @@ def test_axes_of_a_space_in_which_nothing_costs_more_than_anything(tiny_bench: B
 
 def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench, counted = replace(tiny_bench), []
-    real = benches.count
-    monkeypatch.setattr(benches, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
+    real = phenotypes.count
+    monkeypatch.setattr(phenotypes, "count", lambda *arguments: (counted.append(1), real(*arguments))[1])
     good, same, other = (bench.space.parse(text) for text in (GOOD, SAME, f"{CELLS} @net = x"))
     assert bench.cost(good) is bench.cost(same) is bench.cost(good)
     assert len(counted) == 1
@@ -531,18 +542,37 @@ def test_a_network_is_counted_once_for_all_spellings(tiny_bench: Bench, monkeypa
     assert len(counted) - before == first
 
 
+def test_a_genome_is_brought_into_its_canonical_form_once(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twin, edges, counts, behaviour and objectives included; and every step sees what the public functions say."""
+    canonicals = sys.modules[canonical.__module__]  # the name in the package is the function
+    forms, simplified, real, simple = [], [], canonical, simplify
+    monkeypatch.setattr(benches, "canonical", lambda *a: (forms.append(real(*a)), forms[-1])[1])
+    monkeypatch.setattr(canonicals, "simplify", lambda *a: (simplified.append(a[0]), simple(*a))[1])
+    bench = replace(tiny_bench, objectives=("error", "ops"))
+    genome = bench.space.parse(GOOD)
+    found = evaluate(bench, genome, 1, twin=True)
+    assert found.status is Status.OK and "parent_error" in found.measures
+    assert len(simplified) == 12, "5 parts twice, for two change places, and 2: not again for each of the sites"
+    assert forms == [real(bench.space, genome)]
+    one = bench.phenotype(genome)
+    assert one is bench.phenotype(bench.space.parse(SAME))
+    assert (one.key, one.canonical) == (key(bench.space, genome), forms[0])
+    assert one.seed(7, 2) == child_seed(7, "evaluation", one.key, 2) == bench.seed(7, genome, 2)
+    assert (one.infeasible, found.behaviour) == ("", one.behaviour)
+
+
 def test_counts_stay_at_home_and_do_not_pile_up(tiny_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = replace(tiny_bench)
     before = pickle.dumps(bench)
     texts = [f"{CELLS} @net = {expression}" for expression in ("x", "sin(x)", "cube(x)", "scale(x)")]
     genomes = [bench.space.parse(text) for text in texts]
-    monkeypatch.setattr(benches, "_COSTS", 2)
+    monkeypatch.setattr(benches, "_KEPT", 2)
     first = [bench.cost(genome) for genome in genomes]
     assert pickle.dumps(bench) == before
     assert pickle.loads(before) == bench == tiny_bench
     assert pickle.loads(before).cost(genomes[0]) == first[0]
     assert [bench.cost(genome) for genome in genomes] == first
-    assert len(bench._costs) == 2
+    assert len(bench._phenotypes) == 2
 
 
 # --- Real weights and the real twin ---------------------------------------------------------------------------------

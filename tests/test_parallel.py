@@ -155,7 +155,10 @@ def test_what_came_back_while_the_caller_was_busy_is_not_run_again(two: Workers,
     payloads = [{"number": n, "folder": str(tmp_path), "parent": os.getpid()} for n in numbers]
     outcomes = two.run(kill_if_odd, payloads)
     first = next(outcomes)
-    time.sleep(0.8)  # meanwhile the others come back, and the last one kills its worker
+    until = time.monotonic() + 30.0
+    while not (tmp_path / "9").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)  # meanwhile the others have come back, and the last one has killed its worker
     rest = list(outcomes)
     assert sorted(o.index for o in [first, *rest]) == list(range(6))
     assert [o.index for o in rest if o.lost] == [5]

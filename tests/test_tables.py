@@ -14,7 +14,7 @@ import pytest
 
 from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.records import FRESH, Evaluation, Individual, Request, Status, mean_objectives
-from evobnn.tables import Row, Table, TableEvaluator, check_protocol, read_table, write_table, wrong_images
+from evobnn.tables import Row, Table, TableEvaluator, read_table, write_table, wrong_images
 from tests.older import make_older
 
 ROWS = (
@@ -112,17 +112,6 @@ def test_every_share_of_images_is_counted_back():
     shares = [(wrong, images) for images in (1, 7, 360, 10_000) for wrong in range(images + 1)]
     assert all(wrong_images(wrong / images, images) == wrong for wrong, images in shares)
     assert len(shares) == 10_372
-
-
-def test_another_protocol_is_one_sentence():
-    check_protocol(table(), "0123456789abcdef")
-    with pytest.raises(ExperimentError) as caught:
-        check_protocol(table(), "fedcba9876543210")
-    assert str(caught.value) == (
-        "Expected the protocol 0123456789abcdef of the table toy (made with evobnn 0.1.0, torch 2.13.0), got an "
-        "experiment with the protocol fedcba9876543210. Take the data, network, recipe and versions of the table, or "
-        "tabulate this experiment."
-    )
 
 
 # --- The file -------------------------------------------------------------------------------------------------------

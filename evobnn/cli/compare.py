@@ -22,7 +22,7 @@ from evobnn.runs import Options, chosen
 from evobnn.runs import named as runs
 from evobnn.runs.setup import wants_loops
 from evobnn.snapshot import new_folder
-from evobnn.studies.compare.account import EPOCHS, EVALUATIONS, tariff_of
+from evobnn.studies.compare.account import EPOCHS, EVALUATIONS, prices_of
 from evobnn.studies.compare.arms import arms_of, assigned
 from evobnn.studies.compare.compare import Question, check, compare
 from evobnn.studies.compare.report import Report
@@ -94,7 +94,7 @@ def budget_of(text: str | None, experiment: Experiment) -> tuple[int, str]:
     Raises:
         ExperimentError: anything else.
     """
-    each = tariff_of(experiment).whole
+    each = prices_of(experiment).whole
     if text is None:
         strategy = experiment.make_strategy()
         return math.ceil(each * (strategy.first + experiment.horizon * strategy.batch)), EPOCHS
@@ -111,7 +111,7 @@ def budget_of(text: str | None, experiment: Experiment) -> tuple[int, str]:
 def _print_start(question: Question, folder: Path) -> None:
     experiment = question.experiment
     source = f"table {experiment.table}" if experiment.table else f"trainings of {experiment.preset}"
-    each, unit = tariff_of(experiment).whole, "trained epoch" if question.unit == EPOCHS else "evaluation"
+    each, unit = prices_of(experiment).whole, "trained epoch" if question.unit == EPOCHS else "evaluation"
     print(f"out    {folder}, {source}, space {experiment.space.name}, {', '.join(experiment.objectives)}")
     print(f"arms   {', '.join(arm.name for arm in question.arms)}; {counted(question.seeds, 'seed')} each")
     whole = counted(int(each), "epoch") if each == int(each) else f"{each:g} epochs"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from evobnn.cli.brought import additions
 from evobnn.cli.console import console, table
 from evobnn.deploy import export
 from evobnn.deploy.export import Exported
 
 
-def show(folder: str, to: str, out: Path | None, compiler: str | None, data_dir: Path | None) -> None:
+def show(
+    folder: str, to: str, out: Path | None, compiler: str | None, data_dir: Path | None, brought: Sequence[str]
+) -> None:
     """Export a training and print what became of its sites, and what was found when the files were run."""
     formats = [name.strip() for name in to.split(",") if name.strip()]
-    found = export(folder, formats, out, data_dir=data_dir, compiler=compiler)
+    own = additions(brought)
+    found = export(folder, formats, out, data_dir=data_dir, compiler=compiler, additions=own)
     shown = console()
     heads = ("site", "channels", "folded", "where seen", "direct", "thresholds", "arrives")
     listed = table(*heads, first=(0, 2, 4))

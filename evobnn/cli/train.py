@@ -171,7 +171,7 @@ def _proceed(session: FinalSession, asked: Plan | None) -> None:
 def _print_start(session: FinalSession, asked: Plan | None) -> None:
     """Print what is about to happen, in five or six lines; more where what was `asked` for needs a word."""
     settings, place = session.settings, session.place
-    shape, cost = "x".join(map(str, place.prepared.shape)), place.cost
+    shape, cost = "x".join(map(str, place.prepared.shape)), place.phenotype.cost
     recipe = settings.plan.stages[0].recipe
     network = settings.experiment.network
     what = "block" if network.macro == "resnet" else "cell"

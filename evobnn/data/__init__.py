@@ -13,10 +13,10 @@ read from there as any other set.
 What people have is seldom what a format says: `walk` and `parts` know folders, `heads` files, `plain` arrays, and
 `information` tells whether images show anything. What is odd is refused with what to do, or said (`notes`).
 
-A training reads from a `Feed` (`feeds`): the whole set as one uint8 tensor (`batches`) or a stream of files; a trained
-network is given raw images (`raw`). Batches and augmentations (`augment`) are functions of tensors and a generator;
-these five files alone need torch. A fingerprint of pixels, labels and class names stands in the protocol of every
-evaluation, so two errors are compared only if both were measured on the same images.
+A training reads from a `Loader` (`loaders`): the whole set as one uint8 tensor (`batches`) or a stream of files; a
+trained network is given raw images (`raw`). Batches and augmentations (`augment`) are functions of tensors and a
+generator; these five files alone need torch. A fingerprint of pixels, labels and class names stands in the protocol of
+every evaluation, so two errors are compared only if both were measured on the same images.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Batches as tensor functions: the whole set lives as one uint8 tensor and a batch is an index into it.
 
 Brief training is a few hundred steps on small images, where a `DataLoader` would cost more than the steps; sets that
-are too large for this stream (`streams`). `Tensors` is one of the two `Feed`s.
+are too large for this stream (`streams`). `Tensors` is one of the two `Loader`s.
 Augmentations take (batch, generator) and return a batch, uint8 in and out, so that they run before the one conversion
 to float; `augment` makes more of them.
 """
@@ -32,7 +32,7 @@ _COUNTED = 2**16
 
 @dataclass(frozen=True, eq=False)
 class Tensors:
-    """A split on one device; a `Feed`.
+    """A split on one device; a `Loader`.
 
     Images are uint8 of shape (N, C, H, W), labels int64 of shape (N,). `mean` and `deviation` are float32 of shape (C,)
     in grey values (0 to 255), measured over all pixels of the training part alone. The validation part may be empty.

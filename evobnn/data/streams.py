@@ -76,7 +76,7 @@ class Loading:
 
 @dataclass(frozen=True, eq=False)
 class Streamed:
-    """Training and validation images as files; a `Feed` (`feeds`).
+    """Training and validation images as files; a `Loader` (`loaders`).
 
     `mean` and `deviation` are float32 of shape (C,) in grey values; a damaged file met on the way raises
     DamagedImageError with its path.

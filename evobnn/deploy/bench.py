@@ -13,8 +13,9 @@ import torch
 from evobnn._seeding import generator
 from evobnn.data.batches import normalise
 from evobnn.deploy import compiled
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.latency import CTimer
+from evobnn.deploy.ops import Array
 from evobnn.deploy.timed import Timed, of_genome
 from evobnn.deploy.timing import LEAST, MOST, SCALAR, Timing, simd_flags, time_c, timing_of
 from evobnn.errors import NetworkError

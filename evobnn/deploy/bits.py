@@ -14,7 +14,8 @@ from safetensors.numpy import load, save
 
 from evobnn import _jsonl
 from evobnn._seals import UNSEALED, seal_tensors, text_in, verify_tensors, with_text
-from evobnn.deploy.graph import OPS, Array, Graph, Node, Op, Table, Value, float32
+from evobnn.deploy.graph import Graph, Node, Value
+from evobnn.deploy.ops import OPS, Array, Op, Site, Table, float32
 from evobnn.errors import RunError, message
 
 NAME = "graph"
@@ -55,7 +56,8 @@ def pack(packed: Packed) -> bytes:
     for node in graph.nodes:
         value = node.output
         read = [number[name] for name in node.inputs]
-        nodes.append([_kind(node.op), read, list(value.shape), value.dtype, node.path, store.fields(node.op)])
+        path = node.path if isinstance(node.op, Site) else ""  # others are not asked for by name
+        nodes.append([_kind(node.op), read, list(value.shape), value.dtype, path, store.fields(node.op)])
     row = {
         "format": FORMAT,
         "version": VERSION,
@@ -113,7 +115,7 @@ def _unpacked(row: Mapping[str, Any], tensors: Mapping[str, Array]) -> Packed:
 
 
 def _kind(op: Op) -> str:
-    return type(op).__name__.lower()
+    return next(name for name, kind in OPS.items() if kind is type(op))
 
 
 @dataclass

@@ -9,10 +9,11 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 from evobnn.errors import NetworkError, message
 
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror")
@@ -55,8 +56,8 @@ def compiler(asked: str | None = None) -> Compiler | None:
     for line in [named] if named else ["cc", "gcc", "clang"]:
         command = shlex.split(line)
         if command and shutil.which(command[0]):
-            said = subprocess.run([command[0], "--version"], capture_output=True, text=True, timeout=60, check=False)
-            return Compiler(tuple(command), (said.stdout.splitlines() or [command[0]])[0])
+            said = _ran([command[0], "--version"], text=True)
+            return Compiler(tuple(command), str((said.stdout.splitlines() or [command[0]])[0]))
     if asked:
         raise NetworkError(message("a C compiler", f"'{asked}', which is not there", "Install it, or leave it out."))
     return None
@@ -69,11 +70,12 @@ def checked(compiler: Compiler, folder: Path, flags: tuple[str, ...] = ()) -> st
     """
     with tempfile.TemporaryDirectory() as place:
         program = built(compiler, folder, folder / "check.c", Path(place), ("-DEVOBNN_TRACE", *flags))
-        done = subprocess.run([str(program)], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = _ran([str(program)], text=True)
     if done.returncode:
         got = f"exit code {done.returncode}: {' · '.join(done.stdout.splitlines()) or done.stderr.strip()}"
         raise NetworkError(message("the answers of the reference from the compiled C", got, REPORT))
-    return done.stdout
+    said: str = done.stdout
+    return said
 
 
 def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, flags: tuple[str, ...] = ()) -> Array:
@@ -82,7 +84,7 @@ def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, fla
         (driver := Path(place) / "driver.c").write_text(DRIVER, encoding="utf-8")
         program = built(compiler, folder, driver, Path(place), flags)
         pixels = np.ascontiguousarray(images).tobytes()
-        done = subprocess.run([str(program)], input=pixels, capture_output=True, timeout=PATIENCE, check=False)
+        done = _ran([str(program)], input=pixels)
     if done.returncode or len(done.stdout) != 4 * len(images) * classes:
         got = f"exit code {done.returncode} and {len(done.stdout)} bytes"
         raise NetworkError(message(f"the logits of {len(images)} images from the compiled C", got, REPORT))
@@ -97,11 +99,19 @@ def built(compiler: Compiler, folder: Path, main: Path, place: Path, flags: tupl
     program = place / "program"
     command = [*compiler.command, *STRICT, "-O2", *flags, f"-I{folder}", "-o", str(program)]
     command += [str(folder / "model.c"), str(main), "-lm"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = _ran(command, text=True)
     if done.returncode:
         got = f"this from {compiler.version}: {' · '.join(done.stderr.splitlines()[:4])}"
-        raise NetworkError(message("C that compiles without a warning", got, REPORT))
+        do = "Name another compiler with --compiler, or report it with the genome."
+        raise NetworkError(message("C that compiles without a warning", got, do))
     return program
+
+
+def _ran(command: list[str], **how: Any) -> subprocess.CompletedProcess[Any]:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, **how)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NetworkError(message(f"a run of {command[0]}", str(error), "Name another compiler.")) from error
 
 
 REPORT = "This is a fault of evobnn: please report it with the genome."

@@ -13,27 +13,32 @@ import torch
 from torch import Tensor, nn
 
 from evobnn._checks import check_name
+from evobnn._jsonl import writing
 from evobnn.analysis import Run
 from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled
 from evobnn.deploy.c import Described, check_c, source
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.images import images_like
-from evobnn.deploy.lower import Lowered, Rule, lower
+from evobnn.deploy.lower import Rule, lower
+from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
 from evobnn.deploy.verify import Agreement, compared, signs_of
 from evobnn.errors import NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
+from evobnn.runs import named as runs
 from evobnn.runs.final.loaded import LoadedNetwork
 from evobnn.runs.final.loading import load_network
+from evobnn.runs.final.named import training_of
 from evobnn.snapshot import read_starts
 
 FORMATS = ("c", "bits")
 """What a network can leave as."""
 CHECKED, WATCHED, COMPARED, HELD = 1000, 256, 64, 10
 """Images: on which the classes are compared, the ranges are watched, all signs are compared, and in `check.c`."""
-BATCH = 64
+LOGITS = 1e-3
+"""By how much a logit may differ from PyTorch's where all signs are the same, in parts of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ def export(
     """
     for name in to:
         check_name("export format", name, FORMATS, NetworkError)
+    if not to:
+        raise NetworkError(message(f"a format, {' or '.join(FORMATS)}", "none", "Name one with --to."))
     training, seed = _named(training, seed)
     network = load_network(training, seed=seed, data_dir=data_dir, additions=additions)
     home = Path(out) if out is not None else Path(f"{_title(training)}-seed-{network.seed}")
@@ -97,15 +104,17 @@ def export(
     graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if not note else None)
     agreement = _agreed(graph, network, images[:COMPARED])
     said = [note] if note else []
-    home.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+    with writing(home):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
         if "c" in to:
             said += _c(place, graph, network, images, cc)
         if "bits" in to:
             said += _bits(place, graph, network, images[:HELD])
-        place.chmod(0o755)
-        place.rename(home)
+        with writing(home):
+            place.chmod(0o755)
+            place.rename(home)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -118,8 +127,6 @@ def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | R
     head, colon, tail = str(training).rpartition(":")
     if isinstance(training, Run) or not colon or not (tail.isascii() and tail.isdigit()):
         return training, seed
-    from evobnn.runs import named as runs
-
     if runs.is_one(head):
         return training, seed  # RUN:ID, which `load_network` refuses and says what to do
     if seed is not None and seed != int(tail):
@@ -131,17 +138,14 @@ def _title(training: str | Path | Run) -> str:
     return Path(training.path if isinstance(training, Run) else training).resolve().name
 
 
-def _images(training: object, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
+def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
-    from evobnn.runs.final.named import training_of
-
     spec = network.settings.experiment.dataset
-    there = next(reversed(read_starts(training_of(str(training)))), {}).get("data_dir")
-    images, real = images_like(spec, data_dir or (Path(there) if there else None), network.shape, CHECKED)
-    return (
-        images,
-        "" if real else "The data set is not there: checked on noise, and folded without ranges that were seen.",
-    )
+    there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
+    folder = data_dir or (Path(there) if there else None)
+    images, real = images_like(spec, folder, network.shape, CHECKED, network.settings.all_images)
+    noise = "The training images are not at hand: checked on noise, and folded without ranges that were seen."
+    return images, "" if real else noise
 
 
 def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array], Array]:
@@ -167,6 +171,9 @@ def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array]
 def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
     signs, logits = torch_signs(network, images)
     agreement = compared(graph, images, signs, logits)
+    if not agreement.logits <= LOGITS * abs(logits).max():
+        got = f"one that is off by {agreement.logits:.3g}"
+        raise NetworkError(message("the logits of PyTorch, given its signs", got, compiled.REPORT))
     if agreement.wrong:
         path, count = agreement.wrong[0]
         got = f"{count} others at '{path}' and {len(agreement.wrong) - 1} more sites that differ"
@@ -229,8 +236,3 @@ def _about(network: LoadedNetwork) -> list[str]:
     if isinstance(error, float):
         lines.append(f"Right on {100 * (1 - error):.2f} % of the test images, as PyTorch computes it.")
     return [*lines, f"Classes: {', '.join(network.class_names)}."]
-
-
-def lowered_of(network: LoadedNetwork, rules: Mapping[type[nn.Module], Rule] | None = None) -> Lowered:
-    """Return the graph of a trained network that is loaded, not folded."""
-    return lower(network.network, network.shape, network.mean.numpy(), network.deviation.numpy(), rules)

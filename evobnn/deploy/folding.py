@@ -1,7 +1,9 @@
 """The sign of a scalar function as the places where it changes: found by a scan and bisection, never by looking inside.
 
-The function is float32 as it is computed here and now; from then on the thresholds are the definition. What a scan
-cannot vouch for is not folded, and a reason says so: too many changes, a pole, a change that is rounding.
+The function is float32 as it is computed here and now; from then on the thresholds are the definition. A change is
+folded where it is sharp: all numbers looked at before it have one sign, all behind it the other. So a pole folds like
+a zero. What a scan cannot vouch for is not folded, and a reason says so: too many changes, or one that is blurred by
+rounding.
 """
 
 from __future__ import annotations
@@ -11,19 +13,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 
 Function = Callable[[Array], Array]
 """Maps float32 (C, n), the points of each channel, to the values whose sign is asked for, of the same shape."""
 
 MOST = 16
 """The most intervals of a channel that is folded."""
+BLURRED = "a change that rounding blurs"
+"""Why a channel is not folded whose sign comes and goes near a change."""
 POINTS = 4096
 """Points between both ends of a range, evenly."""
 OCTAVES, EACH = 32, 48
 """Around a centre points stand at distances that shrink by 2^-OCTAVES, so many in each factor of 2."""
 BESIDE = 64
-"""How many neighbours of a threshold are looked at on either side, one float after another."""
+"""How many neighbours of a threshold are looked at on either side, one float after another; beyond them the distances
+grow by a factor of 2 in `WIDEN` steps."""
+WIDEN = 12
+NEAR = 2**18
+ROUND = 2048
+"""So far to either side of a change, in floats, some 1.5 % of a number, it is looked at evenly, in so many places."""
 DIPS, PARTS, LEVELS = 16, 32, 7
 """Where |a| has a minimum without a change of sign it is followed down: so many a channel, in so many parts a level."""
 
@@ -92,9 +101,10 @@ def fold(
     for channel in np.flatnonzero(open_):
         place[channel, : counts[channel]] = np.flatnonzero(changed[channel])
     key = _bisected(function, points, bits, place)
-    _judge(function, points, values, bits, place, key, reasons)
     _follow_dips(function, points, values, bits, reasons)
-    thresholds = tuple(floats(np.sort(key[c, place[c] >= 0])) for c in range(len(low)))
+    sorted_keys = [np.sort(key[c, place[c] >= 0]) for c in range(len(low))]
+    _confirm(function, keys(low), keys(high), bits[:, 0], sorted_keys, reasons)
+    thresholds = tuple(map(floats, sorted_keys))
     return Folded(bits[:, 0].copy(), thresholds, tuple(reasons))
 
 
@@ -132,30 +142,25 @@ def _bisected(function: Function, points: Array, bits: Array, place: Array) -> A
     return above
 
 
-def _judge(
-    function: Function, points: Array, values: Array, bits: Array, place: Array, key: Array, reasons: list[str]
+def _confirm(
+    function: Function, low: Array, high: Array, first: Array, changes: list[Array], reasons: list[str]
 ) -> None:
-    """Object to changes that are poles, or that are not sharp: where numbers beside them have the other's sign."""
-    if not place.shape[1]:
+    """Object where numbers near a change have another sign than the changes of its channel say."""
+    most = max(map(len, changes), default=0)
+    if not most:
         return
-    row = np.arange(len(points))[:, None]
-    beside = np.arange(BESIDE)
-    far = 2 ** np.arange(6, 24)
-    steps = np.concatenate((-1 - far[::-1], -1 - beside[::-1], beside, far))
-    ends = [keys(points[row, np.clip(place + n, 0, points.shape[1] - 1)])[..., None] for n in (0, 1)]
-    seen = np.clip(key[..., None] + steps, *ends)
-    found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
-    old = bits[row, place][..., None]
-    sharp = ((found >= 0) == np.where(seen < key[..., None], old, ~old)).all(-1)
-    edge = abs(values[row, place]), abs(values[row, np.minimum(place + 1, points.shape[1] - 1)])
-    middle = len(far) + BESIDE
-    steep = np.minimum(abs(found[..., middle - 1]), abs(found[..., middle])) > np.maximum(*edge)
-    for channel in range(len(points)):
-        there = place[channel] >= 0
-        if not reasons[channel] and (~sharp[channel] & there).any():
-            reasons[channel] = "a change that is rounding"
-        elif not reasons[channel] and (steep[channel] & there).any():
-            reasons[channel] = "a pole"
+    widening = np.unique(np.round(np.exp2(np.arange(6 * WIDEN, 24 * WIDEN) / WIDEN)).astype(np.int64))
+    evenly = np.linspace(-NEAR, NEAR, ROUND).astype(np.int64)
+    around = np.concatenate((np.arange(-BESIDE, BESIDE), -widening, widening, evenly))
+    whole = np.stack(
+        [np.resize(one, most) if len(one) else np.full(most, start) for one, start in zip(changes, low, strict=True)]
+    )
+    seen = np.clip((whole[..., None] + around).reshape(len(low), -1), low[:, None], high[:, None])
+    found = function(floats(seen)) >= 0
+    for channel, one in enumerate(changes):
+        wanted = first[channel] ^ (np.searchsorted(one, seen[channel], "right") % 2 == 1)
+        if not reasons[channel] and not np.array_equal(found[channel], wanted):
+            reasons[channel] = BLURRED
 
 
 def _follow_dips(function: Function, points: Array, values: Array, bits: Array, reasons: list[str]) -> None:
@@ -174,7 +179,7 @@ def _follow_dips(function: Function, points: Array, values: Array, bits: Array, 
         found = function(floats(seen).reshape(len(points), -1)).reshape(seen.shape)
         other = ((found >= 0) != old[..., None]).any(-1) & there
         for channel in np.flatnonzero(other.any(1)):
-            reasons[channel] = reasons[channel] or "a change that is rounding"
+            reasons[channel] = reasons[channel] or BLURRED
         at = np.argmin(np.nan_to_num(abs(found), nan=np.inf), axis=-1)[..., None]
         below = np.take_along_axis(seen, np.maximum(at - 1, 0), -1)[..., 0]
         above = np.take_along_axis(seen, np.minimum(at + 1, PARTS), -1)[..., 0]

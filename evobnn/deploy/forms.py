@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from evobnn.deploy.graph import Array, Expression
+from evobnn.deploy.ops import Array, Expression
 from evobnn.errors import NetworkError, message
 
 TINY = np.float32(1e-8)

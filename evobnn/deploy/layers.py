@@ -17,21 +17,9 @@ from torch import nn
 from evobnn.deploy.c.expressions import needs_math
 from evobnn.deploy.folding import fold
 from evobnn.deploy.forms import FORMS
-from evobnn.deploy.graph import (
-    Array,
-    BinaryConvolution,
-    Convolution,
-    Expression,
-    Gather,
-    Graph,
-    Node,
-    Shape,
-    Site,
-    Table,
-    Value,
-    float32,
-)
+from evobnn.deploy.graph import Graph, Node, Shape, Value
 from evobnn.deploy.lower import Behaviour, Lowered, Rule, lower
+from evobnn.deploy.ops import Array, BinaryConvolution, Convolution, Expression, Gather, Site, Table, float32
 from evobnn.deploy.passes import arriving, composed, live, merged
 
 WIDE, SEEN = 32.0, 6.0

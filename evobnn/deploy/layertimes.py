@@ -13,21 +13,9 @@ import numpy as np
 
 from evobnn.deploy.c.stages import ROWWISE, stages
 from evobnn.deploy.compiled import REPORT, Compiler
-from evobnn.deploy.graph import (
-    Gather,
-    Graph,
-    MaxPool,
-    MeanOfParts,
-    Node,
-    Normalise,
-    Op,
-    Shape,
-    Site,
-    Subsample,
-    Value,
-    float32,
-)
+from evobnn.deploy.graph import Graph, Node, Shape, Value
 from evobnn.deploy.layers import COSTS, Cost, Layer, name_of, site_of
+from evobnn.deploy.ops import Gather, MaxPool, MeanOfParts, Normalise, Op, Site, Subsample, float32
 from evobnn.deploy.timing import time_stages
 from evobnn.errors import NetworkError, message
 

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evobnn.deploy.graph import Graph, Node, Normalise, Op, Shape, Value, float32
+from evobnn.deploy.graph import Graph, Node, Shape, Value
+from evobnn.deploy.ops import Normalise, Op, float32
 from evobnn.errors import NetworkError, message
 
 Rule = Callable[..., Value]

@@ -11,20 +11,9 @@ import torch
 
 from evobnn.deploy.folding import Folded, Function, fold, fold_whole
 from evobnn.deploy.forms import known, unknown
-from evobnn.deploy.graph import (
-    Affine,
-    Array,
-    BinaryConvolution,
-    Elementwise,
-    Expression,
-    Graph,
-    Node,
-    Scale,
-    Site,
-    Table,
-    float32,
-)
+from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.lower import Behaviour, Lowered
+from evobnn.deploy.ops import Affine, Array, BinaryConvolution, Elementwise, Expression, Scale, Site, Table, float32
 from evobnn.deploy.ranges import Range, ranges
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError

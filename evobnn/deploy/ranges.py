@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from evobnn.deploy.graph import (
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import (
     Add,
     Affine,
     Array,
@@ -16,7 +17,6 @@ from evobnn.deploy.graph import (
     Concat,
     Convolution,
     Gather,
-    Graph,
     Hardtanh,
     MaxPool,
     MeanOfParts,

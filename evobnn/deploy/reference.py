@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from evobnn.deploy.forms import computed
-from evobnn.deploy.graph import (
+from evobnn.deploy.graph import Graph, Node
+from evobnn.deploy.ops import (
     Add,
     Affine,
     Array,
@@ -22,12 +23,10 @@ from evobnn.deploy.graph import (
     Convolution,
     Expression,
     Gather,
-    Graph,
     Hardtanh,
     Linear,
     MaxPool,
     MeanOfParts,
-    Node,
     Normalise,
     Op,
     Prelu,
@@ -39,6 +38,7 @@ from evobnn.deploy.graph import (
     Table,
     Zeros,
 )
+from evobnn.deploy.windows import average_pool, binary_convolution, convolution, max_pool, mean_of_parts
 
 Watch = Callable[[Node, list[Array], Array], Array | None]
 """`watch(node, inputs, output)` sees every operation, and may return what goes on in place of the output."""
@@ -130,118 +130,6 @@ def _site(op: Site, x: Array) -> Array:
     return bits
 
 
-def windows(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> int:
-    """Return how many windows fit on a line with so many pixels padded before and after it."""
-    return (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def _taps(x: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: int) -> list[list[Array]]:
-    """Return for each tap of a kernel the pixels of a padded map (N, C, H, W) that it meets."""
-    rows, columns = (windows(x.shape[2 + n], kernel[n], stride[n], 0, 0, dilation) for n in (0, 1))
-    return [
-        [
-            x[
-                :,
-                :,
-                down * dilation : down * dilation + (rows - 1) * stride[0] + 1 : stride[0],
-                right * dilation : right * dilation + (columns - 1) * stride[1] + 1 : stride[1],
-            ]
-            for right in range(kernel[1])
-        ]
-        for down in range(kernel[0])
-    ]
-
-
-def _convolution(op: Convolution, x: Array) -> Array:
-    """Sum over input channels, then rows, then columns of the kernel, from 0 on; the bias comes last."""
-    top, left, bottom, right = op.padding
-    x = np.pad(_real(x), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    filters, inputs, height, width = op.weight.shape
-    taps = _taps(x, (height, width), op.stride, op.dilation)
-    shape = (len(x), op.groups, filters // op.groups, *taps[0][0].shape[2:])
-    out = np.zeros(shape, np.float32)
-    weight = op.weight.reshape(op.groups, filters // op.groups, inputs, height, width)
-    for channel in range(inputs):
-        for down in range(height):
-            for along in range(width):
-                seen = taps[down][along][:, channel::inputs][:, :, None]
-                out += weight[None, :, :, channel, down, along, None, None] * seen
-    found: Array = out.reshape(len(x), filters, *shape[3:])
-    return found if op.bias is None else found + _per_channel(op.bias, found)
-
-
-def packed(bits: Array) -> Array:
-    """Return bits (…, C) as words (…, ceil(C/64)), uint64: channel 0 is the lowest bit, what is missing is 0."""
-    short = np.packbits(bits, axis=-1, bitorder="little")
-    short = np.pad(short, [(0, 0)] * (bits.ndim - 1) + [(0, -short.shape[-1] % 8)])
-    return np.ascontiguousarray(short).view("<u8")
-
-
-def _binary_convolution(op: BinaryConvolution, x: Array) -> Array:
-    """Per tap the number of channels that it meets less twice the number of differing bits, by popcount."""
-    pad = ((0, 0), (0, 0), (op.border, op.border), (op.border, op.border))
-    kernel, stride = (op.weight.shape[2],) * 2, (op.stride,) * 2
-    taps = _taps(np.pad(x, pad), kernel, stride, op.dilation)
-    inside = _taps(np.pad(np.ones_like(x[:1, :1]), pad), kernel, stride, op.dilation)
-    n, (filters, inputs) = len(x), op.weight.shape[:2]
-    height, width = taps[0][0].shape[2:]
-    out = np.zeros((n, height, width, op.groups, filters // op.groups), np.int32)
-    for down in range(kernel[0]):
-        for along in range(kernel[1]):
-            seen = taps[down][along].transpose(0, 2, 3, 1).reshape(n, height, width, op.groups, 1, inputs)
-            own = op.weight[:, :, down, along].reshape(op.groups, filters // op.groups, inputs)
-            differing = np.bitwise_count(packed(seen) ^ packed(own)).sum(-1, dtype=np.int32)
-            terms = inputs - 2 * differing
-            out += terms * inside[down][along][0, 0, :, :, None, None] if op.zeros else terms
-    return np.ascontiguousarray(out.reshape(n, height, width, filters).transpose(0, 3, 1, 2))
-
-
-def _pooled(op: MaxPool | AveragePool, x: Array, fill: float) -> list[list[Array]]:
-    """Return the taps of ceil(H/stride) x ceil(W/stride) windows, with `fill` beyond the map."""
-    before, stride = op.padding, op.stride
-    after = [-(-size // stride) * stride - stride + op.kernel - size - before for size in x.shape[2:]]
-    padded = np.pad(x, ((0, 0), (0, 0), *((before, more) for more in after)), constant_values=fill)
-    return _taps(padded, (op.kernel,) * 2, (stride,) * 2, 1)
-
-
-def _max_pool(op: MaxPool, x: Array) -> Array:
-    found: Array = np.max([tap for row in _pooled(op, x, -np.inf) for tap in row], axis=0)
-    return found
-
-
-def _average_pool(op: AveragePool, x: Array) -> Array:
-    taps = _pooled(op, x, 0.0)
-    ones = _pooled(op, np.ones_like(x[:1, :1]), 0.0)
-    count = np.sum([tap for row in ones for tap in row], axis=0, dtype=np.float32)
-    if op.columns:
-        order = (1, 0, 2)
-        sums = [_in_order([taps[down][along] for down in order]) for along in order]
-        return _in_order(sums) / count
-    return _in_order([tap for row in taps for tap in row]) / count
-
-
-def _in_order(terms: list[Array]) -> Array:
-    total = terms[0].copy()
-    for term in terms[1:]:
-        total += term
-    return total
-
-
-def parts(size: int, count: int) -> list[tuple[int, int]]:
-    """Return where each of `count` parts of a line begins and ends, as PyTorch's adaptive pooling."""
-    return [(n * size // count, -(-(n + 1) * size // count)) for n in range(count)]
-
-
-def _mean_of_parts(op: MeanOfParts, x: Array) -> Array:
-    """Each part is summed row by row."""
-    out = np.zeros((*x.shape[:2], op.parts, op.parts), np.float32)
-    for i, (top, bottom) in enumerate(parts(x.shape[2], op.parts)):
-        for j, (left, right) in enumerate(parts(x.shape[3], op.parts)):
-            seen = [x[:, :, row, column] for row in range(top, bottom) for column in range(left, right)]
-            out[:, :, i, j] = _in_order(seen) / np.float32(len(seen))
-    return out
-
-
 def _subsample(op: Subsample, x: Array) -> Array:
     rows, columns = (np.minimum(np.arange(op.first, s + op.first, op.stride), s - 1) for s in x.shape[2:])
     return x[:, :, rows][:, :, :, columns]
@@ -259,8 +147,8 @@ def _linear(op: Linear, x: Array) -> Array:
 
 COMPUTE: dict[type[Op], Callable[..., Any]] = {
     Normalise: _normalise,
-    Convolution: _convolution,
-    BinaryConvolution: _binary_convolution,
+    Convolution: convolution,
+    BinaryConvolution: binary_convolution,
     Scale: _scale,
     Affine: _affine,
     Relu: lambda op, x: np.maximum(_real(x), np.float32(0)),
@@ -269,9 +157,9 @@ COMPUTE: dict[type[Op], Callable[..., Any]] = {
     Expression: lambda op, x: computed(op, _real(x)),
     Site: _site,
     Signed: lambda op, x: np.where(x, np.float32(1), np.float32(-1)),
-    MaxPool: _max_pool,
-    AveragePool: _average_pool,
-    MeanOfParts: _mean_of_parts,
+    MaxPool: max_pool,
+    AveragePool: average_pool,
+    MeanOfParts: mean_of_parts,
     Add: lambda op, a, b: a + b,
     Concat: lambda op, *maps: np.concatenate(maps, 1),
     Gather: lambda op, x: x[:, list(op.channels)],

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from evobnn.data import DatasetSpec
-from evobnn.deploy.graph import Array, Graph, Shape
+from evobnn.deploy.graph import Graph, Shape
 from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Rule, lower
+from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import fold_sites, watched_ranges
 from evobnn.evaluation import Additions, Bench
 from evobnn.genome import Genome
@@ -102,4 +103,4 @@ def of_genome(bench: Bench, genome: Genome, spec: DatasetSpec, data_dir: Path | 
     shape = bench.prepared.shape
     images, real = images_like(spec, data_dir, shape, IMAGES)
     mean, deviation = (np.full(shape[0], value, np.float32) for value in (MIDDLE, SPREAD))
-    return Timed(title, network, mean, deviation, images, real, partial(bench.network, genome, real=True))
+    return Timed(title, network, mean, deviation, images, real, partial(bench.network, genome, variant="twin"))

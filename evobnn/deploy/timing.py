@@ -15,7 +15,8 @@ import numpy as np
 from evobnn.deploy.c import Described, source
 from evobnn.deploy.c.stages import stages
 from evobnn.deploy.compiled import PATIENCE, REPORT, Compiler, built
-from evobnn.deploy.graph import Array, Graph
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Array
 from evobnn.errors import NetworkError, message
 from evobnn.machine.facts import cores
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evobnn.deploy.graph import Array, Graph, Node, Site
+from evobnn.deploy.graph import Graph, Node
+from evobnn.deploy.ops import Array, Site
 from evobnn.deploy.reference import apply, evaluate
 
 ULPS = 16

@@ -11,6 +11,7 @@ from evobnn.evaluation.evaluation import WHOLE, Job, Stretch, check_device, eval
 from evobnn.evaluation.function import Call, EvaluationFunction, run_call
 from evobnn.evaluation.latency import LATENCY, Latency, LayerTimes, Timer
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
+from evobnn.evaluation.phenotype import Phenotype
 from evobnn.evaluation.protocol import OPERATIONS_VERSION, SUMS, Protocol, check_jobs_fit
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LayerTimes",
     "Measured",
     "Objective",
+    "Phenotype",
     "Protocol",
     "Stretch",
     "Timer",

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property
 from itertools import product
 from typing import Any
 
-import torch
 from torch import nn
 
 from evobnn._checks import check_name
-from evobnn._seeding import child_seed
 from evobnn.data import PreparedData
-from evobnn.decode import Surround, decode
+from evobnn.decode import Surround
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation.additions import Additions
 from evobnn.evaluation.latency import LATENCY, Latency
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
+from evobnn.evaluation.phenotype import Phenotype
 from evobnn.evaluation.protocol import Protocol
 from evobnn.genome import Genome, X
-from evobnn.nn import FORMS, Form, NetworkCost, constant_sign
-from evobnn.nn.counting.cost import count
-from evobnn.nn.counting.hollow import unfilled
-from evobnn.spaces import Space, canonical, embed, key, lost_signal
-from evobnn.spaces.canonical import is_plain
+from evobnn.nn import NetworkCost
+from evobnn.spaces import Space, canonical, embed
 from evobnn.spaces.covering import uniform
 from evobnn.training import Edges, TrainResult
 
-_COSTS = 1000
-"""Most counts that a bench keeps."""
+_KEPT = 1000
+"""Most phenotypes that a bench keeps."""
 
 
 @dataclass(frozen=True)
@@ -80,61 +76,38 @@ class Bench:
         """What `decode` needs to know besides the genome."""
         return self.protocol.surround(self.prepared.shape, self.prepared.classes)
 
-    def network(
-        self, genome: Genome, *, real: bool = False, published: bool = False, weights: str = "binary"
-    ) -> nn.Module:
-        """Return the network of a genome, as `decode` builds it, with the additions' operations and forms."""
-        return decode(
-            self.space,
-            genome,
-            self.surround,
-            real=real,
-            published=published,
-            weights=weights,
-            ops=self.additions.builders,
-            forms=self.additions.computed_forms,
-        )
-
-    def cost(self, genome: Genome) -> NetworkCost:
-        """Return the counts of the genome's binary network, for which no weight is drawn and nothing computed.
-
-        Counted once for each canonical form, as long as it is among the newest `_COSTS`.
-        """
-        self.space.check_buildable(genome)
-        name = str(canonical(self.space, genome))
-        if name not in self._costs:
-            with unfilled():
-                network = self.network(genome)
-            if len(self._costs) == _COSTS:
-                del self._costs[next(iter(self._costs))]
-            self._costs[name] = count(network, self.prepared.shape, self.additions.all_counters)
-        return self._costs[name]
-
-    @cached_property
-    def _costs(self) -> dict[str, NetworkCost]:
-        return {}
-
-    def milliseconds(self, genome: Genome) -> float:
-        """Return the latency of the genome's network, summed over the table of its layers.
+    def phenotype(self, genome: Genome) -> Phenotype:
+        """Return what the genome becomes here: one object for each canonical form, as long as it is among the newest
+        `_KEPT`.
 
         Raises:
-            ExperimentError: nobody handed the table over, or it lacks a layer.
+            GenomeError: the space cannot build from the genome.
         """
-        if self.latency is None:
-            do = "Pass additions=evobnn.latency(); the command line brings it along by itself."
-            raise ExperimentError(message("a table of layer times for latency", "none", do))
-        name = str(canonical(self.space, genome))
-        if name not in self._milliseconds:
-            with torch.random.fork_rng(devices=[]):
-                network = self.network(genome)
-            if len(self._milliseconds) == _COSTS:
-                del self._milliseconds[next(iter(self._milliseconds))]
-            self._milliseconds[name] = self.latency.of(network, self.prepared.shape)
-        return self._milliseconds[name]
+        self.space.check_buildable(genome)
+        form = canonical(self.space, genome)
+        if form not in self._phenotypes:
+            if len(self._phenotypes) == _KEPT:
+                del self._phenotypes[next(iter(self._phenotypes))]
+            self._phenotypes[form] = Phenotype(self, form)
+        return self._phenotypes[form]
 
     @cached_property
-    def _milliseconds(self) -> dict[str, float]:
+    def _phenotypes(self) -> dict[Genome, Phenotype]:
         return {}
+
+    def network(
+        self, genome: Genome, *, variant: str = "binary", published: bool = False, weights: str = "binary"
+    ) -> nn.Module:
+        """Return the network of a genome; arguments as in `decode`."""
+        return self.phenotype(genome).network(variant=variant, published=published, weights=weights)
+
+    def cost(self, genome: Genome) -> NetworkCost:
+        """Return the counts of the genome's binary network."""
+        return self.phenotype(genome).cost
+
+    def milliseconds(self, genome: Genome) -> float:
+        """Return the latency of the genome's network; raise ExperimentError without a table of its layers."""
+        return self.phenotype(genome).milliseconds
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -144,7 +117,7 @@ class Bench:
 
     def counts(self, genome: Genome, names: Iterable[str]) -> dict[str, float]:
         """Return what is counted of the genome's network, by the names of objectives that no training is needed for."""
-        seen = self._seen(genome, TrainResult(()))
+        seen = _seen(self.phenotype(genome), TrainResult(()))
         return {name: OBJECTIVES[name].of(seen) for name in names}
 
     def cheapest(self, names: Iterable[str]) -> tuple[Genome, ...]:
@@ -159,35 +132,19 @@ class Bench:
         return tuple(dict.fromkeys(found))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_costs", "_milliseconds")}
+        return {name: value for name, value in self.__dict__.items() if name != "_phenotypes"}
 
     def edges(self, genome: Genome) -> Edges:
         """Return the edges of each cell of the genome's network as `source operation target`, as they are built."""
-        cells = canonical(self.space, genome).cell_by_kind
-        built = [cells[kind].edges for kind in self.protocol.network.kinds if kind in cells]
-        return [[f"{source} {operation} {target}" for source, target, operation in edges] for edges in built]
+        return self.phenotype(genome).edges
 
     def infeasible(self, genome: Genome) -> str:
-        """Return why the genome is `invalid` untrained, or an empty text: no path, or a sign that never changes.
-
-        An expression without learnable parts whose sign is constant on 601 points of [-3, 3] passes nothing on; one
-        with learnable parts is trained.
-        """
-        reason = lost_signal(self.space, self.protocol.network, genome)
-        if reason:
-            return reason
-        for site, expression in canonical(self.space, genome).expressions:
-            if is_plain(expression, self.space.forms) and _constant(expression.nested(), self._own_forms):
-                return f"the sign of @{site} = {expression} is constant on [-3, 3]"
-        return ""
-
-    @property
-    def _own_forms(self) -> tuple[Form, ...]:
-        return tuple(form for _, form in self.additions.forms.values())
+        """Return why the genome is `invalid` untrained, or an empty text."""
+        return self.phenotype(genome).infeasible
 
     def seed(self, root: int, genome: Genome, repeat: int) -> int:
         """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
-        return child_seed(root, "evaluation", key(self.space, genome), repeat)
+        return self.phenotype(genome).seed(root, repeat)
 
     def training(self, seed: int) -> str:
         """Return what names the training of this seed in files that hold a part of it."""
@@ -247,23 +204,20 @@ class Bench:
                 found[name] = (min(least), most, objective.axis)
         return found
 
-    def measured(self, genome: Genome, result: TrainResult) -> dict[str, float]:
-        """Return the objectives of a genome that was trained; raises ValueError for one that is no finite number."""
-        seen = self._seen(genome, result)
+    def measured(self, one: Phenotype, result: TrainResult) -> dict[str, float]:
+        """Return the objectives of what was trained; raises ValueError for one that is no finite number."""
+        seen = _seen(one, result)
         return {name: self.additions.all_objectives[name].of(seen) for name in self.objectives}
 
-    def _seen(self, genome: Genome, result: TrainResult) -> Measured:
-        return Measured(result, self.cost(genome), partial(self.network, genome), partial(self.milliseconds, genome))
-
     def _untrained(self, objective: Objective, genome: Genome) -> float:
+        one = self.phenotype(genome)
         try:
-            return objective.of(self._seen(genome, TrainResult(())))
+            return objective.of(_seen(one, TrainResult(())))
         except Exception as error:
             wanted = f"bounds of objective {objective.name}, which is not known without a training"
             do = f"Write Objective({objective.name!r}, …, bounds=(low, high))."
             raise ExperimentError(message(wanted, f"none, and {error}", do)) from error
 
 
-@cache
-def _constant(tree: tuple[Any, ...], own: tuple[Form, ...]) -> bool:
-    return constant_sign(tree, {**FORMS, **{form.name: form for form in own}})
+def _seen(one: Phenotype, result: TrainResult) -> Measured:
+    return Measured(result, one.cost, one.network, lambda: one.milliseconds)

@@ -22,12 +22,11 @@ def longest_first(costs: Sequence[float]) -> list[int]:
 
 def load(job: Job) -> float:
     """Return how long an epoch takes beside others of its run, by what its network computes; 0 if untrained."""
-    bench = job.bench
     try:
-        genome = bench.space.parse(job.genome)
-        if bench.infeasible(genome):
+        one = job.bench.phenotype(job.bench.space.parse(job.genome))
+        if one.infeasible:
             return 0.0
-        cost = bench.cost(genome)
+        cost = one.cost
     except Exception:  # of any kind: in a worker it becomes the status `error`
         return 0.0
     return cost.binary_macs + cost.real_macs + ELEMENTWISE * cost.other

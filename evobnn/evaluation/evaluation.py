@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from evobnn.data import open_split
 from evobnn.data.batches import Tensors, to_tensors
 from evobnn.errors import EvobnnError
 from evobnn.evaluation.bench import Bench
+from evobnn.evaluation.phenotype import Phenotype
 from evobnn.genome import Genome
 from evobnn.machine.room import no_such_device
-from evobnn.nn import behaviour, set_modes
+from evobnn.nn import set_modes
 from evobnn.records import RUNG, Evaluation, Status, rung_measures
-from evobnn.spaces import canonical
 from evobnn.training import ALONE, Heritage, TrainResult, inherit_, load_trunk, save_trunk, train
 
 
@@ -79,7 +79,8 @@ def evaluate(
     """
     started = time.perf_counter()
     try:
-        found = _evaluate(bench, genome, seed, stretch, heritage)
+        one = bench.phenotype(genome)
+        found = _evaluate(one, seed, stretch, heritage)
     except Exception as error:
         if not catch:
             raise
@@ -88,37 +89,28 @@ def evaluate(
         )
     measures = found.measures
     if twin and found.status is Status.OK:
-        measures = {**measures, **_parent(bench, genome, seed)}
+        measures = {**measures, **_parent(one, seed)}
     if stretch.epochs:
         measures = {**measures, RUNG: stretch.epochs}
-    return Evaluation(
-        found.status,
-        found.objectives,
-        found.message,
-        measures,
-        found.behaviour,
-        time.perf_counter() - started,
-        found.traceback,
-        heritage.parent,
-    )
+    took = time.perf_counter() - started
+    return replace(found, measures=measures, seconds=took, inherited_from=heritage.parent)
 
 
-def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch, heritage: Heritage) -> Evaluation:
-    reason = bench.infeasible(genome)
-    if reason:
-        return Evaluation(Status.INVALID, message=reason)
-    cost = bench.cost(genome)
+def _evaluate(one: Phenotype, seed: int, stretch: Stretch, heritage: Heritage) -> Evaluation:
+    if one.infeasible:
+        return Evaluation(Status.INVALID, message=one.infeasible)
+    bench, cost = one.bench, one.cost
     recipe = bench.protocol.recipe
     macs = 3.0 * (cost.binary_macs + cost.real_macs) * bench.prepared.train_count * recipe.length
     if bench.protocol.max_macs and macs > bench.protocol.max_macs:
         bound = f"more than max_macs = {bench.protocol.max_macs:.3g}"
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = {**cost.recorded(), "other": cost.other}
-    fingerprint = _behaviour(bench, genome)
-    result = _trained(bench, genome, seed, real=False, stretch=stretch, heritage=heritage)
+    fingerprint = one.behaviour
+    result = _trained(one, seed, "binary", stretch=stretch, heritage=heritage)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
-    objectives = bench.measured(genome, result)
+    objectives = bench.measured(one, result)
     measures = {"loss": result.validation_loss, "training_loss": result.curve[-1].training_loss, **counts}
     if stretch.epochs:
         reached = f"scored after epoch {stretch.epochs} of {recipe.epochs}"
@@ -128,19 +120,19 @@ def _evaluate(bench: Bench, genome: Genome, seed: int, stretch: Stretch, heritag
 
 
 def _trained(
-    bench: Bench, genome: Genome, seed: int, *, real: bool, stretch: Stretch = WHOLE, heritage: Heritage = ALONE
+    one: Phenotype, seed: int, variant: str, *, stretch: Stretch = WHOLE, heritage: Heritage = ALONE
 ) -> TrainResult:
     """Train the network of a genome, or its real-valued twin, from the weights that this seed draws for both, but for
     those that it inherits.
     """
-    recipe = bench.protocol.recipe
+    bench, recipe = one.bench, one.bench.protocol.recipe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "weights"))
-        network = bench.network(genome, real=real, weights=recipe.weights)
+        network = one.network(variant=variant, weights=recipe.weights)
     if heritage.file:
-        inherit_(network, bench.edges(genome), heritage.weights())
+        inherit_(network, one.edges, heritage.weights())
     if recipe.activations == "real":
-        set_modes(network, "real", "real" if real else recipe.weights)
+        set_modes(network, "real", "real" if variant == "twin" else recipe.weights)
     data = _tensors(bench.prepared.folder, bench.device)
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
@@ -153,23 +145,17 @@ def _trained(
         network, data, recipe, seed, epochs=epochs, begun=begun, keep=keep, deadline=deadline, every_epoch=False
     )
     if heritage.keep and result.ended == "finished":
-        heritage.hand_on(network, bench.edges(genome), result.curve, bench.training(seed))
+        heritage.hand_on(network, one.edges, result.curve, bench.training(seed))
     return result
 
 
-def _parent(bench: Bench, genome: Genome, seed: int) -> dict[str, float]:
+def _parent(one: Phenotype, seed: int) -> dict[str, float]:
     """Return the error of the real-valued twin as a measure; nothing where its training fails in any way."""
     try:
-        result = _trained(bench, genome, seed, real=True)
+        result = _trained(one, seed, "twin")
     except Exception:
         return {}
     return {"parent_error": result.validation_error} if result.ended == "finished" else {}
-
-
-def _behaviour(bench: Bench, genome: Genome) -> str:
-    """Return the fingerprints of the expressions, as `class:digits` joined by blanks."""
-    live, forms = canonical(bench.space, genome).expressions, bench.additions.computed_forms
-    return " ".join(f"{site}:{behaviour(expression.nested(), forms)}" for site, expression in live)
 
 
 @dataclass(frozen=True)

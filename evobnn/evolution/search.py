@@ -352,7 +352,7 @@ class Search:
     def _exhausted(self) -> SpaceExhausted:
         if self.constraints.nearest:
             return SpaceExhausted(self.constraints.unmet(self._draws, self.space.name))
-        return exhausted(self.space, RANDOM_TRIES)
+        return exhausted(self.space, self._draws)
 
 
 def run(

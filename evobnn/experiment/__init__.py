@@ -6,8 +6,9 @@ Importing the package is light; each public name is loaded when it is first used
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evobnn._lazy import lazily
 
 if TYPE_CHECKING:
     from evobnn.experiment.presets import preset_names, preset_table
@@ -34,13 +35,4 @@ __all__ = [
     "preset_table",
     "to_text",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(f"evobnn.experiment.{_WHERE[name]}"), name)
-    raise AttributeError(f"module 'evobnn.experiment' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _WHERE)

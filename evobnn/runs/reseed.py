@@ -13,7 +13,7 @@ from evobnn.genome import Genome, parse_genome
 from evobnn.pareto import nondominated, violation
 from evobnn.snapshot import Survivor, read_generations
 from evobnn.spaces import Space, adapt
-from evobnn.spaces.losses import Part, parts
+from evobnn.spaces.adapt import Part, parts
 from evobnn.spaces.published import Published, published
 
 PARTS = ("cells", "expressions")

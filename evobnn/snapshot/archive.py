@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evobnn.pareto import Axis, hypervolume, nondominated, violation
+from evobnn.pareto import nondominated, violation
 from evobnn.records import Evaluation, Individual, Status, mean_objectives
 from evobnn.snapshot.generations import Generation
 from evobnn.snapshot.rescored import Rescored
@@ -109,11 +109,3 @@ def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 def of_members(members: Mapping[int, Member], rescored: Mapping[int, Rescored]) -> dict[int, Rescored]:
     """Return the fresh scores that belong to members of this archive."""
     return {i: r for i, r in rescored.items() if i in members and members[i].individual.key == r.key}
-
-
-def archive_hypervolume(generations: Sequence[Generation], axes: Sequence[Axis]) -> float:
-    """Return the part of the box of `axes`, in [0, 1], that everything evaluated so far covers."""
-    constraints = constraints_in(generations)
-    found = [m.objectives for m in archive(generations).values() if m.objectives is not None]
-    points = [[own[axis.name] for axis in axes] for own in found if not violation(own, constraints)]
-    return hypervolume(points, axes)

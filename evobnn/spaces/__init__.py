@@ -13,7 +13,7 @@ from evobnn.spaces.bats import PUBLISHED as BATS_PUBLISHED
 from evobnn.spaces.bats import bats
 from evobnn.spaces.bnas import PUBLISHED as BNAS_PUBLISHED
 from evobnn.spaces.bnas import bnas
-from evobnn.spaces.canonical import canonical, key, lost_signal, prune, simplify
+from evobnn.spaces.canonical import canonical, key, key_of, lost_signal, prune, simplify
 from evobnn.spaces.choice import Choice
 from evobnn.spaces.cpnas import PUBLISHED as CPNAS_PUBLISHED
 from evobnn.spaces.cpnas import cpnas
@@ -56,6 +56,7 @@ __all__ = [
     "genes_of",
     "joint",
     "key",
+    "key_of",
     "lost_signal",
     "prune",
     "sample_genes",

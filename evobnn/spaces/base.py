@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from evobnn._seeding import Generator, pick
-from evobnn.errors import GenomeError, message, unknown_name
+from evobnn.errors import ExperimentError, GenomeError, message, unknown_name
 from evobnn.genome import FORMS, OPERATIONS, Cell, Edge, Expression, FormSpec, Genome, OpSpec, X, parse_genome
 from evobnn.spaces.shapes import ENCODING_1, Alphabet, Genes, Shape, embed, express, genes_of, sample_genes
 from evobnn.spaces.template import NORMAL, REDUCTION
@@ -66,6 +66,11 @@ class Space:
                 raise GenomeError(message(f"no cells in the space {self.name}", f"{kind}[...]", "Leave it out."))
             self._check_nodes(kind, cell)
         self._check_sites(self.frozen)
+        names = self.candidates or tuple(name for kind in self.free_kinds for name in self.offered.get(kind, ()))
+        if self.free_kinds and all(self.operations[name].nothing for name in names):
+            wanted = f"an operation that computes something among those offered by the space {self.name}"
+            got = f"only {', '.join(dict.fromkeys(names))}" if names else "none"
+            raise ExperimentError(message(wanted, got, "Add one to space.offered, or give the cells by space.freeze."))
 
     @property
     def own_nodes(self) -> range:

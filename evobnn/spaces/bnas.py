@@ -6,16 +6,16 @@ the plain sign before every binary convolution.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from evobnn.genome import BNAS_OPERATIONS, FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
-from evobnn.spaces.base import Space
-from evobnn.spaces.choice import DEFAULTS, Choice, cell_space
+from evobnn.genome import BNAS_OPERATIONS, Genome, parse_genome
+from evobnn.spaces.blueprint import Blueprint, Cells
 from evobnn.spaces.template import Template
 
-REFERENCE = "Kim, Singh, Choi: Learning Architectures for Binary Networks. ECCV 2020, arXiv 2002.06963, section 3"
-INPUTS = 2
-"""Edges into each node: two stay of the 14 of a cell (section 2.1)."""
+CELLS = Cells(
+    "Kim, Singh, Choi: Learning Architectures for Binary Networks. ECCV 2020, arXiv 2002.06963, section 3",
+    operations=BNAS_OPERATIONS,
+    inputs=2,  # two stay of the 14 edges of a cell (section 2.1 of the fact sheet)
+)
+bnas = Blueprint("bnas", {"bnas": CELLS})
 CIFAR = Template(cells=20, width=36, reductions=2, skip="published", padding="zero", scale="mean", stem=3)
 """BNAS-A on CIFAR-10: 5,578,252 parameters as published."""
 IMAGENET = Template(
@@ -46,26 +46,3 @@ PUBLISHED: dict[str, Genome] = {
 of EBNAS (Eng. Appl. of AI 2023, section 5.2), whose convolutions are grouped and have an input added: here they are
 BNAS's.
 """
-
-
-def bnas(
-    template: Template,
-    size: int,
-    frozen: Genome | None = None,
-    choice: Choice = DEFAULTS,
-    operations: Mapping[str, OpSpec] = OPERATIONS,
-    forms: Mapping[str, FormSpec] = FORMS,
-) -> Space:
-    """Return the space of BNAS for images of size x size pixels: cells searched, the sign fixed to @net = x.
-
-    Arguments:
-        template: how cells are stacked; decides which kinds exist and on which maps they work.
-        size: side of the images in pixels. An operation with fewer than half of its taps inside the smallest map of
-            a kind, in mean over positions, is not offered there.
-        frozen: cells that are given; expressions in place of the plain sign.
-        choice: `gamma`, `nodes` and `offered` may be chosen.
-        operations: what the names of operations mean; those that are not built in are offered as well.
-        forms: what the names of forms mean.
-    """
-    choice.check_for("bnas", "gamma", "nodes", "offered", sites=("kind", "net"), topology=("bnas",))
-    return cell_space("bnas", REFERENCE, BNAS_OPERATIONS, INPUTS, template, size, frozen, choice, operations, forms)

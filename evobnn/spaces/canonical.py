@@ -122,12 +122,14 @@ def sites_of(kind: str, cell: Cell, operations: Mapping[str, OpSpec]) -> list[st
 
 def canonical(space: Space, genome: Genome) -> Genome:
     """Return the one genome that stands for all that are the same network in this space; idempotent."""
-    cells = {kind: prune(genome.cell_by_kind[kind], space.operations) for kind in space.kinds}
-    at = {kind: simplify(genome.expression_at(kind), space.forms) for kind in space.blocks}
+    given = genome.cell_by_kind
+    cells = {kind: prune(given[kind], space.operations) for kind in space.kinds}
+    said = {kind: genome.expression_at(kind) for kind in space.blocks}
     for kind, cell in cells.items():
         for site in sites_of(kind, cell, space.operations):
-            at[site] = simplify(genome.expression_at(site, kind), space.forms)
-    return Genome.of(cells, _widest(at))
+            said[site] = genome.expression_at(site, kind)
+    simple = {expression: simplify(expression, space.forms) for expression in dict.fromkeys(said.values())}
+    return Genome.of(cells, _widest({site: simple[expression] for site, expression in said.items()}))
 
 
 def _widest(at: Mapping[str, Expression]) -> dict[str, Expression]:
@@ -146,7 +148,12 @@ def _widest(at: Mapping[str, Expression]) -> dict[str, Expression]:
 
 def key(space: Space, genome: Genome) -> str:
     """Return 16 hexadecimal digits that name the canonical form."""
-    return hashlib.sha256(str(canonical(space, genome)).encode()).hexdigest()[:16]
+    return key_of(canonical(space, genome))
+
+
+def key_of(form: Genome) -> str:
+    """Return the same of a genome that is canonical already."""
+    return hashlib.sha256(str(form).encode()).hexdigest()[:16]
 
 
 def lost_signal(space: Space, template: Template, genome: Genome) -> str:

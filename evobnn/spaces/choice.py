@@ -1,4 +1,4 @@
-"""What a user may choose of a space, and how the choice becomes one."""
+"""What a user may choose of a space."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from dataclasses import dataclass, fields
 
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.errors import ExperimentError, message, unknown_name
-from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, X
-from evobnn.spaces.base import Space
+from evobnn.genome import FORMS, FormSpec, OpSpec
 from evobnn.spaces.shapes import ENCODING_1, ENCODING_2, Alphabet, Shape
-from evobnn.spaces.template import Template
 
 SITES = ("kind", "net", "node")
 TOPOLOGIES = ("bnas", "bats", "cpnas")
@@ -76,71 +74,6 @@ class Choice:
 
 DEFAULTS = Choice()
 """Everything as the space has it."""
-
-
-def cell_space(
-    name: str,
-    reference: str,
-    candidates: tuple[str, ...],
-    inputs: int,
-    template: Template,
-    size: int,
-    frozen: Genome | None,
-    choice: Choice,
-    operations: Mapping[str, OpSpec],
-    forms: Mapping[str, FormSpec],
-) -> Space:
-    """Return a space of cells with the plain sign everywhere (or what is frozen), for images of size x size pixels.
-
-    Arguments:
-        name: of the space.
-        reference: paper and section.
-        candidates: names of the published operations; those of the table that are not built in come on top.
-        inputs: edges into each node; 0 for one from every earlier node.
-        template: how cells are stacked.
-        size: side of the images in pixels.
-        frozen: cells and expressions that are given.
-        choice: narrows operations, sets nodes and gamma.
-        operations: what the names of operations mean.
-        forms: what the names of forms mean.
-
-    Raises:
-        ExperimentError: a template without cells, or a choice that leaves nothing to choose from.
-    """
-    if template.macro == "resnet":
-        raise ExperimentError(
-            message(f"a template with cells for the space {name}", "macro = resnet", "Set network.macro or space.name.")
-        )
-    names = narrowed("space.offered", choice.offered, (*candidates, *added(operations, OPERATIONS)), operations)
-    kinds = tuple(sorted(set(template.kinds)))
-    smallest = template.smallest_maps(size)
-    offered = {kind: offered_at(names, operations, smallest[kind]) for kind in kinds}
-    for kind in kinds:
-        if not offered[kind]:
-            side = smallest[kind]
-            got = f"only {', '.join(names)}"
-            raise ExperimentError(
-                message(f"an operation that fits the {side}x{side} maps of {kind} cells", got, "Offer a smaller one.")
-            )
-    fixed = frozen or Genome()
-    if not fixed.expressions:
-        fixed = Genome.of(fixed.cell_by_kind, {"net": X})
-    return Space(
-        name=name,
-        reference=reference,
-        kinds=kinds,
-        offered=offered,
-        nodes=choice.nodes,
-        inputs=inputs,
-        sites=tuple(fixed.expression_by_site),
-        frozen=fixed,
-        operations=operations,
-        forms=forms,
-        gamma=choice.gamma,
-        carried=template.skip != "none",
-        maps=template.maps(size),
-        candidates=names,
-    )
 
 
 def offered_at(names: tuple[str, ...], operations: Mapping[str, OpSpec], size: int) -> tuple[str, ...]:

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evobnn.errors import ExperimentError, GenomeError, message
-from evobnn.genome import (
-    BINARY,
-    FORMS,
-    OPERATIONS,
-    UNARY,
-    Expression,
-    FormSpec,
-    Genome,
-    OpSpec,
-    X,
-    parse_expression,
-)
-from evobnn.spaces.base import Space
-from evobnn.spaces.choice import DEFAULTS, ENCODINGS, Choice, alphabet_of, sites_for
+from evobnn.errors import GenomeError, message
+from evobnn.genome import BINARY, UNARY, Expression, FormSpec, Genome, X, parse_expression
+from evobnn.spaces.blueprint import Blueprint
 from evobnn.spaces.shapes import ENCODING_1, ENCODING_2, Alphabet, embed, express
 from evobnn.spaces.template import Template
 
-REFERENCE = "Li et al., Tsinghua Science and Technology 28(1), 2023, arXiv 2206.03291"
+ACTIVATIONS = "Li et al., Tsinghua Science and Technology 28(1), 2023, arXiv 2206.03291"
+gaaf = Blueprint("gaaf", activations=ACTIVATIONS)
 CLIP = 1.3
 """Half-width of the gradient behind every sign, and bound on the latent weights (section 1.3 of the fact sheet)."""
 RESNET18 = Template(cells=8, width=64, reductions=3, skip="none", padding="zero", scale="none", stem=1, macro="resnet")
@@ -70,42 +59,3 @@ def _form(table: Mapping[str, FormSpec], number: int) -> str:
     if not 0 <= number < len(table):
         raise GenomeError(message(f"a form's number from 0 to {len(table) - 1}", str(number), "Correct the vector."))
     return tuple(table)[number]
-
-
-def gaaf(
-    template: Template,
-    size: int,
-    frozen: Genome | None = None,
-    choice: Choice = DEFAULTS,
-    operations: Mapping[str, OpSpec] = OPERATIONS,
-    forms: Mapping[str, FormSpec] = FORMS,
-) -> Space:
-    """Return the space of GAAF: no cells, expressions before the signs of residual blocks.
-
-    Arguments:
-        template: of macro `resnet`; its kinds of block are the classes of sites.
-        size: of the images in pixels; decides nothing here.
-        frozen: expressions that are given.
-        choice: `sites` (`net`, as published, or `kind`), `encoding`, `unary` and `binary` may be chosen.
-        operations: what the names of operations mean; none is searched.
-        forms: what the names of forms mean; those that are not built in are offered as well.
-    """
-    choice.check_for("gaaf", "encoding", "unary", "binary", sites=("kind", "net"))
-    if template.macro != "resnet":
-        got = f"macro = {template.macro}"
-        raise ExperimentError(message("residual blocks for the space gaaf", got, "Set network.macro = resnet."))
-    blocks = tuple(sorted(set(template.kinds)))
-    return Space(
-        name="gaaf",
-        reference=f"{REFERENCE}, encoding {choice.encoding}",
-        kinds=(),
-        offered={},
-        nodes=0,
-        sites=sites_for(choice, blocks, 0),
-        shape=ENCODINGS[choice.encoding],
-        alphabet=alphabet_of(choice, forms),
-        frozen=frozen or Genome(),
-        operations=operations,
-        forms=forms,
-        blocks=blocks,
-    )

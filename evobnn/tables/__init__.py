@@ -16,7 +16,7 @@ it found is scored on the columns that it was not shown.
 
 from evobnn.tables.file import FORMAT, VERSION, read_table, write_table
 from evobnn.tables.lookup import TableEvaluator
-from evobnn.tables.table import COSTS, Row, Table, check_protocol, wrong_images
+from evobnn.tables.table import COSTS, Row, Table, wrong_images
 
 __all__ = [
     "COSTS",
@@ -25,7 +25,6 @@ __all__ = [
     "Row",
     "Table",
     "TableEvaluator",
-    "check_protocol",
     "read_table",
     "write_table",
     "wrong_images",

@@ -13,7 +13,7 @@ from typing import Any
 
 from evobnn._checks import check_at_least
 from evobnn._seeding import generator
-from evobnn.errors import ExperimentError, RunError, message
+from evobnn.errors import RunError, message
 from evobnn.records import Status
 
 COSTS = ("ops", "bits", "parameters", "elementwise")
@@ -197,20 +197,6 @@ def wrong_images(error: float, images: int) -> int:
             message(f"an error that is a share of {images} images", repr(error), "Count on the images it was taken on.")
         )
     return count
-
-
-def check_protocol(table: Table, fingerprint: str) -> None:
-    """Raise ExperimentError unless the table was trained under the protocol with this fingerprint."""
-    if table.protocol != fingerprint:
-        versions = ", ".join(f"{name} {version}" for name, version in sorted(table.versions.items()))
-        made = f" (made with {versions})" if versions else ""
-        raise ExperimentError(
-            message(
-                f"the protocol {table.protocol} of the table {table.name}{made}",
-                f"an experiment with the protocol {fingerprint}",
-                "Take the data, network, recipe and versions of the table, or tabulate this experiment.",
-            )
-        )
 
 
 def to_json(row: Row) -> dict[str, Any]:

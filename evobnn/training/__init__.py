@@ -1,7 +1,7 @@
 """Training: a network, images, a recipe and a seed in; weights and learning curves out. Knows no genome.
 
-`train` is the brief training of a search. A `Course` is one of several stages that can be stopped and gone on with;
-both take the same steps (`loop`). Recipes and plans are data.
+`train` is the brief training of a search. A `StagedTraining` has several stages, can be stopped and gone on
+with; both take the same steps (`loop`). Recipes and plans are data.
 """
 
 from evobnn.training.average import Average
@@ -15,7 +15,7 @@ from evobnn.training.plan import STARTS, Plan, Stage
 from evobnn.training.recipe import ACTIVATIONS, LATER, OPTIMISERS, SCHEDULES, WEIGHTS, Recipe
 from evobnn.training.schedule import drop_path_at, momentum_at, rate_at
 from evobnn.training.scoring import score, tally
-from evobnn.training.staged import Course, Diverged, State
+from evobnn.training.staged import Diverged, StagedTraining, State
 from evobnn.training.trunk import Trunk, load_trunk, save_trunk
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "STARTS",
     "WEIGHTS",
     "Average",
-    "Course",
     "Diverged",
     "Edges",
     "Epoch",
@@ -37,6 +36,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "Stage",
+    "StagedTraining",
     "State",
     "TrainResult",
     "Trunk",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from evobnn._checks import check_between
-from evobnn.data.feeds import Feed
+from evobnn.data.loaders import Loader
 from evobnn.errors import DataError, ExperimentError, message
 from evobnn.training.epoch import Epoch, Unfinished
 from evobnn.training.loop import Loop, torch_threads
@@ -56,7 +56,7 @@ def check_alone(recipe: Recipe) -> None:
 
 def train(
     network: nn.Module,
-    data: Feed,
+    data: Loader,
     recipe: Recipe,
     seed: int,
     *,

@@ -1,4 +1,4 @@
-"""A course's state on disk: one folder per checkpoint, there as a whole or not at all.
+"""A training's state on disk: one folder per checkpoint, there as a whole or not at all.
 
     epoch-0007/weights.safetensors     parameters and buffers of the network as it trains
     epoch-0007/optimiser.safetensors   everything else that is a tensor: moments, averages, teacher, generators
@@ -56,7 +56,7 @@ def save(state: State, folder: Path, keep: int = 1) -> Path:
     """Write a state to `folder`, named `epoch-` and at least four digits, and return it.
 
     Arguments:
-        state: of a course.
+        state: of a training.
         folder: its parent is made where it is missing. One that is there already is replaced.
         keep: so many checkpoints stay beside each other, this one and those before it; newer ones stay in any case.
 

@@ -22,7 +22,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One finished epoch of a course; the same training yields the same records.
+    """One finished epoch of a training; the same training yields the same records.
 
     Attributes:
         stage: from 0.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from evobnn._seeding import child_seed
 from evobnn.data.augment import augmentation, mixup
 from evobnn.data.batches import epoch_batches, normalise
-from evobnn.data.feeds import Feed
+from evobnn.data.loaders import Loader
 from evobnn.nn import (
     WEIGHTS_QUANTISERS,
     all_finite,
@@ -46,8 +46,8 @@ class Loop:
     """A recipe, a network, and everything that changes between the epochs: optimiser, averages, generators.
 
     Arguments:
-        network: on the device of `feed`, trained in place, in its binary or real modes.
-        feed: the images.
+        network: on the device of `loader`, trained in place, in its binary or real modes.
+        loader: the images.
         recipe: how.
         seed: of everything drawn.
         teacher: a network whose logits are learned from, if the recipe distils; not trained.
@@ -59,14 +59,14 @@ class Loop:
     """
 
     def __init__(
-        self, network: nn.Module, feed: Feed, recipe: Recipe, seed: int, teacher: nn.Module | None = None
+        self, network: nn.Module, loader: Loader, recipe: Recipe, seed: int, teacher: nn.Module | None = None
     ) -> None:
-        self.network, self.feed, self.recipe, self.teacher = network, feed, recipe, teacher
+        self.network, self.loader, self.recipe, self.teacher = network, loader, recipe, teacher
         self.epoch, self.rate = 0, 0.0
         self.optimiser = make_optimiser(network, recipe)
         self.average = Average(network, recipe.ema) if recipe.ema else None
         self.generators = {name: torch.Generator().manual_seed(child_seed(seed, name)) for name in GENERATORS}
-        self._augment = augmentation(recipe.augmentation, feed.mean)
+        self._augment = augmentation(recipe.augmentation, loader.mean)
         self._parameters = list(network.parameters())
         self._settled = [
             conv
@@ -143,17 +143,17 @@ class Loop:
             set_drop_path(self.network, drop_path_at(self.recipe, epoch), self.generators["drop-path"])
 
     def _batches(self) -> list[Tensor]:
-        return epoch_batches(self.feed.count, self.recipe.batch, self.generators["order"])
+        return epoch_batches(self.loader.count, self.recipe.batch, self.generators["order"])
 
     def _passed(
         self, batches: Sequence[Tensor], recipe: Recipe, step: int, steps: int, where: str, deadline: float | None,
         clock: Callable[[], float], wanted: bool = True,
     ) -> Epoch:  # fmt: skip
         """Take a step for each batch, from number `step` of `steps` in the recipe's schedule, and score the network."""
-        feed, seen = self.feed, 0
-        total = torch.zeros((), device=feed.device)
+        loader, seen = self.loader, 0
+        total = torch.zeros((), device=loader.device)
         norms: list[Tensor] = []
-        for images, labels in feed.epoch(batches):
+        for images, labels in loader.epoch(batches):
             if deadline is not None and clock() > deadline:
                 raise Unfinished("timeout", f"out of time in {where}")
             prepare_step(self.optimiser, recipe, step, steps)
@@ -188,7 +188,7 @@ class Loop:
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return what the recipe minimises, for uint8 images (N, C, H, W) and labels (N,)."""
         recipe, network = self.recipe, self.network
-        x = normalise(images, self.feed.mean, self.feed.deviation)
+        x = normalise(images, self.loader.mean, self.loader.deviation)
         targets = labels
         if recipe.mixup:
             self._classes = self._classes or self._count_classes(x)
@@ -219,11 +219,11 @@ class Loop:
         watched; without such images, or where nobody wants to know, watch it on the last ones of the epoch.
         """
         with watch(self.network), self.average.applied() if self.average is not None else nullcontext():
-            if wanted and self.feed.validation_count:
-                return score(self.network, self.feed, SCORED[self.recipe.kernels])
+            if wanted and self.loader.validation_count:
+                return score(self.network, self.loader, SCORED[self.recipe.kernels])
             self.network.eval()
             with torch.no_grad():
-                self.network(normalise(images, self.feed.mean, self.feed.deviation))
+                self.network(normalise(images, self.loader.mean, self.loader.deviation))
         return None, None
 
 

@@ -9,19 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evobnn.data.batches import normalise
-from evobnn.data.feeds import Feed
+from evobnn.data.loaders import Loader
 
 
-def score(network: nn.Module, data: Feed, batch: int = 512) -> tuple[float, float]:
+def score(network: nn.Module, data: Loader, batch: int = 512) -> tuple[float, float]:
     """Return (mean cross-entropy in nats, error in [0, 1]) on the validation part, in evaluation mode.
 
-    The part must not be empty: see `Feed.validation_count`.
+    The part must not be empty: see `Loader.validation_count`.
     """
     loss, wrong = tally(network, data.validation(batch), data)
     return loss / data.validation_count, wrong / data.validation_count
 
 
-def tally(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], data: Feed) -> tuple[float, int]:
+def tally(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], data: Loader) -> tuple[float, int]:
     """Return the sum of the cross-entropy in nats and the number of wrong answers, in evaluation mode.
 
     Arguments:

@@ -1,6 +1,6 @@
 """A training that can be stopped after every epoch and gone on with, here or in another process, bit for bit.
 
-What is needed for that is a `State`: tensors by name and facts that JSON can hold. On a CPU a course restored from it
+What is needed for that is a `State`: tensors by name and facts that JSON can hold. On a CPU a training restored from it
 ends with the same weights as one that was never stopped; on a GPU as far as the device repeats itself.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from evobnn._seeding import child_seed
-from evobnn.data.feeds import Feed
+from evobnn.data.loaders import Loader
 from evobnn.errors import EvobnnError, RunError, message
 from evobnn.nn import set_drop_path, set_modes, settle_latent_
 from evobnn.training.epoch import EpochRecord, Unfinished
@@ -31,7 +31,7 @@ class Diverged(EvobnnError):  # noqa: N818 - a way to end, like `Status.DIVERGED
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A course between two epochs.
+    """A training between two epochs.
 
     Attributes:
         tensors: copies, by name: `network.…` the weights, `optimiser.…` its moments, `average.…`, `teacher.…` and
@@ -43,18 +43,18 @@ class State:
     facts: Mapping[str, Any]
 
 
-class Course:
+class StagedTraining:
     """A plan at work on a network.
 
     Arguments:
-        network: built for `plan` with its weights drawn, on the device of `feed`; trained in place.
-        feed: the images.
+        network: built for `plan` with its weights drawn, on the device of `loader`; trained in place.
+        loader: the images.
         plan: the stages.
         seed: of everything drawn but the weights.
     """
 
-    def __init__(self, network: nn.Module, feed: Feed, plan: Plan, seed: int) -> None:
-        self.network, self.feed, self.plan, self.seed = network, feed, plan, seed
+    def __init__(self, network: nn.Module, loader: Loader, plan: Plan, seed: int) -> None:
+        self.network, self.loader, self.plan, self.seed = network, loader, plan, seed
         self.records: tuple[EpochRecord, ...] = ()
         self._diverged = ""
         later = [stage.start for stage in plan.stages[1:]]
@@ -127,7 +127,7 @@ class Course:
         set_drop_path(self.network, 0.0, torch.Generator())
         set_modes(self.network, recipe.activations, recipe.weights)
         seed = child_seed(self.seed, "stage", number) if number else self.seed
-        self._stage, self._loop = number, Loop(self.network, self.feed, recipe, seed, teacher)
+        self._stage, self._loop = number, Loop(self.network, self.loader, recipe, seed, teacher)
 
     # --- Stopping and going on --------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Course:
         return any(stage.start == "fresh" for stage in self.plan.stages[self._stage + 1 :])
 
     def restore(self, state: State) -> None:
-        """Go on from where another course of the same network, images, plan and seed was when it gave this state.
+        """Go on from where another training of the same network, images, plan and seed was when it gave this state.
 
         Raises:
             RunError: a state of another plan, seed or network, naming the first thing that differs; nothing is changed.

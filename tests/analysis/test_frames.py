@@ -16,7 +16,6 @@ from evobnn.errors import EvobnnError, RunError
 from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.snapshot import Generation, Rescored, Survivor, rescored_path, write_generation, write_rescored
-from evobnn.snapshot.archive import archive_hypervolume
 
 GENOMES = {
     0: "normal[2 = conv3(0) + max3(1)] @net = mul(sin(x), x)",
@@ -158,13 +157,6 @@ def test_runs_with_nothing_good() -> None:
         assert frames.front_csv(frames.front_frame(generations)).count("\n") == 1
         assert frames.individuals_frame(generations)["on_front"].tolist() in ([], [False])
         assert len(lineage.operation_shares(generations).columns) == 0
-        assert archive_hypervolume(generations, (Axis("error", 0, 1),)) == 0.0
-
-
-def test_hypervolume_of_the_archive() -> None:
-    """0.375 at 100 is the middle of two decades: 0.625 * 0.5; 1000 is the end of the axis and covers nothing."""
-    axes = (Axis("error", 0, 1), Axis("ops", 10, 1000, "log10"))
-    assert archive_hypervolume(GENERATIONS, axes) == pytest.approx(0.625 * 0.5)
 
 
 def test_a_run_is_read_from_its_folder(tmp_path: Path) -> None:

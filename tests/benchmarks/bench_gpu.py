@@ -27,7 +27,7 @@ import torch
 from bench_scaling import evaluated
 from draws import drawn
 from figures import Spread, heading, write
-from pairs import CASES, CLASSES, Case, Ours, feed_of
+from pairs import CASES, CLASSES, Case, Ours, loader_of
 
 from evobnn._seeding import generator
 from evobnn.data import prepare
@@ -106,15 +106,15 @@ def share(images_per_second: float, rate: float, forward: float = FORWARD) -> fl
     return images_per_second * 3 * 2 * forward / rate
 
 
-def placed(feed: Tensors, device: str) -> Tensors:
+def placed(loader: Tensors, device: str) -> Tensors:
     """Return the same images on a device."""
-    return replace(feed, **{field.name: getattr(feed, field.name).to(device) for field in fields(feed)})
+    return replace(loader, **{field.name: getattr(loader, field.name).to(device) for field in fields(loader)})
 
 
 def training_rate(name: str, case: Case, device: str, blocks: int, timer: Timer = event_seconds) -> Spread:
     """Return the images per second of training steps in one arithmetic."""
     with rounded(ARITHMETIC[name][1]):
-        ours = Ours(case, placed(feed_of(case), device), "bf16" if name == "bf16" else "fp32", "torch")
+        ours = Ours(case, placed(loader_of(case), device), "bf16" if name == "bf16" else "fp32", "torch")
         return Spread(tuple(case.batch / timer(lambda: ours.run(1), case.steps) for _ in range(blocks)))
 
 

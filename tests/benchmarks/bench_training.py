@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from figures import Spread, heading, write
-from pairs import CASES, Case, Ours, Reference, feed_of, saved_bytes
+from pairs import CASES, Case, Ours, Reference, loader_of, saved_bytes
 from plain import batches_in_memory, batches_of_loader
 from torch import Tensor
 from torch.nn import functional as F
@@ -103,8 +103,8 @@ def steps_row(name: str, case: Case, variant: str, blocks: int, steps: int) -> d
         ValueError: in float32 the first losses differ by more than rounding can do that flips a sign here and there,
             which 19 layers amplify; `tests/test_benchmarks.py` holds the two together more closely.
     """
-    feed = feed_of(case)
-    reference, ours = Reference(case, feed), Ours(case, feed, *VARIANTS[variant])
+    loader = loader_of(case)
+    reference, ours = Reference(case, loader), Ours(case, loader, *VARIANTS[variant])
     losses = [float(side.run(1)) for side in (reference, ours)]
     if variant.startswith("fp32") and abs(losses[0] - losses[1]) > FLIPPED:
         raise ValueError(f"Expected the same first loss from the same weights, got {losses}. Mend one of the two.")
@@ -125,8 +125,8 @@ def steps_row(name: str, case: Case, variant: str, blocks: int, steps: int) -> d
 def epoch_rows(blocks: int) -> list[dict[str, Any]]:
     """Time epochs of the digits with scoring: the reference with its images in memory against everything else."""
     case = CASES["digits"]
-    feed = feed_of(case)
-    reference = Reference(case, feed)
+    loader = loader_of(case)
+    reference = Reference(case, loader)
 
     def plainly(source: Callable[..., Any]) -> Callable[[], float]:
         def work() -> float:
@@ -136,7 +136,7 @@ def epoch_rows(blocks: int) -> list[dict[str, Any]]:
         return work
 
     def of(variant: str) -> Callable[[], object]:
-        ours = Ours(case, feed, *VARIANTS[variant])
+        ours = Ours(case, loader, *VARIANTS[variant])
 
         def work() -> object:
             ours.loop.epoch = 0

@@ -64,7 +64,7 @@ CASES: dict[str, Case] = {
 """By name; `digits` is the network of the preset of that name."""
 
 
-def feed_of(case: Case) -> Tensors:
+def loader_of(case: Case) -> Tensors:
     """Return the images of a case: whole batches of random ones, or the digits with their validation part."""
     if case.digits:
         return to_tensors(open_split(prepare(DatasetSpec()).folder))
@@ -115,13 +115,13 @@ def plain_like(case: Case, network: nn.Module) -> nn.Module:
 class Reference:
     """The plain network with its step."""
 
-    def __init__(self, case: Case, feed: Tensors) -> None:
+    def __init__(self, case: Case, loader: Tensors) -> None:
         recipe = case.recipe
         self.network = plain_like(case, decoded(case, "fp32", "torch"))
         self.trainer = Trainer(self.network, recipe.learning_rate, recipe.gradient_norm, recipe.latent_clip)
-        self.images, self.labels = normalise(feed.train_images, feed.mean, feed.deviation), feed.train_labels
-        self.validation = normalise(feed.validation_images, feed.mean, feed.deviation), feed.validation_labels
-        self._batches = _cycled(case, feed)
+        self.images, self.labels = normalise(loader.train_images, loader.mean, loader.deviation), loader.train_labels
+        self.validation = normalise(loader.validation_images, loader.mean, loader.deviation), loader.validation_labels
+        self._batches = _cycled(case, loader)
 
     def run(self, steps: int) -> Tensor:
         """Take steps; return the last loss."""
@@ -135,27 +135,27 @@ class Reference:
 class Ours:
     """evobnn's network with evobnn's step: `Loop`'s, as a search takes it."""
 
-    def __init__(self, case: Case, feed: Tensors, precision: str, kernels: str) -> None:
+    def __init__(self, case: Case, loader: Tensors, precision: str, kernels: str) -> None:
         kernels = quickest(case.template.macro, case.template.width, case.shape[1]) if kernels == AUTO else kernels
         self.recipe = replace(case.recipe, precision=precision, kernels=kernels)
-        network = decoded(case, precision, kernels).to(feed.device)
+        network = decoded(case, precision, kernels).to(loader.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loop = Loop(self.network, feed, self.recipe, 1)
+        self.loop = Loop(self.network, loader, self.recipe, 1)
         self.network.train()
-        self.feed, self._batches = feed, _cycled(case, feed)
+        self.loader, self._batches = loader, _cycled(case, loader)
 
     def run(self, steps: int) -> Tensor:
         """Take steps; return the last loss."""
         loss = torch.zeros(())
-        for images, labels in self.feed.epoch([next(self._batches) for _ in range(steps)]):
+        for images, labels in self.loader.epoch([next(self._batches) for _ in range(steps)]):
             prepare_step(self.loop.optimiser, self.recipe, 0, 1)
             loss, _ = self.loop._step(images, labels)
         return loss
 
 
-def _cycled(case: Case, feed: Tensors) -> Iterator[Tensor]:
+def _cycled(case: Case, loader: Tensors) -> Iterator[Tensor]:
     """Yield the same whole index batches for ever."""
-    batches = epoch_batches(feed.count, case.batch, torch.Generator().manual_seed(0))
+    batches = epoch_batches(loader.count, case.batch, torch.Generator().manual_seed(0))
     return cycle([indices for indices in batches if len(indices) == case.batch])
 
 

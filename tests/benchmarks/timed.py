@@ -14,21 +14,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from unittest.mock import patch
 
 from evobnn.data.batches import Tensors
-from evobnn.evaluation import Bench, Job, evaluation, run_job
+from evobnn.evaluation import Bench, Job, Phenotype, evaluation, run_job
 from evobnn.records import Evaluation
 from evobnn.training import loop, scoring
 
 REST = "rest"
 PLACES: tuple[tuple[str, Any, str], ...] = (
     ("training", evaluation, "train"),
-    ("decoding", Bench, "network"),
-    ("decoding", Bench, "cost"),
-    ("decoding", Bench, "infeasible"),
-    ("decoding", evaluation, "_behaviour"),
+    ("decoding", Bench, "phenotype"),
+    ("decoding", Phenotype, "network"),
+    ("decoding", Phenotype, "cost"),
+    ("decoding", Phenotype, "infeasible"),
+    ("decoding", Phenotype, "behaviour"),
     ("data", evaluation, "_tensors"),
     ("data", loop, "normalise"),
     ("data", scoring, "normalise"),
@@ -92,8 +94,12 @@ def timed_job(job: Job) -> Timed:
     return Timed(evaluation, os.getpid(), began, time.monotonic(), clock.stop())
 
 
-def called(clock: Clock, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with its time charged to a part."""
+def called(clock: Clock, part: str, function: Any) -> Any:
+    """Return the function, or cached property, with its time charged to a part."""
+    if isinstance(function, cached_property):
+        timed = cached_property(called(clock, part, function.func))
+        timed.__set_name__(Phenotype, str(function.attrname))
+        return timed
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
         with clock.within(part):

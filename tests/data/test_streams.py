@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evobnn.data import DatasetSpec, load_train, open_split, prepare
 from evobnn.data.batches import all_tensors, epoch_batches, to_tensors
-from evobnn.data.feeds import Feed
+from evobnn.data.loaders import Loader
 from evobnn.data.streams import stream_folder
 from evobnn.errors import DataError
 from tests.data.written import damage, pixels, write, write_folder
@@ -34,7 +34,7 @@ def batches_of(count: int, batch: int = 6, seed: int = 0) -> list[Tensor]:
     return epoch_batches(count, batch, torch.Generator().manual_seed(seed))
 
 
-def assert_same_feed(one: Feed, other: Feed) -> None:
+def assert_same_feed(one: Loader, other: Loader) -> None:
     """Compare everything that two feeds yield in two epochs of different order and in validation."""
     assert (one.count, one.validation_count, one.device) == (other.count, other.validation_count, other.device)
     assert torch.equal(one.mean, other.mean) and torch.equal(one.deviation, other.deviation)

@@ -67,7 +67,6 @@ def test_only_what_is_searched_counts() -> None:
     check(2, freeze=f"normal{cell} reduction{cell}")
     with pytest.raises(ExperimentError, match="at least 5x5"):
         check(2, freeze=f"normal{cell}")
-    check(2, offered=("zero",))  # chosen so; no image would be large enough
     check(1, {**SMALL, "macro": "resnet", "skip": "none", "stem": 1.0}, name="gaaf")
 
 

@@ -78,7 +78,7 @@ def test_a_stream_trains_to_the_same_weights(
     monkeypatch.setattr(images, "cores", lambda: 0)
     streamed = create(one, options, tmp_path)
     session = FinalSession(streamed, options)
-    assert isinstance(session.place.feed, Streamed)
+    assert isinstance(session.place.loader, Streamed)
     result = session.proceed()
     assert result["data"] == prepared["data"] | {"fingerprint": result["data"]["fingerprint"]}
     assert result["data"]["train"] == (60 if all_images else 48)

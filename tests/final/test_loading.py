@@ -76,7 +76,7 @@ def test_raw_images_give_the_error_of_the_test(trained: Path, apart: Images, ker
 
 def test_what_a_network_says_of_itself(trained: Path, settings: FinalSettings) -> None:
     network = evobnn.load_network(trained)
-    pixels = FinalSession(trained, Options(jobs=1)).place.feed.train_images.double()  # type: ignore[attr-defined]
+    pixels = FinalSession(trained, Options(jobs=1)).place.loader.train_images.double()  # type: ignore[attr-defined]
     assert network.mean.tolist() == pytest.approx([float(pixels.mean())], rel=1e-6)
     assert network.deviation.tolist() == pytest.approx([float(pixels.std(correction=0))], rel=1e-6)
     assert network.class_names == tuple("0123456789") and network.shape == (1, 8, 8)

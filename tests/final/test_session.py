@@ -115,7 +115,7 @@ def same_end(folder: Path, whole: Path) -> bool:
 def test_all_images(settings: FinalSettings, undrawn: None, tmp_path: Path) -> None:
     folder = create(replace(settings, seeds=(0,), all_images=True), Options(jobs=1), tmp_path)
     session = FinalSession(folder, Options(jobs=1))
-    assert (session.place.feed.count, session.place.feed.validation_count) == (160, 0)
+    assert (session.place.loader.count, session.place.loader.validation_count) == (160, 0)
     result = session.proceed()
     assert (result["data"]["train"], result["data"]["validation"]) == (160, 0)
     assert result["validation_error"] == {"mean": None, "sd": None, "lowest": None, "highest": None}

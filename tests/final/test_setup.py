@@ -27,7 +27,7 @@ def test_the_recipe_decides_how_the_network_is_built(settings: FinalSettings) ->
     before, after = (dict(place.network(0).named_parameters()) for place in (plain, other))
     added = [value for name, value in after.items() if name not in before]
     assert len(added) == len(sites)
-    assert other.cost.parameters == plain.cost.parameters + sum(value.numel() for value in added)
+    assert other.phenotype.cost.parameters == plain.phenotype.cost.parameters + sum(value.numel() for value in added)
 
 
 def test_a_seed_decides_the_weights(settings: FinalSettings) -> None:

@@ -143,7 +143,7 @@ import json, sys
 from evobnn.experiment import preset_table
 from evobnn.runs import Options
 from evobnn.experiment.presets import override
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs.setup import make_bench
 from evobnn.evaluation import Job, run_job
 from evobnn.nn.fast import compiling

@@ -87,7 +87,7 @@ def test_counting_imports_next_to_nothing_and_no_kernels() -> None:
     code = """
 import sys
 from dataclasses import replace
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.runs.setup import Options, make_bench
 from tests.conftest import TINY
 table = {**TINY, "recipe": {**TINY["recipe"], "kernels": "fused"}}

@@ -57,7 +57,7 @@ def test_everything_runs_where_numba_is_missing() -> None:
     code = """
 import sys, torch
 from evobnn.experiment.presets import preset_table
-from evobnn.experiment.settings import from_table
+from evobnn.experiment.text import from_table
 from evobnn.nn import ConvStyle, Site, fuse, quickest
 from evobnn.nn.fast.compiling import prepare
 from evobnn.nn.cells.ops import binary_layer

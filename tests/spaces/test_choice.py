@@ -21,7 +21,7 @@ from evobnn.genome import (
     X,
     parse_genome,
 )
-from evobnn.spaces import ENCODING_1, ENCODING_2, Choice, Template, bats, bnas, cpnas, gaaf, joint
+from evobnn.spaces import ENCODING_1, ENCODING_2, Choice, Space, Template, bats, bnas, cpnas, gaaf, joint
 from evobnn.spaces.gaaf import RESNET18
 
 LARGE = Template(cells=2, reductions=1)  # at 64 pixels no operation is too large
@@ -107,7 +107,7 @@ RESNET = replace(RESNET18, cells=2, width=8, reductions=1)
         (gaaf, RESNET, {"topology": "bats"}, "space.topology"),
         (gaaf, CELLS, {}, "residual blocks for the space gaaf, got macro = bnas. Set network.macro = resnet"),
         (bnas, RESNET, {}, "a template with cells for the space bnas, got macro = resnet"),
-        (joint, RESNET, {"topology": "cpnas"}, "a template with cells"),
+        (joint, RESNET, {"topology": "cpnas"}, "a template with cells for the space joint"),
         (bnas, CELLS, {"offered": ("conv33",)}, "choice for space.offered.*Did you mean 'conv3'"),
         (bats, CELLS, {"offered": ("conv3",)}, "Did you mean 'gconv3'"),
         (joint, CELLS, {"unary": ("sinn",)}, "choice for space.unary.*Did you mean 'sin'"),
@@ -122,6 +122,25 @@ def test_a_choice_that_the_space_cannot_honour_is_refused(make, template, settin
 def test_operations_that_fit_no_map_are_refused_in_words():
     with pytest.raises(ExperimentError, match="fits the 8x8 maps of normal cells, got only dil5. Offer a smaller one"):
         bnas(DIGITS, 8, choice=Choice(offered=("dil5",)))
+
+
+@pytest.mark.parametrize("make", [bnas, bats, cpnas, joint])
+def test_a_space_that_offers_nothing_but_zeroise_is_refused(make):
+    told = f"something among those offered by the space {make.name}, got only zero. Add one to space.offered"
+    for frozen in (None, parse_genome("normal[2 = zero(0)]")):
+        with pytest.raises(ExperimentError, match=told):
+            make(CELLS, 64, frozen, Choice(offered=("zero",)))
+    given = parse_genome("normal[2 = zero(0)] reduction[2 = zero(0)]")
+    assert make(CELLS, 64, given, Choice(offered=("zero",))).free_kinds == ()
+    assert make(CELLS, 64, choice=Choice(offered=("max3",))).candidates == ("max3",)
+
+
+def test_a_space_of_ones_own_is_refused_without_an_operation_and_kept_where_maps_alone_leave_none():
+    with pytest.raises(ExperimentError, match="the space own, got none"):
+        Space("own", "", ("normal",), {"normal": ()})
+    with pytest.raises(ExperimentError, match="the space own, got only zero"):
+        Space("own", "", ("normal",), {"normal": ("zero",)})
+    assert Space("own", "", ("normal",), {"normal": ("zero",)}, candidates=("zero", "conv3")).offered["normal"]
 
 
 def test_gamma_divides_the_probability_of_zeroise_and_leaves_the_rest_equal():
@@ -205,16 +224,16 @@ def test_a_frozen_class_of_sites_that_is_not_there_is_refused_at_once():
 
 def test_every_field_of_a_choice_is_refused_or_honoured_by_every_space():
     """A new field must not be ignored by a space that knows nothing of it."""
-    other = {"sites": "node", "topology": "cpnas", "encoding": 2, "gamma": 2.0, "nodes": 3, "offered": ("zero",),
+    other = {"sites": "node", "topology": "cpnas", "encoding": 2, "gamma": 2.0, "nodes": 3, "offered": ("max3",),
              "unary": ("x",), "binary": ("add",)}  # fmt: skip
     assert set(other) == {one.name for one in fields(Choice)}
-    refused = {make.__name__: set() for make in (bnas, bats, cpnas, gaaf, joint)}
+    refused = {make.name: set() for make in (bnas, bats, cpnas, gaaf, joint)}
     for make, template in ((bnas, LARGE), (bats, LARGE), (cpnas, LARGE), (gaaf, RESNET), (joint, LARGE)):
         for name, value in other.items():
             try:
                 space = make(template, 64, choice=Choice(**{name: value}))
             except ExperimentError:
-                refused[make.__name__].add(name)
+                refused[make.name].add(name)
             else:
                 assert space != make(template, 64) or (name, make) == ("topology", cpnas)
     assert refused == {

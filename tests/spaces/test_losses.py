@@ -23,8 +23,8 @@ from evobnn.spaces import (
     joint,
     simplify,
 )
+from evobnn.spaces.adapt import Part, parts
 from evobnn.spaces.gaaf import RESNET18
-from evobnn.spaces.losses import Part, parts
 
 DIGITS = joint(Template(cells=2, width=16, reductions=1, skip="free", padding="minus_one"), 8)
 LARGE = joint(Template(), 64)

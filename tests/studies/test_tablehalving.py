@@ -21,7 +21,7 @@ from evobnn.runs import Session, create, derived, evaluator
 from evobnn.runs.on_table import check_same, on_table
 from evobnn.runs.setup import Options
 from evobnn.spaces import key
-from evobnn.studies.compare.account import EVALUATIONS, Ledger, Tariff, tariff_of
+from evobnn.studies.compare.account import EVALUATIONS, Account, Prices, prices_of
 from evobnn.studies.compare.arms import Arm, arms_of, assigned
 from evobnn.studies.compare.compare import Question, check, compare
 from evobnn.studies.compare.on_table import arm_on_table, start_on_table
@@ -82,7 +82,7 @@ def test_rungs_may_be_some_of_the_tables(drawn: Experiment, rungs: tuple[int, ..
     """Who is promoted alone may be of worth; 8 new ones a generation cost as much in each."""
     experiment = replace(drawn, halving=Halving(rungs, keep))
     assert search_on_table(experiment, 1, int(3 * took)).epochs == (took, 2 * took, 3 * took)
-    assert tariff_of(experiment).planned(8) == took
+    assert prices_of(experiment).planned(8) == took
     assert [fitted(experiment, n * took).horizon for n in (1, 1.9, 2, 5)] == [0, 0, 1, 4]
 
 
@@ -94,7 +94,7 @@ def test_a_budget_of_evaluations_counts_alike_what_was_stopped(drawn: Experiment
     with pytest.raises(ExperimentError, match="at least one start population, 6 trainings, got 4 for random"):
         fitted(drawn, 22)  # 23 epochs are 5.1 whole trainings
     with pytest.raises(EvobnnError, match="unit of a budget"):
-        tariff_of(drawn, "hours")
+        prices_of(drawn, "hours")
 
 
 def told(who: str, evaluation: Evaluation, repeat: int = 0, twin: bool = False) -> Result:
@@ -107,7 +107,7 @@ def pruned(rung: int) -> Evaluation:
 
 def test_an_account_by_hand() -> None:
     strategy, ok = STRATEGIES["nsga2"](), Evaluation(Status.OK, {"error": 0.5})
-    ledgers = [Ledger(("error",), AXES, Tariff(4.5, 0.5, RUNGS, unit)) for unit in ("epochs", EVALUATIONS)]
+    ledgers = [Account(("error",), AXES, Prices(4.5, 0.5, RUNGS, unit)) for unit in ("epochs", EVALUATIONS)]
     first = [
         told("a", pruned(1)),  # 1.5
         told("b", pruned(2)),  # 2 and two branches
@@ -120,16 +120,16 @@ def test_an_account_by_hand() -> None:
         told("f", ok, 0, twin=True),  # twice 4.5
         told("a", ok),  # further than before: 5.5 less 1.5
     ]
-    for ledger, spent in zip(ledgers, [(13.0, 17.5), (4, 3)], strict=True):
-        assert ledger.cost(first, strategy) == spent[0]
-        ledger.take(first, strategy)
-        assert ledger.front() == ["c"]
-        assert ledger.cost(second, strategy) == spent[1]
-        ledger.take(second, strategy)
-        ledger.take([told("f", pruned(1))], strategy)  # known already, and better
-        assert (ledger.epochs, ledger.spent) == (30.5, sum(spent))
-        assert sorted(ledger.front()) == ["a", "c", "f"]
-        assert ledger.best(ledger.front()) == "c"  # the most often measured of equals
+    for account, spent in zip(ledgers, [(13.0, 17.5), (4, 3)], strict=True):
+        assert account.cost(first, strategy) == spent[0]
+        account.take(first, strategy)
+        assert account.front() == ["c"]
+        assert account.cost(second, strategy) == spent[1]
+        account.take(second, strategy)
+        account.take([told("f", pruned(1))], strategy)  # known already, and better
+        assert (account.epochs, account.spent) == (30.5, sum(spent))
+        assert sorted(account.front()) == ["a", "c", "f"]
+        assert account.best(account.front()) == "c"  # the most often measured of equals
 
 
 # --- Whole sessions -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from evobnn.records import Evaluation, Individual, Request, Result, Status
 from evobnn.runs.on_table import load_table, table_bench
 from evobnn.spaces import key
 from evobnn.studies.compare import phases
-from evobnn.studies.compare.account import Ledger, Tariff
+from evobnn.studies.compare.account import Account, Prices
 from evobnn.studies.compare.arms import PARTS, VARIANTS, Arm, Phase, assigned
 from evobnn.studies.compare.on_table import arm_on_table, best_known, start_on_table
 from evobnn.studies.compare.phases import Start, begun, fitted, frozen, run_phases, shared_start
@@ -59,16 +59,16 @@ def failed(key: str, status: Status, repeat: int = 0) -> Result:
 
 def test_an_account_by_hand():
     strategy = STRATEGIES["nsga2"]()
-    ledger = Ledger(("error", "ops"), AXES, Tariff(3))
+    account = Account(("error", "ops"), AXES, Prices(3))
     first = [result("a", 0.5), result("b", 0.2, 100.0), failed("c", Status.INVALID), failed("d", Status.DIVERGED)]
-    assert ledger.cost(first, strategy) == 9
-    ledger.take(first, strategy)
-    assert (ledger.epochs, sorted(ledger.front())) == (9, ["a", "b"])
-    ledger.take([result("a", 0.3, repeat=1), result("b", 0.2, 100.0), result("e", 0.35, twin=True)], strategy)
+    assert account.cost(first, strategy) == 9
+    account.take(first, strategy)
+    assert (account.epochs, sorted(account.front())) == (9, ["a", "b"])
+    account.take([result("a", 0.3, repeat=1), result("b", 0.2, 100.0), result("e", 0.35, twin=True)], strategy)
     # a again, e and its twin; what b tells is paid already.
-    assert ledger.epochs == 9 + 3 * 3
-    assert ledger.best(ledger.front()) == "b"
-    trace = ledger.trace("e")
+    assert account.epochs == 9 + 3 * 3
+    assert account.best(account.front()) == "b"
+    trace = account.trace("e")
     assert trace.epochs == (9, 18)
     assert trace.curves["error"] == (0.2, 0.2)
     assert trace.curves["repeated"] == (0, 1)
@@ -83,10 +83,10 @@ def test_an_account_by_hand():
 
 def test_what_published_code_wastes_is_counted():
     strategy = STRATEGIES["gaaf"](forgets=True, unfiltered=True)
-    ledger = Ledger(("error", "ops"), AXES, Tariff(2))
-    ledger.take([failed("c", Status.INVALID), result("a", 0.5), result("b", 0.4)], strategy)
-    ledger.take([failed("c", Status.INVALID, 1), result("a", 0.1, repeat=1)], strategy)
-    trace = ledger.trace()
+    account = Account(("error", "ops"), AXES, Prices(2))
+    account.take([failed("c", Status.INVALID), result("a", 0.5), result("b", 0.4)], strategy)
+    account.take([failed("c", Status.INVALID, 1), result("a", 0.1, repeat=1)], strategy)
+    trace = account.trace()
     assert trace.epochs == (6, 10)
     assert (trace.final["invalid"], trace.final["repeated"]) == (2, 2)
     assert trace.final["error"] == 0.1  # the last score of a counts, not the mean
@@ -95,17 +95,17 @@ def test_what_published_code_wastes_is_counted():
 
 def test_the_best_of_equals_is_the_cheapest_then_the_most_measured():
     strategy = STRATEGIES["nsga2"]()
-    ledger = Ledger(("error", "ops"), AXES, Tariff(1))
-    ledger.take([result("dear", 0.2, 50.0), result("first", 0.2, 20.0), result("often", 0.2, 20.0)], strategy)
-    assert ledger.best(ledger.front()) == "first"
-    ledger.take([result("often", 0.2, 20.0, repeat=1)], strategy)
-    assert ledger.best(ledger.front()) == "often"
+    account = Account(("error", "ops"), AXES, Prices(1))
+    account.take([result("dear", 0.2, 50.0), result("first", 0.2, 20.0), result("often", 0.2, 20.0)], strategy)
+    assert account.best(account.front()) == "first"
+    account.take([result("often", 0.2, 20.0, repeat=1)], strategy)
+    assert account.best(account.front()) == "often"
 
 
 def test_fresh_scores_take_the_place_of_what_the_search_saw():
-    ledger = Ledger(("error", "ops"), AXES, Tariff(1), lambda key, n: {"lucky": 0.6, "solid": 0.3}[key] + 0.01 * n)
-    ledger.take([result("lucky", 0.1), result("solid", 0.25, 1.0)], STRATEGIES["nsga2"]())
-    trace = ledger.trace()
+    account = Account(("error", "ops"), AXES, Prices(1), lambda key, n: {"lucky": 0.6, "solid": 0.3}[key] + 0.01 * n)
+    account.take([result("lucky", 0.1), result("solid", 0.25, 1.0)], STRATEGIES["nsga2"]())
+    trace = account.trace()
     assert trace.final["error"] == pytest.approx(0.61)  # lucky was chosen by what was seen
     assert trace.final["hypervolume"] == pytest.approx(1 - 0.31)
 
@@ -267,17 +267,17 @@ def test_a_start_without_feasible_genomes_is_told(toy: tuple[Experiment, Table],
 class Spent:
     """A stand-in for searching: notes what it is to do, spends all it may and reports the results it was given."""
 
-    def __init__(self, experiment: Experiment, ledger: Ledger, results: list[Result], share: float = 1.0) -> None:
-        self.ledger, self.results, self.share = ledger, results, share
+    def __init__(self, experiment: Experiment, account: Account, results: list[Result], share: float = 1.0) -> None:
+        self.account, self.results, self.share = account, results, share
         self.strategy = experiment.make_strategy()
         self.calls: list[tuple[str, int, str, int]] = []
 
     def __call__(self, experiment: Experiment, limit: int, part: str) -> None:
         population = int(experiment.strategy["population"])
-        self.calls.append((experiment.space.freeze, limit - self.ledger.spent, part, population))
-        self.ledger.take(self.results, self.strategy)
+        self.calls.append((experiment.space.freeze, limit - self.account.spent, part, population))
+        self.account.take(self.results, self.strategy)
         self.results = []
-        self.ledger.spent += round((limit - self.ledger.spent) * self.share)
+        self.account.spent += round((limit - self.account.spent) * self.share)
 
 
 def run_arm(toy: tuple[Experiment, Table], arm: Arm, keys: int, share: float = 1.0) -> tuple[Spent, Start, str]:
@@ -288,10 +288,10 @@ def run_arm(toy: tuple[Experiment, Table], arm: Arm, keys: int, share: float = 1
     for place, row in enumerate(list(rows.values())[:keys]):
         evaluation = Evaluation(Status.OK, {"error": 0.5 - place / 100, "ops": 10.0 + place})
         found.append(Result(Request(Individual(place, row.genome, row.key, 0)), evaluation))
-    ledger = Ledger(experiment.objectives, AXES, Tariff(experiment.recipe.epochs))
-    spent = Spent(experiment, ledger, found, share)
+    account = Account(experiment.objectives, AXES, Prices(experiment.recipe.epochs))
+    spent = Spent(experiment, account, found, share)
     start = start_on_table(experiment, 6)
-    fixed = run_phases(arm, experiment, lambda e: table_bench(e, table), start, 240, ledger, spent)
+    fixed = run_phases(arm, experiment, lambda e: table_bench(e, table), start, 240, account, spent)
     return spent, start, fixed
 
 

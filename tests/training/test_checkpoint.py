@@ -15,18 +15,18 @@ from safetensors.torch import load_file
 from evobnn._jsonl import DamagedError, NewerError
 from evobnn._seals import seal
 from evobnn.errors import RunError
-from evobnn.training import Course, State, checkpoint
+from evobnn.training import StagedTraining, State, checkpoint
 from tests.training.toys import FULL, digest, images, network
 
 
 @pytest.fixture(scope="module")
 def states() -> list[State]:
     """The states after 0, 1, … 4 epochs."""
-    course = Course(network(), images(), FULL, 3)
-    found = [course.state()]
+    training = StagedTraining(network(), images(), FULL, 3)
+    found = [training.state()]
     for _ in range(4):
-        course.advance()
-        found.append(course.state())
+        training.advance()
+        found.append(training.state())
     return found
 
 
@@ -143,7 +143,7 @@ def test_of_another_network_it_names_the_first_parameter_and_both_shapes(tmp_pat
     )
     with pytest.raises(RunError, match=r"blocks\.0\.first\.site\.shift\.p_shift of shape .* got none of that name"):
         checkpoint.load(folder, network(shift=True))
-    more = checkpoint.save(Course(network(shift=True), images(), FULL, 3).state(), tmp_path / "epoch-0002")
+    more = checkpoint.save(StagedTraining(network(shift=True), images(), FULL, 3).state(), tmp_path / "epoch-0002")
     with pytest.raises(RunError, match=r"got blocks\.0\.first\.site\.shift\.p_shift of shape \(1, 4, 1, 1\), which"):
         checkpoint.load(more, network())
 

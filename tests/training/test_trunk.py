@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from evobnn.errors import ExperimentError
 from evobnn.training import (
-    Course,
     Epoch,
     Loop,
     Plan,
     Recipe,
     Stage,
+    StagedTraining,
     TrainResult,
     Trunk,
     load_trunk,
@@ -157,15 +157,15 @@ def test_only_a_trunk_can_be_scored_before_its_end() -> None:
 
 def test_a_long_training_has_its_branch_in_the_last_epoch() -> None:
     net = network()
-    course = Course(net, images(), Plan("toy", (Stage(TRUNK), Stage(replace(SHORT, epochs=1)))), 7)
-    while course.epoch < 4:
-        course.advance()
-    found = [(one.training_loss, one.validation_loss, one.validation_error) for one in course.records]
+    training = StagedTraining(net, images(), Plan("toy", (Stage(TRUNK), Stage(replace(SHORT, epochs=1)))), 7)
+    while training.epoch < 4:
+        training.advance()
+    found = [(one.training_loss, one.validation_loss, one.validation_error) for one in training.records]
     assert found == [(one.training_loss, one.validation_loss, one.validation_error) for one in scored(TRUNK).curve]
-    assert [one.rate for one in course.records] == pytest.approx([0.01, 0.01, 0.01, 0.005])
-    course.advance()
-    assert course.finished
-    stages = course.state().facts["plan"]["stages"]
+    assert [one.rate for one in training.records] == pytest.approx([0.01, 0.01, 0.01, 0.005])
+    training.advance()
+    assert training.finished
+    stages = training.state().facts["plan"]["stages"]
     assert ["decay" in stage["recipe"] for stage in stages] == [True, False]  # as older checkpoints have it
 
 

@@ -106,11 +106,12 @@ def export(
     out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
     compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
     data_dir: DataDir = None,
+    brought: With = None,
 ) -> None:
     """Write a trained network as real 1-bit code that needs no PyTorch.
 
     The files are run and compared with PyTorch before they get their name.
     """
-    from evobnn.cli import export as command
+    from evobnn.cli import export
 
-    command.show(folder, to, out, compiler, data_dir)
+    export.show(folder, to, out, compiler, data_dir, brought or [])

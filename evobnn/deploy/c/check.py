@@ -6,7 +6,8 @@ import numpy as np
 
 from evobnn.deploy.c.model import digest
 from evobnn.deploy.c.text import constant
-from evobnn.deploy.graph import Array, Graph, Node
+from evobnn.deploy.graph import Graph, Node
+from evobnn.deploy.ops import Array
 from evobnn.deploy.reference import evaluate
 
 PROGRAM = """

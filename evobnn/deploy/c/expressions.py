@@ -8,7 +8,7 @@ from typing import Any
 
 from evobnn.deploy.c.text import number
 from evobnn.deploy.forms import FORMS, parameters_at
-from evobnn.deploy.graph import Affine, Array, Elementwise, Expression, Hardtanh, Prelu, Relu, Scale
+from evobnn.deploy.ops import Affine, Array, Elementwise, Expression, Hardtanh, Prelu, Relu, Scale
 
 HELPERS = {
     "larger": "static float larger(float p, float q) { return p > q ? p : q; }",
@@ -43,7 +43,8 @@ def function(name: str, chain: Sequence[Elementwise], keep: Keep, *, sign: bool)
     last = "x"
     for op in chain:
         last = _step(op, last, lines, keep)
-    used = "" if any("[k]" in line for line in lines) or "[k]" in last else "    (void)k;\n"
+    text = " ".join((*lines, last))
+    used = "".join(f"    (void){one};\n" for one in "xk" if not re.search(rf"\b{one}\b", text))
     returned = f"{last} >= 0.0f" if sign else last
     body = "".join(f"    {line}\n" for line in lines)
     return f"static {'int' if sign else 'float'} {name}(float x, int k)\n{{\n{body}{used}    return {returned};\n}}\n"

@@ -9,11 +9,13 @@ from importlib import resources
 import numpy as np
 
 from evobnn.deploy.c.arena import arenas
-from evobnn.deploy.c.calls import Writer, written
+from evobnn.deploy.c.calls import written
 from evobnn.deploy.c.expressions import helpers_in, needs_math
 from evobnn.deploy.c.stages import Stage, stages
 from evobnn.deploy.c.text import comment, string
-from evobnn.deploy.graph import Graph, Site
+from evobnn.deploy.c.writer import Writer
+from evobnn.deploy.graph import Graph
+from evobnn.deploy.ops import Site
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def _header(graph: Graph, described: Described, flash: int, ram: int, unfolded: 
         lines = ["Sites that are evaluated directly, everywhere or outside of what was seen:", *unfolded]
         facts += [", ".join(lines[1:]).join((f"{lines[0]} ", "."))]
     facts.append("Calls math.h: yes, link with -lm." if math else "Calls math.h: no.")
+    facts.append("Compile without -ffast-math and, with clang, -ffp-contract=fast: sums would be rounded otherwise.")
     facts.append("evobnn_run keeps its maps in static memory: one call at a time.")
     about = "\n".join(f" * {comment(line)}" for line in facts)
     listed = ", ".join(string(name) for name in names)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from evobnn.deploy.graph import Add, Concat, Elementwise, Gather, Graph, Node, Signed, Site
+from evobnn.deploy.graph import Graph, Node
+from evobnn.deploy.ops import Add, Concat, Elementwise, Gather, Signed, Site
 
 ROWWISE = (Elementwise, Site, Add, Gather, Signed, Concat)
 """A row of their output needs only that row of their inputs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 
 NEVER = np.float32(np.finfo(np.float32).max)
 """Stands for infinity, which C99 has no constant for: no sum of a network comes near."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evobnn.deploy.graph import Array
+from evobnn.deploy.ops import Array
 
 
 def _words(bits: Array) -> Array:

@@ -10,8 +10,8 @@ import numpy as np
 from evobnn.data import IN_MEMORY_BYTES, DatasetSpec, Images, PreparedData, Split, decoded_bytes, open_split
 from evobnn.data.batches import all_tensors, to_tensors
 from evobnn.data.dataset import cut
-from evobnn.data.feeds import Feed
 from evobnn.data.formats.pictures import Frame, Pictures
+from evobnn.data.loaders import Loader
 from evobnn.data.sources import train_part
 from evobnn.data.streams import stream_folder
 from evobnn.errors import ExperimentError, message
@@ -49,9 +49,9 @@ def listed(spec: DatasetSpec, data_dir: Path | None) -> PreparedData:
     return PreparedData("", digest.hexdigest()[:16], spec.name, part.frame.shape, len(names), *counts, names)
 
 
-def feed_of(
+def loader_of(
     prepared: PreparedData, spec: DatasetSpec, device: str, data_dir: Path | None, *, all_images: bool = False
-) -> Feed:
+) -> Loader:
     """Return the images to learn from and to validate on, on the device.
 
     Arguments:

@@ -101,9 +101,7 @@ def _place(settings: FinalSettings, metadata: Metadata, options: Options) -> Wor
     name, names = settings.experiment.dataset.name, metadata.class_names
     prepared = PreparedData("", "", name, metadata.shape, len(names), 0, 0, names)
     bench = assembled(settings.experiment, prepared, options)
-    genome = bench.space.parse(settings.genome)
-    bench.space.check_buildable(genome)
-    return Workplace(settings, bench, genome)
+    return Workplace(settings, bench, bench.space.parse(settings.genome))
 
 
 def _options(folder: Path, device: str, data_dir: Path | None, additions: Additions) -> Options:

@@ -68,13 +68,13 @@ def summary_of(values: Sequence[float | None]) -> dict[str, float | None]:
 
 def result_of(place: Workplace, seeds: Sequence[SeedResult]) -> Mapping[str, Any]:
     """Return the object that `result.json` holds."""
-    settings, prepared, cost = place.settings, place.prepared, place.cost
+    settings, prepared, cost = place.settings, place.prepared, place.phenotype.cost
     done = [one for one in seeds if one.tested is not None]
     return {
         "format": FORMAT,
         "version": VERSION,
         "genome": settings.genome,
-        "key": place.key,
+        "key": place.phenotype.key,
         "recipe": settings.plan.name,
         "augmentation": [stage.recipe.augmentation for stage in settings.plan.stages],
         "epochs": settings.plan.epochs,

@@ -39,7 +39,7 @@ from evobnn.runs.final.result import SeedResult, result_of
 from evobnn.runs.final.setup import workplace
 from evobnn.runs.final.weights import put_into, weights_of, write_weights
 from evobnn.snapshot import append_start, lock, new_folder, read_starts, write_text
-from evobnn.training import Course, Diverged, checkpoint
+from evobnn.training import Diverged, StagedTraining, checkpoint
 from evobnn.training.matching import first_difference
 
 
@@ -145,29 +145,29 @@ class FinalSession:
         home = seed_folder(self.folder, number)
         with writing(home.path):
             home.path.mkdir(exist_ok=True)
-        network, feed, metadata = self.place.network(number), self.place.feed, self.place.metadata
-        course = Course(network, feed, self.settings.plan, self.place.seed(number))
+        network, loader, metadata = self.place.network(number), self.place.loader, self.place.metadata
+        training = StagedTraining(network, loader, self.settings.plan, self.place.seed(number))
         latest = checkpoint.newest(home.path)
         if latest is not None:
-            course.restore(checkpoint.load(latest, network))
+            training.restore(checkpoint.load(latest, network))
         if home.torn:
             self.say(f"The last line of {home.path / METRICS} was torn by a kill; its epoch is trained again.")
-        home.cut(course.epoch)
-        self._tell(number, course.epoch, None)
+        home.cut(training.epoch)
+        self._tell(number, training.epoch, None)
         try:
-            while not course.finished:
+            while not training.finished:
                 began = time.perf_counter()
-                record = course.advance()
+                record = training.advance()
                 line = Line(**asdict(record), seconds=time.perf_counter() - began)
                 home.append(line)
-                checkpoint.save(course.state(), home.path / f"epoch-{record.epoch:04d}")
+                checkpoint.save(training.state(), home.path / f"epoch-{record.epoch:04d}")
                 self._pace.note(1.0, time.perf_counter() - began)
                 self._tell(number, record.epoch, line)
         except Diverged as error:
             self.failures[number] = str(error)
             self.say(f"seed {number} is left: {error}")
             return
-        write_weights(home, course.final_network().state_dict(), metadata)
+        write_weights(home, training.final_network().state_dict(), metadata)
 
     def _finish(self) -> Mapping[str, Any]:
         """Test what is trained and not tested yet, and write the result."""

@@ -13,19 +13,17 @@ from torch import nn
 from evobnn._seeding import child_seed
 from evobnn.data import Images, PreparedData, check_test, load_test, prepare
 from evobnn.data.batches import images_tensors
-from evobnn.data.feeds import Feed
-from evobnn.decode import decode
+from evobnn.data.loaders import Loader
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
-from evobnn.evaluation import Bench, check_device
+from evobnn.evaluation import Bench, Phenotype, check_device
 from evobnn.experiment.final import FinalSettings
 from evobnn.genome import Genome
-from evobnn.nn import NetworkCost, check_kernels, profile, set_modes
+from evobnn.nn import check_kernels, set_modes
 from evobnn.runs import Options
 from evobnn.runs.final.folder import Verdict
-from evobnn.runs.final.images import check_stream, feed_of, frame_of, is_streamed, listed
+from evobnn.runs.final.images import check_stream, frame_of, is_streamed, listed, loader_of
 from evobnn.runs.final.metadata import Metadata
 from evobnn.runs.setup import assembled
-from evobnn.spaces import key
 from evobnn.training import tally, torch_threads
 
 
@@ -51,46 +49,34 @@ class Workplace:
         return self.bench.prepared
 
     @property
-    def key(self) -> str:
-        """The genome's key in its space."""
-        return key(self.bench.space, self.genome)
+    def phenotype(self) -> Phenotype:
+        """What the genome becomes: key, counts and network."""
+        return self.bench.phenotype(self.genome)
 
     def seed(self, number: int) -> int:
         """Return the root of all that is drawn in the training of this number, apart from the seeds of a search."""
-        return child_seed(number, "final", self.key)
-
-    def build(self) -> nn.Module:
-        """Return a network, with weights from torch's present generator."""
-        more = self.bench.additions
-        return decode(self.bench.space, self.genome, self.bench.surround, ops=more.builders, forms=more.computed_forms)
+        return child_seed(number, "final", self.phenotype.key)
 
     def network(self, number: int) -> nn.Module:
         """Return the network of a seed before its training, on the device."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(child_seed(self.seed(number), "weights"))
-            network = self.build()
+            network = self.phenotype.network()
         placed: nn.Module = network.to(self.bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return placed
 
     @cached_property
-    def cost(self) -> NetworkCost:
-        """The counts of the binary network, without building it on real memory."""
-        with torch.device("meta"):
-            network = self.build()
-        return profile(network, self.prepared.shape, self.bench.additions.all_counters)
-
-    @cached_property
-    def feed(self) -> Feed:
+    def loader(self) -> Loader:
         """The images to learn from, on the device; no test image among them."""
         spec, all_images = self.settings.experiment.dataset, self.settings.all_images
-        return feed_of(self.prepared, spec, self.bench.device, self.data_dir, all_images=all_images)
+        return loader_of(self.prepared, spec, self.bench.device, self.data_dir, all_images=all_images)
 
     @cached_property
     def metadata(self) -> Metadata:
         """What stands beside the weights, so that they are read without the data set."""
         prepared, frame = self.prepared, frame_of(self.settings.experiment.dataset, self.data_dir)
         read = (frame.bits, frame.paper) if frame else ()
-        mean, deviation = (tuple(map(float, one.tolist())) for one in (self.feed.mean, self.feed.deviation))
+        mean, deviation = (tuple(map(float, one.tolist())) for one in (self.loader.mean, self.loader.deviation))
         return Metadata(prepared.shape, prepared.class_names, mean, deviation, *read)
 
     @property
@@ -124,7 +110,7 @@ class Workplace:
             )
         set_modes(network, last.activations, last.weights)
         with torch_threads(last.threads):
-            return Verdict(correct(network, images, self.feed), len(images))
+            return Verdict(correct(network, images, self.loader), len(images))
 
 
 def workplace(settings: FinalSettings, options: Options) -> Workplace:
@@ -136,9 +122,7 @@ def workplace(settings: FinalSettings, options: Options) -> Workplace:
     bench = _bench(settings, options)
     settings = settings.for_images(bench.prepared.shape)
     genome = bench.space.parse(settings.genome)
-    bench.space.check_buildable(genome)
-    reason = bench.infeasible(genome)
-    if reason:
+    if reason := bench.infeasible(genome):
         raise GenomeError(message("a genome that can learn", reason, "Choose another one."))
     place = Workplace(settings, bench, genome, options.data_dir)
     for stage in settings.plan.stages:
@@ -151,7 +135,7 @@ def workplace(settings: FinalSettings, options: Options) -> Workplace:
                     "Lower it with --set recipe.batch=N, or take more images with --set dataset.train_limit=0.",
                 )
             )
-    _ = place.cost  # counted, and so built
+    _ = place.phenotype.cost  # counted, and so built
     return place
 
 
@@ -166,8 +150,8 @@ def _bench(settings: FinalSettings, options: Options) -> Bench:
     return assembled(experiment, prepare(spec, options.data_dir), options)
 
 
-def correct(network: nn.Module, images: Images, feed: Feed, batch: int = 512) -> int:
+def correct(network: nn.Module, images: Images, loader: Loader, batch: int = 512) -> int:
     """Return how many images the network puts into their class, in evaluation mode, normalised as in training."""
     parts = (images.select(np.arange(at, min(at + batch, len(images)))) for at in range(0, len(images), batch))
-    batches = (images_tensors(part, feed.device) for part in parts)
-    return len(images) - tally(network, batches, feed)[1]
+    batches = (images_tensors(part, loader.device) for part in parts)
+    return len(images) - tally(network, batches, loader)[1]

@@ -29,7 +29,7 @@ Afresh = Callable[[str, int], float]
 
 
 @dataclass(frozen=True)
-class Tariff:
+class Prices:
     """The costs of an arm's trainings.
 
     Attributes:
@@ -70,11 +70,11 @@ class Tariff:
         return self.halving.planned(count, self.branch)
 
 
-def tariff_of(experiment: Experiment, unit: str = EPOCHS) -> Tariff:
+def prices_of(experiment: Experiment, unit: str = EPOCHS) -> Prices:
     """Return the costs of an experiment's trainings."""
     recipe = experiment.recipe
     branch = recipe.decay if recipe.branches else 0
-    return Tariff(recipe.epochs + branch, branch, experiment.halving, unit)
+    return Prices(recipe.epochs + branch, branch, experiment.halving, unit)
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,13 @@ class Trace:
     best: str
 
 
-class Ledger:
+class Account:
     """Takes results, generation by generation and phase by phase, and keeps the account of one arm and seed.
 
     Arguments:
         objectives: names, in order; `error` is one of them.
         axes: of the hypervolume, those of the whole space for every arm.
-        tariff: of the arm.
+        prices: of the arm.
         afresh: how a member of the front is scored; by what the search has seen where there is none.
         constraints: bound by name; what exceeds one is no find.
 
@@ -118,11 +118,11 @@ class Ledger:
         self,
         objectives: Sequence[str],
         axes: Sequence[Axis],
-        tariff: Tariff,
+        prices: Prices,
         afresh: Afresh | None = None,
         constraints: Mapping[str, float] = {},
     ) -> None:
-        self.objectives, self.axes, self.tariff, self._afresh = tuple(objectives), tuple(axes), tariff, afresh
+        self.objectives, self.axes, self.prices, self._afresh = tuple(objectives), tuple(axes), prices, afresh
         self._constraints = constraints
         self._error = self.objectives.index("error")
         self._evaluations: dict[str, dict[int, Evaluation]] = {}
@@ -140,8 +140,8 @@ class Ledger:
 
     def _charge(self, bill: Mapping[Place, float]) -> float:
         """Return what a budget is charged for the epochs in a bill."""
-        if self.tariff.unit == EVALUATIONS:
-            return self.tariff.each * sum(place not in self._paid for place in bill)
+        if self.prices.unit == EVALUATIONS:
+            return self.prices.each * sum(place not in self._paid for place in bill)
         return sum(bill.values())
 
     def _bill(self, result: Result, strategy: Strategy) -> dict[Place, float]:
@@ -150,8 +150,8 @@ class Ledger:
         if status is Status.INVALID and not strategy.unfiltered:
             return {}
         who = request.individual.key
-        took = {(who, request.repeat, False): self.tariff.trained(result)}
-        took |= {(who, request.repeat, True): self.tariff.whole} if request.twin else {}
+        took = {(who, request.repeat, False): self.prices.trained(result)}
+        took |= {(who, request.repeat, True): self.prices.whole} if request.twin else {}
         left = {place: epochs - self._paid.get(place, 0) for place, epochs in took.items()}
         return {place: epochs for place, epochs in left.items() if epochs > 0}
 

@@ -54,7 +54,7 @@ class Question:
         arms: what is compared, the reference first.
         seeds: number of paired seeds, from the experiment's on.
         budget: of every search, in the unit.
-        unit: what the budget counts, see `evobnn.studies.compare.account.Tariff`.
+        unit: what the budget counts, see `evobnn.studies.compare.account.Prices`.
     """
 
     experiment: Experiment

@@ -17,7 +17,7 @@ from evobnn.pareto import Axis
 from evobnn.runs import Progress, Session, create
 from evobnn.runs.setup import Options, make_bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
-from evobnn.studies.compare.account import EPOCHS, Ledger, Tariff, Trace, tariff_of
+from evobnn.studies.compare.account import EPOCHS, Account, Prices, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.phases import run_phases, shared_start
 
@@ -44,7 +44,7 @@ def arm_in_folder(
         folder: of the run; where the arm has phases, that of their runs.
         options: how this process works.
         report: called with a session's progress.
-        unit: of the budget, see `evobnn.studies.compare.account.Tariff`.
+        unit: of the budget, see `evobnn.studies.compare.account.Prices`.
         start_afresh: also score the front of generation 0 on fresh seeds.
 
     Raises:
@@ -57,30 +57,30 @@ def arm_in_folder(
         return make_bench(searched, options)
 
     whole, own = bench(base), assigned(base, arm)
-    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit), constraints=base.constraints)
+    account = Account(base.objectives, _axes(whole), prices_of(own, unit), constraints=base.constraints)
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
 
     def run(searched: Experiment, limit: float, part: str) -> None:
         place = folder / part if part else folder
         begin = start_afresh and not part
-        generations = _searched(searched, place, limit, ledger, options, report, begin=begin)
+        generations = _searched(searched, place, limit, account, options, report, begin=begin)
         strategy = searched.make_strategy()
         for generation in generations:
-            if ledger.spent + ledger.cost(generation.results, strategy) > limit:
+            if account.spent + account.cost(generation.results, strategy) > limit:
                 break
-            ledger.take(generation.results, strategy)
+            account.take(generation.results, strategy)
             if begin and generation.number == 0:
-                start.update(_scored(ledger, _fresh(rescored_path(place, 0), base.objectives)))
+                start.update(_scored(account, _fresh(rescored_path(place, 0), base.objectives)))
         fresh.update(_fresh(latest_rescored(place), base.objectives))
 
     begins = shared_start(base, whole, own.make_strategy().first)
-    fixed = run_phases(arm, own, bench, begins, budget, ledger, run)
-    return ledger.trace(fixed, start, _scored(ledger, fresh))
+    fixed = run_phases(arm, own, bench, begins, budget, account, run)
+    return account.trace(fixed, start, _scored(account, fresh))
 
 
 def _searched(
-    experiment: Experiment, folder: Path, limit: float, ledger: Ledger, options: Options,
+    experiment: Experiment, folder: Path, limit: float, account: Account, options: Options,
     report: Callable[[Progress], None], *, begin: bool,
 ) -> Sequence[Generation]:  # fmt: skip
     """Bring a run to its end and return its generations; with `begin` first to the end of generation 0, where its front
@@ -89,21 +89,21 @@ def _searched(
     _made(experiment, folder, options)
     if begin and not rescored_path(folder, 0).is_file() and len(read_generations(folder)[0]) < 2:
         Session(folder, replace(options, generations=0), report).proceed()
-    batch, room = experiment.make_strategy().batch, limit - ledger.spent
+    batch, room = experiment.make_strategy().batch, limit - account.spent
 
     def used_up(generations: Sequence[Generation]) -> bool:
         """Tell whether the next generation may be too dear: with twins one costs more than its batch."""
-        return _too_dear(ledger.tariff, generations, room, batch)
+        return _too_dear(account.prices, generations, room, batch)
 
     session = Session(folder, replace(options, generations=experiment.horizon), report, stop=used_up)
     session.proceed()
     return session.generations
 
 
-def _too_dear(tariff: Tariff, generations: Sequence[Generation], budget: float, batch: int) -> bool:
+def _too_dear(prices: Prices, generations: Sequence[Generation], budget: float, batch: int) -> bool:
     """Tell whether a further generation like the dearest so far would exceed the budget."""
-    costs = [sum(map(tariff.charged, one.results)) for one in generations]
-    next_one = max([tariff.planned(batch), *costs[1:]])
+    costs = [sum(map(prices.charged, one.results)) for one in generations]
+    next_one = max([prices.planned(batch), *costs[1:]])
     return bool(costs) and sum(costs) + next_one > budget
 
 
@@ -123,10 +123,10 @@ def _fresh(path: Path | None, objectives: Sequence[str]) -> dict[str, tuple[floa
     return {row.key: tuple(row.objectives[name] for name in objectives) for row in rows if row.objectives}
 
 
-def _scored(ledger: Ledger, fresh: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Return error and hypervolume of the ledger's front by fresh scores; nothing where there are none."""
-    known = {who: fresh[who] for who in ledger.front() if who in fresh}
-    return ledger.scored(known) if known else {}
+def _scored(account: Account, fresh: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return error and hypervolume of the account's front by fresh scores; nothing where there are none."""
+    known = {who: fresh[who] for who in account.front() if who in fresh}
+    return account.scored(known) if known else {}
 
 
 def _axes(bench: Bench) -> tuple[Axis, ...]:

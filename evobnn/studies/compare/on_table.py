@@ -27,7 +27,7 @@ from evobnn.runs.on_table import (
     table_bench,
 )
 from evobnn.runs.setup import make_search
-from evobnn.studies.compare.account import EPOCHS, Ledger, Trace, tariff_of
+from evobnn.studies.compare.account import EPOCHS, Account, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
 from evobnn.tables import Table, TableEvaluator
@@ -44,7 +44,7 @@ class TableJob:
         arm: what to run.
         seeds: one search for each.
         budget: of each, in the unit.
-        unit: of the budget, see `evobnn.studies.compare.account.Tariff`.
+        unit: of the budget, see `evobnn.studies.compare.account.Prices`.
     """
 
     experiment: Experiment
@@ -75,14 +75,14 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit:
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
     own = checked(assigned(base, arm))
-    ledger = Ledger(base.objectives, _axes(whole), tariff_of(own, unit), _Unseen(table, seed), base.constraints)
+    account = Account(base.objectives, _axes(whole), prices_of(own, unit), _Unseen(table, seed), base.constraints)
 
     def run(searched: Experiment, limit: float, part: str) -> None:
-        _search(searched, table, limit, ledger)
+        _search(searched, table, limit, account)
 
     start = start_on_table(base, own.make_strategy().first)
-    fixed = run_phases(arm, own, _bench, start, budget, ledger, run)
-    return _with_regret(ledger.trace(fixed), best_known(table))
+    fixed = run_phases(arm, own, _bench, start, budget, account, run)
+    return _with_regret(account.trace(fixed), best_known(table))
 
 
 def checked(experiment: Experiment) -> Experiment:
@@ -103,7 +103,7 @@ def start_on_table(experiment: Experiment, count: int) -> Start:
     return shared_start(experiment, _bench(experiment), count)
 
 
-def _search(experiment: Experiment, table: Table, limit: float, ledger: Ledger) -> None:
+def _search(experiment: Experiment, table: Table, limit: float, account: Account) -> None:
     """Search until the next generation would exceed the limit of the budget, or nothing is left."""
     search: Search = make_search(experiment, _bench(experiment))
     answer = look_up(experiment, table)
@@ -116,9 +116,9 @@ def _search(experiment: Experiment, table: Table, limit: float, ledger: Ledger) 
                 raise
             return
         results = experiment.halving.climbed(asked, experiment.objectives, partial(_measured, answer, asked))
-        if ledger.spent + ledger.cost(results, strategy) > limit:
+        if account.spent + account.cost(results, strategy) > limit:
             return
-        ledger.take(results, strategy)
+        account.take(results, strategy)
         search.tell(results)
 
 

@@ -16,7 +16,7 @@ from evobnn.experiment.settings import Experiment, StartSettings
 from evobnn.genome import Genome, X
 from evobnn.runs.setup import constraints_of, infeasible_by
 from evobnn.spaces import Space, adapt, key
-from evobnn.studies.compare.account import EPOCHS, Ledger, tariff_of
+from evobnn.studies.compare.account import EPOCHS, Account, prices_of
 from evobnn.studies.compare.arms import Arm
 
 FRONT = 5
@@ -119,29 +119,29 @@ def fitted(experiment: Experiment, budget: float, unit: str = EPOCHS, *, shrink:
     than one start population takes. With `shrink` the population is at most a quarter of the whole trainings that it
     pays for, and at least 2.
     """
-    tariff = tariff_of(experiment, unit)
-    trainings = int(budget // tariff.each)
+    prices = prices_of(experiment, unit)
+    trainings = int(budget // prices.each)
     if shrink:
         population = min(int(experiment.strategy["population"]), max(2, trainings // 4))
         experiment = replace(experiment, strategy={**experiment.strategy, "population": population})
     strategy = experiment.make_strategy()
-    left = budget - tariff.planned(strategy.first)
+    left = budget - prices.planned(strategy.first)
     if left < 0:
-        least = math.ceil(tariff.planned(strategy.first) / tariff.each)
+        least = math.ceil(prices.planned(strategy.first) / prices.each)
         expected = f"a budget of at least one start population, {least} trainings"
         got = f"{trainings} for {experiment.strategy['name']}"
         raise ExperimentError(message(expected, got, "Raise --budget or lower strategy.population."))
-    return replace(experiment, horizon=int(left // tariff.planned(strategy.batch)))
+    return replace(experiment, horizon=int(left // prices.planned(strategy.batch)))
 
 
 # --- Running --------------------------------------------------------------------------------------------------------
 
 Run = Callable[[Experiment, float, str], None]
-"""`run(experiment, limit, part)` searches until what the ledger has spent would exceed the limit, and tells it."""
+"""`run(experiment, limit, part)` searches until what the account has spent would exceed the limit, and tells it."""
 
 
 def run_phases(
-    arm: Arm, experiment: Experiment, bench: Callable[[Experiment], Bench], start: Start, budget: int, ledger: Ledger,
+    arm: Arm, experiment: Experiment, bench: Callable[[Experiment], Bench], start: Start, budget: int, account: Account,
     run: Run,
 ) -> str:  # fmt: skip
     """Run an arm's phases one after another; return the key of the network in which nothing is searched, which has what
@@ -157,26 +157,26 @@ def run_phases(
         experiment: with the arm's settings and the seed.
         bench: of an experiment.
         start: shared by all arms of the seed.
-        budget: of which the arm has its share for all phases, in the unit of the ledger.
-        ledger: of this arm and seed.
+        budget: of which the arm has its share for all phases, in the unit of the account.
+        account: of this arm and seed.
         run: what searches; `part` names the search within the arm, empty where there is only one.
     """
     whole = bench(experiment).space
     plain = {**dict.fromkeys(whole.sites, X), **whole.frozen.expression_by_site}
-    tariff, several = ledger.tariff, len(arm.phases) > 1
+    prices, several = account.prices, len(arm.phases) > 1
     shares = np.cumsum([phase.share for phase in arm.phases])
     for number, (phase, share) in enumerate(zip(arm.phases, shares, strict=True), 1):
         limit = round(budget * arm.share * float(share))
-        genomes = _genomes(phase.given, whole, start, ledger, int((limit - ledger.spent) // tariff.each), number)
+        genomes = _genomes(phase.given, whole, start, account, int((limit - account.spent) // prices.each), number)
         for at, genome in enumerate(genomes):
-            allowed = (limit - ledger.spent) // (len(genomes) - at)
-            if number > 1 and allowed < LEAST * tariff.each:
+            allowed = (limit - account.spent) // (len(genomes) - at)
+            if number > 1 and allowed < LEAST * prices.each:
                 continue
             searched = frozen(experiment, whole, phase.given, genome)
             begins = begun(searched, bench(searched).space, start)
             part = f"{number}-{at + 1}" if several else ""
             try:
-                run(fitted(begins, allowed, tariff.unit, shrink=several), ledger.spent + allowed, part)
+                run(fitted(begins, allowed, prices.unit, shrink=several), account.spent + allowed, part)
             except SearchError:
                 if number == 1:
                     raise
@@ -184,14 +184,14 @@ def run_phases(
 
 
 def _genomes(
-    given: str, whole: Space, start: Start, ledger: Ledger, trainings: int, number: int
+    given: str, whole: Space, start: Start, account: Account, trainings: int, number: int
 ) -> list[Genome | None]:
     """Return whose cells or expressions the searches of a phase are given."""
     if not given:
         return [None]
     if number == 1:
         return [start.first if given == "cells" else None]
-    front = sorted(ledger.front(), key=lambda who: ledger.values(who)[::-1])
+    front = sorted(account.front(), key=lambda who: account.values(who)[::-1])
     count = max(1, min(FRONT, len(front), trainings // LEAST))
     places = np.linspace(0, len(front) - 1, count).round().astype(int)
-    return [whole.parse(ledger.genome(front[at])) for at in places]
+    return [whole.parse(account.genome(front[at])) for at in places]

@@ -1,4 +1,4 @@
-static void affine_row(const float *x, int n, int c, const float *factor, const float *offset, float *out)
+static void affine_row(const float *x, int n, int c, const float *factor, const float *offset, float *EVOBNN_APART out)
 {
     int p, k;
     for (p = 0; p < n; p++, x += c, out += c)

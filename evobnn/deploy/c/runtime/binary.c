@@ -11,7 +11,7 @@ static inline __m256i bits_of_bytes(__m256i x)
 #endif
 
 /* Eight filters side by side: the sums of one window, terms less twice the number of differing bits. */
-static void eight_sums(const uint32_t *w, const uint32_t *seen, const uint32_t *inside, int words, int terms, float *out)
+static void eight_sums(const uint32_t *w, const uint32_t *seen, const uint32_t *inside, int words, int terms, float *EVOBNN_APART out)
 {
 #if defined(EVOBNN_AVX2)
     const __m256i ones8 = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
@@ -58,15 +58,18 @@ static void eight_sums(const uint32_t *w, const uint32_t *seen, const uint32_t *
 }
 
 /* One row of a binary convolution, (columns, filters). */
-static void binary_row(const binary_layer *l, const uint8_t *x, int y, int columns, float *out)
+static void binary_row(const binary_layer *l, const uint8_t *x, int y, int columns, float *EVOBNN_APART out)
 {
     uint32_t seen[EVOBNN_WINDOW], inside[EVOBNN_WINDOW];
     const int terms = l->kernel * l->kernel * l->channels;
     int column, f, n;
     for (column = 0; column < columns; column++, out += l->filters) {
-        const int edge = l->zeros && !all_inside(l, y, column);
+        const int whole = all_inside(l, y, column), edge = l->zeros && !whole;
         int here = terms;
-        window_of(l, x, y, column, seen, edge ? inside : 0);
+        if (whole)
+            window_inside(l, x, y, column, seen);
+        else
+            window_at_edge(l, x, y, column, seen, inside);
         if (edge)
             for (n = 0, here = 0; n < l->words; n++) here += popcount(inside[n]);
         for (f = 0; f + 8 <= l->filters; f += 8)

@@ -6,7 +6,7 @@ typedef struct {
 } real_layer;
 
 /* One row of a real-valued convolution. Each sum goes over input channels, rows and columns in this order. */
-static void real_row(const real_layer *l, const float *x, int y, int columns, float *out)
+static void real_row(const real_layer *l, const float *x, int y, int columns, float *EVOBNN_APART out)
 {
     const int inputs = l->channels / l->groups, filters = l->filters / l->groups;
     int column, c, i, j, g, f;
@@ -18,8 +18,9 @@ static void real_row(const real_layer *l, const float *x, int y, int columns, fl
                 const int row = y * l->down - l->top + i * l->dilation;
                 for (j = 0; j < l->columns; j++, w += l->filters) {
                     const int at = column * l->right - l->left + j * l->dilation;
-                    const float *pixel = x + ((long)row * l->width + at) * l->channels + c;
+                    const float *pixel;
                     if (row < 0 || row >= l->height || at < 0 || at >= l->width) continue;
+                    pixel = x + ((long)row * l->width + at) * l->channels + c;
                     for (g = 0; g < l->groups; g++) {
                         const float value = pixel[g * inputs];
                         for (f = g * filters; f < (g + 1) * filters; f++) out[f] += value * w[f];

@@ -1,4 +1,4 @@
-static void gather_row(const float *x, int n, int c, int wide, const uint16_t *channels, float *out)
+static void gather_row(const float *x, int n, int c, int wide, const uint16_t *channels, float *EVOBNN_APART out)
 {
     int p, k;
     for (p = 0; p < n; p++, x += c, out += wide)

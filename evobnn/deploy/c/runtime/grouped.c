@@ -1,5 +1,5 @@
 /* One row of a binary convolution in groups: the bits of a group are gathered from every tap, close together. */
-static void grouped_row(const binary_layer *l, const uint8_t *x, int y, int columns, float *out)
+static void grouped_row(const binary_layer *l, const uint8_t *x, int y, int columns, float *EVOBNN_APART out)
 {
     uint32_t seen[EVOBNN_WINDOW], inside[EVOBNN_WINDOW];
     const int inputs = l->channels / l->groups, filters = l->filters / l->groups;
@@ -14,7 +14,7 @@ static void grouped_row(const binary_layer *l, const uint8_t *x, int y, int colu
                 for (right = 0; right < l->kernel; right++, bit += inputs) {
                     const int j = column * l->stride - l->border + right * l->dilation;
                     const int there = i >= 0 && i < l->height && j >= 0 && j < l->width;
-                    const uint8_t *pixel = x + ((long)i * l->width + j) * l->bytes;
+                    const uint8_t *pixel = there ? x + ((long)i * l->width + j) * l->bytes : x;
                     if (!there && l->zeros) continue;
                     here += inputs;
                     for (c = 0; c < inputs; c++) {

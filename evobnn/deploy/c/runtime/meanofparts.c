@@ -1,4 +1,4 @@
-static void mean_parts_row(const float *x, int height, int width, int c, int parts, int y, float *out)
+static void mean_parts_row(const float *x, int height, int width, int c, int parts, int y, float *EVOBNN_APART out)
 {
     const int top = y * height / parts, bottom = ((y + 1) * height + parts - 1) / parts;
     int n, i, j, k;

@@ -1,4 +1,4 @@
-static void prelu_row(const float *x, int n, int c, const float *slope, float *out)
+static void prelu_row(const float *x, int n, int c, const float *slope, float *EVOBNN_APART out)
 {
     int p, k;
     for (p = 0; p < n; p++, x += c, out += c)

@@ -1,4 +1,4 @@
-static void scale_row(const float *x, int n, int c, const float *factor, float *out)
+static void scale_row(const float *x, int n, int c, const float *factor, float *EVOBNN_APART out)
 {
     int p, k;
     for (p = 0; p < n; p++, x += c, out += c)

@@ -1,4 +1,4 @@
-static void signed_row(const uint8_t *x, int n, int c, int bytes, float *out)
+static void signed_row(const uint8_t *x, int n, int c, int bytes, float *EVOBNN_APART out)
 {
     int p, k;
     for (p = 0; p < n; p++, x += bytes)

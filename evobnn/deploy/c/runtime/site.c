@@ -8,7 +8,7 @@ typedef struct {
 } site_layer;
 
 /* The signs of a row (n, channels) as bits, channel 0 lowest, each pixel from a byte of its own on. */
-static void site_row(const site_layer *l, const float *x, int n, uint8_t *out)
+static void site_row(const site_layer *l, const float *x, int n, uint8_t *EVOBNN_APART out)
 {
     int p, b, j, k;
     for (p = 0; p < n; p++, x += l->channels)

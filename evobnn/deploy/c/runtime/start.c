@@ -24,6 +24,13 @@
 #define EVOBNN_NEON 1
 #endif
 
+/* What is written never lies where something is read. */
+#if defined(__GNUC__)
+#define EVOBNN_APART __restrict__
+#else
+#define EVOBNN_APART
+#endif
+
 #ifdef EVOBNN_TRACE
 /* Sees the bits of every site, channel 0 lowest, each pixel from a byte of its own on. */
 #ifdef __cplusplus

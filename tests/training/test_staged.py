@@ -23,12 +23,12 @@ from evobnn.errors import ExperimentError, RunError
 from evobnn.nn import BinaryConv2d, ResNet, Site
 from evobnn.training import (
     OPTIMISERS,
-    Course,
     Diverged,
     EpochRecord,
     Plan,
     Recipe,
     Stage,
+    StagedTraining,
     State,
     checkpoint,
     score,
@@ -39,11 +39,11 @@ from evobnn.training import loop as loop_module
 from tests.training.toys import FULL, SHORT, digest, images, network
 
 
-def course(plan: Plan, seed: int = 3, net: ResNet | None = None, feed: Tensors | None = None) -> Course:
-    return Course(net or network(), feed or images(), plan, seed)
+def training(plan: Plan, seed: int = 3, net: ResNet | None = None, loader: Tensors | None = None) -> StagedTraining:
+    return StagedTraining(net or network(), loader or images(), plan, seed)
 
 
-def finished(one: Course) -> Course:
+def finished(one: StagedTraining) -> StagedTraining:
     while not one.finished:
         one.advance()
     return one
@@ -61,7 +61,7 @@ def stages(*recipes: Recipe, start: str = "previous") -> Plan:
 
 @pytest.fixture(scope="module")
 def uninterrupted() -> tuple[tuple[EpochRecord, ...], str, str]:
-    one = finished(course(FULL))
+    one = finished(training(FULL))
     return one.records, digest(one.network.state_dict()), digest(one.final_network().state_dict())
 
 
@@ -77,7 +77,7 @@ def uninterrupted() -> tuple[tuple[EpochRecord, ...], str, str]:
     ],
 )
 def test_one_stage_is_a_brief_training(recipe: Recipe) -> None:
-    one = finished(course(stages(recipe), seed=7))
+    one = finished(training(stages(recipe), seed=7))
     net = network()
     result = train(net, images(), recipe, seed=7)
     assert len(one.records) == recipe.epochs
@@ -88,7 +88,7 @@ def test_one_stage_is_a_brief_training(recipe: Recipe) -> None:
 
 def test_records_count_on_over_the_stages_and_name_the_rate() -> None:
     recipe = replace(SHORT, schedule="linear", learning_rate=0.06)  # 40 images in 16: 3 steps an epoch, 6 in all
-    one = finished(course(stages(recipe, replace(recipe, epochs=1))))
+    one = finished(training(stages(recipe, replace(recipe, epochs=1))))
     assert [(r.stage, r.epoch) for r in one.records] == [(0, 1), (0, 2), (1, 3)]
     assert [r.rate for r in one.records] == pytest.approx([0.04, 0.01, 0.02])
     assert one.epoch == 3
@@ -99,18 +99,18 @@ def test_records_count_on_over_the_stages_and_name_the_rate() -> None:
 def test_without_validation_images_there_is_no_score_but_signs_are_still_watched() -> None:
     data = images()
     bare = replace(data, validation_images=data.validation_images[:0], validation_labels=data.validation_labels[:0])
-    one = course(stages(SHORT), feed=bare)
+    one = training(stages(SHORT), loader=bare)
     record = one.advance()
     assert (record.validation_loss, record.validation_error) == (None, None)
     json.dumps(one.state().facts, allow_nan=False)
     bad = network()
     bad.blocks[0].first[0].activation.p0_scale.requires_grad_(False).fill_(math.inf)  # type: ignore[union-attr,index,operator]
     with pytest.raises(Diverged, match="a non-finite"):
-        course(stages(SHORT), net=bad, feed=bare).advance()
+        training(stages(SHORT), net=bad, loader=bare).advance()
 
 
 def test_training_learns() -> None:
-    one = finished(course(stages(replace(SHORT, epochs=12))))
+    one = finished(training(stages(replace(SHORT, epochs=12))))
     assert one.records[-1].validation_error is not None
     assert one.records[-1].validation_error <= 0.2  # chance is 2/3
 
@@ -118,7 +118,7 @@ def test_training_learns() -> None:
 def test_global_generators_and_threads_stay_as_they_were() -> None:
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
     with torch_threads(2):
-        finished(course(FULL))
+        finished(training(FULL))
         assert torch.get_num_threads() == 2
     assert random.getstate() == before[0]
     assert np.random.get_state()[1].tolist() == before[1]
@@ -135,7 +135,7 @@ def test_the_network_is_told_how_far_its_training_is(quantiser: str, monkeypatch
         original(net, progress)
 
     monkeypatch.setattr(loop_module, "anneal", listening)
-    finished(course(stages(replace(SHORT, epochs=4), replace(SHORT, epochs=2)), net=network(scale=quantiser)))
+    finished(training(stages(replace(SHORT, epochs=4), replace(SHORT, epochs=2)), net=network(scale=quantiser)))
     assert told == [0.0, 0.25, 0.5, 0.75, 0.0, 0.5]
 
 
@@ -143,12 +143,12 @@ def test_the_network_is_told_how_far_its_training_is(quantiser: str, monkeypatch
 
 
 def test_scores_and_the_final_network_are_those_of_the_averaged_weights() -> None:
-    one = finished(course(stages(replace(SHORT, ema=0.9, mixup=0.2, drop_path=0.2))))
+    one = finished(training(stages(replace(SHORT, ema=0.9, mixup=0.2, drop_path=0.2))))
     final = one.final_network()
     assert not final.training
     assert not any(p.requires_grad for p in final.parameters())
-    assert score(final, one.feed) == (one.records[-1].validation_loss, one.records[-1].validation_error)
-    assert score(copy.deepcopy(one.network), one.feed) != score(final, one.feed)
+    assert score(final, one.loader) == (one.records[-1].validation_loss, one.records[-1].validation_error)
+    assert score(copy.deepcopy(one.network), one.loader) != score(final, one.loader)
     before = digest(final.state_dict())
     with torch.no_grad():
         next(one.network.parameters()).zero_()
@@ -165,7 +165,7 @@ def modes(net: nn.Module) -> tuple[set[bool], set[bool]]:
 
 def test_each_stage_switches_what_is_binary() -> None:
     plan = stages(replace(SHORT, epochs=1, activations="real"), replace(SHORT, epochs=1, weights="real"), SHORT)
-    one = course(plan)
+    one = training(plan)
     seen = []
     while not one.finished:
         one.advance()
@@ -179,7 +179,7 @@ def test_a_stage_starts_from_the_first_weights_or_the_last(start: str, same: boo
     still = replace(SHORT, epochs=1, learning_rate=1e-9, latent_clip=0.0)
     net = network()
     before = [p.detach().clone() for p in net.parameters()]
-    one = finished(course(stages(SHORT, still, start=start), net=net))
+    one = finished(training(stages(SHORT, still, start=start), net=net))
     assert before
     near = [torch.allclose(a, b, atol=1e-6) for a, b in zip(before, one.network.parameters(), strict=True)]
     assert all(near) == same
@@ -187,7 +187,7 @@ def test_a_stage_starts_from_the_first_weights_or_the_last(start: str, same: boo
 
 def test_what_a_stage_hands_on_is_averaged() -> None:
     still = replace(SHORT, epochs=1, learning_rate=1e-9, latent_clip=0.0)
-    one = course(stages(replace(SHORT, ema=0.9), still))
+    one = training(stages(replace(SHORT, ema=0.9), still))
     for _ in range(2):
         one.advance()
     expected = [p.clone() for p in one.final_network().parameters()]
@@ -198,7 +198,7 @@ def test_what_a_stage_hands_on_is_averaged() -> None:
 
 
 def test_the_optimiser_begins_anew_with_a_stage_and_only_then() -> None:
-    one = course(stages(SHORT, SHORT))
+    one = training(stages(SHORT, SHORT))
     steps = []
     while not one.finished:
         one.advance()
@@ -209,7 +209,7 @@ def test_the_optimiser_begins_anew_with_a_stage_and_only_then() -> None:
 
 
 def test_latent_weights_are_settled_when_they_become_binary() -> None:
-    one = course(stages(replace(SHORT, weights="real", epochs=1, latent_clip=0.05), replace(SHORT, latent_clip=0.05)))
+    one = training(stages(replace(SHORT, weights="real", epochs=1, latent_clip=0.05), replace(SHORT, latent_clip=0.05)))
     one.advance()
     latent = [m.weight for m in one.network.modules() if isinstance(m, BinaryConv2d)]
     assert max(float(w.detach().abs().max()) for w in latent) > 0.1
@@ -230,7 +230,7 @@ def test_the_teacher_is_the_network_as_the_stage_before_left_it(monkeypatch: pyt
 
     monkeypatch.setattr(loop_module, "distillation", listening)
     first = replace(SHORT, epochs=1, activations="real", weights="real", ema=0.5)
-    one = course(stages(first, replace(SHORT, epochs=1, batch=40, distillation=0.5), start="fresh"))
+    one = training(stages(first, replace(SHORT, epochs=1, batch=40, distillation=0.5), start="fresh"))
     one.advance()
     parent = one.final_network()
     data = images()
@@ -253,7 +253,7 @@ def test_a_lone_recipe_has_no_teacher() -> None:
 
 
 def test_divergence_is_raised_with_its_place_and_stays() -> None:
-    one = course(stages(SHORT, SHORT))
+    one = training(stages(SHORT, SHORT))
     for _ in range(3):
         one.advance()
     calls: list[int] = []
@@ -280,11 +280,11 @@ def test_divergence_is_raised_with_its_place_and_stays() -> None:
 def test_stopped_after_any_epoch_it_ends_with_the_same_bytes(
     epochs: int, uninterrupted: tuple[tuple[EpochRecord, ...], str, str]
 ) -> None:
-    first = course(FULL)
+    first = training(FULL)
     for _ in range(epochs):
         first.advance()
     state = stored(first.state())
-    second = course(FULL, net=network(seed=99))
+    second = training(FULL, net=network(seed=99))
     second.restore(state)
     assert second.epoch == epochs
     finished(second)
@@ -295,14 +295,14 @@ def test_stopped_after_any_epoch_it_ends_with_the_same_bytes(
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_stopped_after_every_epoch_too(optimiser: str) -> None:
     plan = FULL.changed(optimiser=optimiser)
-    whole = finished(course(plan))
-    state = course(plan).state()
+    whole = finished(training(plan))
+    state = training(plan).state()
     for number in range(plan.epochs):
-        one = course(plan, net=network(seed=number + 50))
+        one = training(plan, net=network(seed=number + 50))
         one.restore(stored(state))
         one.advance()
         state = one.state()
-    last = course(plan)
+    last = training(plan)
     last.restore(stored(state))
     assert last.finished
     assert last.records == whole.records
@@ -311,7 +311,7 @@ def test_stopped_after_every_epoch_too(optimiser: str) -> None:
 
 def test_a_course_that_went_on_can_be_put_back(uninterrupted: tuple[tuple[EpochRecord, ...], str, str]) -> None:
     """From the second stage back into the first: modes, teacher, weights and generators."""
-    one = course(FULL)
+    one = training(FULL)
     one.advance()
     early = one.state()
     kept = digest(early.tensors)
@@ -326,13 +326,13 @@ def in_a_new_process(folder: Path, plan: str) -> str:
     """Return the digest of the final weights of a training that another process goes on with from its checkpoint."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from evobnn.training import Course, checkpoint\n"
+        "from evobnn.training import StagedTraining, checkpoint\n"
         "from tests.training import toys\n"
         "net = toys.network(seed=77)\n"
-        f"course = Course(net, toys.images(), toys.{plan}, 3)\n"
-        "course.restore(checkpoint.load(checkpoint.latest(Path(sys.argv[1])), net))\n"
-        "while not course.finished: course.advance()\n"
-        "print(toys.digest(course.final_network().state_dict()))\n"
+        f"training = StagedTraining(net, toys.images(), toys.{plan}, 3)\n"
+        "training.restore(checkpoint.load(checkpoint.latest(Path(sys.argv[1])), net))\n"
+        "while not training.finished: training.advance()\n"
+        "print(toys.digest(training.final_network().state_dict()))\n"
     )
     root = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(
@@ -350,7 +350,7 @@ def in_a_new_process(folder: Path, plan: str) -> str:
 def test_another_process_goes_on_from_a_file(
     tmp_path: Path, uninterrupted: tuple[tuple[EpochRecord, ...], str, str]
 ) -> None:
-    one = course(FULL)
+    one = training(FULL)
     for _ in range(3):
         one.advance()
     checkpoint.save(one.state(), tmp_path / "epoch-0003")
@@ -367,23 +367,23 @@ def test_another_process_goes_on_from_a_file(
     ],
 )
 def test_a_state_of_another_plan_is_refused(change: Callable[[Plan], Plan], place: str) -> None:
-    one = course(FULL)
+    one = training(FULL)
     before = digest(one.network.state_dict())
     with pytest.raises(RunError, match=f"a checkpoint with {place}"):
-        course(change(FULL)).restore(one.state())
+        training(change(FULL)).restore(one.state())
     with pytest.raises(RunError, match="a checkpoint with seed = 4, got 3"):
-        course(FULL, seed=4).restore(one.state())
+        training(FULL, seed=4).restore(one.state())
     assert digest(one.network.state_dict()) == before
 
 
 def test_a_state_of_another_network_is_refused_by_its_first_parameter() -> None:
-    wide = course(FULL, net=network(width=8))
+    wide = training(FULL, net=network(width=8))
     with pytest.raises(RunError, match=r"stem\.conv\.weight of shape \(8, 1, 3, 3\).* got shape \(4, 1, 3, 3\)"):
-        wide.restore(course(FULL).state())
+        wide.restore(training(FULL).state())
 
 
 def test_the_state_says_what_it_is() -> None:
-    one = course(FULL)
+    one = training(FULL)
     one.advance()
     state = one.state()
     assert set(state.facts) == {"plan", "seed", "stage", "stage_epoch", "epoch", "records"}
@@ -401,10 +401,10 @@ def test_the_state_says_what_it_is() -> None:
 def test_a_gpu_trains_and_goes_on_too() -> None:
     """The network on the device, what is drawn on the CPU; on a GPU equal to rounding."""
 
-    def on_gpu(seed: int = 0) -> Course:
+    def on_gpu(seed: int = 0) -> StagedTraining:
         data = images()
-        feed = Tensors(*(getattr(data, name).cuda() for name in data.__dataclass_fields__))
-        return course(FULL, net=network(seed).cuda(), feed=feed)  # type: ignore[arg-type]
+        loader = Tensors(*(getattr(data, name).cuda() for name in data.__dataclass_fields__))
+        return training(FULL, net=network(seed).cuda(), loader=loader)  # type: ignore[arg-type]
 
     whole = finished(on_gpu())
     first = on_gpu()

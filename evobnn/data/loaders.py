@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class Feed(Protocol):
+class Loader(Protocol):
     """Training and validation images on one device, in batches.
 
     Images are uint8 of shape (N, C, H, W), labels int64 of shape (N,). `Tensors` (`batches`) keeps them all on the

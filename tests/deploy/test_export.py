@@ -1,0 +1,121 @@
+"""From a training folder to files: verified before they get their name, and every slip is one message."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evobnn
+from evobnn.deploy import compiled, read_bits
+from evobnn.deploy.reference import evaluate
+from evobnn.errors import DataError, EvobnnError, NetworkError, RunError
+from evobnn.runs import Options
+from evobnn.runs.final import FinalSession, FinalSettings, create
+from evobnn.runs.final import session as module
+from tests.deploy.conftest import needs_compiler
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training with the seeds 3 and 4. Not to be written to."""
+    from evobnn.experiment.recipes import plan_from_table
+    from tests.final.conftest import GENOME
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "save_learning", lambda *given: None)
+        plan = plan_from_table({"recipe": {"epochs": 1, "batch": 50}}, "tiny", "tests")
+        folder = create(FinalSettings(GENOME, tiny, plan, (3, 4)), Options(jobs=1), tmp_path_factory.mktemp("trained"))
+        FinalSession(folder, Options(jobs=1)).proceed()
+    return folder
+
+
+@needs_compiler
+def test_it_leaves_what_was_run(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made" / "here"
+    found = evobnn.export(f"{trained}:4", to=("c", "bits"), out=out, compiler="gcc")
+    assert found.folder == out and set(found.files) == {"model.h", "model.c", "check.c", "bits.safetensors"}
+    assert [path.name for path in out.parent.iterdir()] == ["here"]
+    assert found.agreement.wrong == () and found.agreement.bits > 10_000
+    assert any("100 of 100 images in PyTorch's class" in line for line in found.said), found.said
+    network = evobnn.load_network(trained, seed=4)
+    packed = read_bits(out / "bits.safetensors")
+    assert packed.class_names == network.class_names and packed.about["seed"] == 4
+    images = np.random.default_rng(1).integers(0, 17, (20, *network.shape), dtype=np.uint8)
+    wanted = network.predict(images)
+    assert (evaluate(packed.graph, images).argmax(1) == wanted).mean() >= 0.9
+    own = compiled.logits_of(compiled.Compiler(("gcc",), ""), out, images, 10)
+    assert np.array_equal(own, evaluate(packed.graph, images))
+    header = (out / "model.h").read_text()
+    assert f"Genome: {network.genome}" in header and "% of the test images" in header
+
+
+def test_without_a_compiler_the_c_is_written_and_that_is_said(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "compiler", lambda asked=None: None)
+    monkeypatch.chdir(tmp_path)
+    found = evobnn.export(trained, to=("c",))
+    assert found.folder == Path(f"{trained.name}-seed-3") and "model.c" in found.files
+    assert any("not run here" in line for line in found.said)
+
+
+def test_without_the_data_set_noise_is_looked_at_and_that_is_said(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*given: Any) -> Any:
+        raise DataError("gone")
+
+    monkeypatch.setattr(sys.modules["evobnn.deploy.export"], "prepare", lost)
+    found = evobnn.export(trained, to=("bits",), out=tmp_path / "out")
+    assert "checked on noise" in found.said[0] and found.agreement.images == 64
+
+
+def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here: Any = sys.modules["evobnn.deploy.export"]
+    signs = here.torch_signs
+
+    def turned(*given: Any) -> Any:
+        found, logits = signs(*given)
+        name = next(iter(found))
+        return {**found, name: ~found[name]}, logits
+
+    monkeypatch.setattr(here, "torch_signs", turned)
+    with pytest.raises(NetworkError, match="Expected the signs of PyTorch at every site, got"):
+        evobnn.export(trained, to=("bits",), out=tmp_path / "out")
+    monkeypatch.setattr(here, "torch_signs", lambda *given: (signs(*given)[0], signs(*given)[1] + 1))
+    with pytest.raises(NetworkError, match="Expected the logits of PyTorch, given its signs, got one that is off by"):
+        evobnn.export(trained, to=("bits",), out=tmp_path / "out")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(here.tensors, "pack", lambda packed: b"no tensors at all, but long enough for one")
+    with pytest.raises(RunError, match="Expected a network in bits"):
+        evobnn.export(trained, to=("bits",), out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_slips(trained: Path, tmp_path: Path) -> None:
+    (there := tmp_path / "there").mkdir()
+    for given, words in (
+        ({"to": ("tflite",)}, "'tflite'"),
+        ({"to": ()}, "a format"),
+        ({"out": there}, f"a folder that does not exist yet, got {there}"),
+        ({"seed": 9}, "seed 9"),
+        ({"compiler": "no-such-cc"}, "'no-such-cc', which is not there"),
+    ):
+        with pytest.raises(EvobnnError, match=words):
+            evobnn.export(trained, **{"out": tmp_path / "new", **given})
+    (file := tmp_path / "file").write_text("")
+    with pytest.raises(EvobnnError, match="file"):
+        evobnn.export(trained, to=("bits",), out=file / "below")
+    file.unlink()
+    with pytest.raises(EvobnnError, match="one seed, got 4 and 3"):
+        evobnn.export(f"{trained}:4", seed=3, out=tmp_path / "new")
+    with pytest.raises(EvobnnError, match="does not exist"):
+        evobnn.export("no-such-training", out=tmp_path / "new")
+    with pytest.raises(EvobnnError, match="whose networks have no weights|has no weights"):
+        evobnn.export("populations/digits:0", out=tmp_path / "new")
+    assert list(tmp_path.iterdir()) == [there]
