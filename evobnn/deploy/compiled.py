@@ -23,6 +23,10 @@ PATIENCE = 600
 DRIVER = """
 #include <stdint.h>
 #include <stdio.h>
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#endif
 
 #include "model.h"
 
@@ -30,6 +34,10 @@ int main(void)
 {
     static uint8_t image[EVOBNN_CHANNELS * EVOBNN_HEIGHT * EVOBNN_WIDTH];
     float logits[EVOBNN_CLASSES];
+#ifdef _WIN32
+    _setmode(0, _O_BINARY);
+    _setmode(1, _O_BINARY);
+#endif
     while (fread(image, 1, sizeof image, stdin) == sizeof image) {
         evobnn_run(image, logits);
         if (fwrite(logits, sizeof(float), EVOBNN_CLASSES, stdout) != EVOBNN_CLASSES) return 1;
@@ -74,8 +82,7 @@ def checked(compiler: Compiler, folder: Path, flags: tuple[str, ...] = ()) -> st
     if done.returncode:
         got = f"exit code {done.returncode}: {' · '.join(done.stdout.splitlines()) or done.stderr.strip()}"
         raise NetworkError(message("the answers of the reference from the compiled C", got, REPORT))
-    said: str = done.stdout
-    return said
+    return str(done.stdout)
 
 
 def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, flags: tuple[str, ...] = ()) -> Array:

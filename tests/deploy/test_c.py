@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 from pathlib import Path
@@ -25,10 +26,12 @@ from evobnn.deploy.graph import Graph
 from evobnn.deploy.ops import Expression
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError
-from tests.deploy.conftest import folded_of, made_of, needs_compiler, pictures
+from evobnn.nn import Site, TreeActivation
+from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
 
 GCC = Compiler(("gcc",), "gcc")
-PLAIN, NATIVE = ("-DEVOBNN_PORTABLE", "-O0"), ("-march=native", "-O0")
+PLAIN = ("-DEVOBNN_PORTABLE", "-O0")
+NATIVE = ("-O0", *(["-march=native"] if platform.machine() in ("x86_64", "AMD64") else []))
 
 
 def write(folder: Path, graph: Graph, images: Any) -> Path:
@@ -71,6 +74,17 @@ def test_a_graph_that_is_not_folded_is_written_too(tmp_path: Path) -> None:
     folder = write(tmp_path, graph, pictures(graph.input.shape, 2))
     header = (folder / "model.h").read_text()
     assert "Calls math.h: yes" in header and "blocks.0.first.site" in header
+    assert "sites that differ 0" in checked(GCC, folder, PLAIN)
+
+
+@needs_compiler
+def test_functions_without_constants_have_names_of_their_own(tmp_path: Path) -> None:
+    network, shape = network_of("bnas")
+    for module in network.modules():
+        if isinstance(module, Site):
+            module.activation = TreeActivation(("add", ("sin", ("x",)), ("x",)), 1)
+    graph = lowered_network(network.eval(), shape).graph
+    folder = write(tmp_path, graph, pictures(shape, 2))
     assert "sites that differ 0" in checked(GCC, folder, PLAIN)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from evobnn.deploy.c.arena import bytes_of
-from evobnn.deploy.c.expressions import function
 from evobnn.deploy.c.text import NEVER, number
 from evobnn.deploy.c.weights import interleaved, of_groups
 from evobnn.deploy.c.writer import Writer
@@ -104,8 +103,7 @@ def _hardtanh(w: Writer, n: Node, op: Hardtanh) -> str:
 
 def _expression(w: Writer, n: Node, op: Expression) -> str:
     w.call("expression")
-    name = f"f{w.count}"
-    w.text.append(function(name, [op], w.keep, sign=False))
+    name = w.function([op], sign=False)
     c, _, wide = n.output.shape
     return f"expression_row({w.row(n.inputs[0])}, {wide}, {c}, {name}, {w.row(n.output.name)})"
 
@@ -115,8 +113,7 @@ def _site(w: Writer, n: Node, op: Site) -> str:
     c, _, wide = n.output.shape
     size, direct, low, high, first, thresholds, most = bytes_of(n.output), "0", "0", "0", "0", "0", 0
     if not op.whole:
-        direct = f"f{w.count}"
-        w.text.append(function(direct, op.direct, w.keep, sign=True))
+        direct = w.function(op.direct, sign=True)
     if op.table is not None:
         most = len(op.table.thresholds)
         first = w.keep(np.packbits(op.table.first, bitorder="little"))

@@ -96,6 +96,9 @@ def _header(graph: Graph, described: Described, flash: int, ram: int, unfolded: 
         lines = ["Sites that are evaluated directly, everywhere or outside of what was seen:", *unfolded]
         facts += [", ".join(lines[1:]).join((f"{lines[0]} ", "."))]
     facts.append("Calls math.h: yes, link with -lm." if math else "Calls math.h: no.")
+    facts.append(
+        "Compile for the processor that it runs on (-O3 -march=native): AVX2 and NEON are used where they may be."
+    )
     facts.append("Compile without -ffast-math and, with clang, -ffp-contract=fast: sums would be rounded otherwise.")
     facts.append("evobnn_run keeps its maps in static memory: one call at a time.")
     about = "\n".join(f" * {comment(line)}" for line in facts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from evobnn.deploy.c.arena import Arena, bytes_of
+from evobnn.deploy.c.expressions import function
 from evobnn.deploy.c.text import constant
 from evobnn.deploy.graph import Graph
-from evobnn.deploy.ops import Array
+from evobnn.deploy.ops import Array, Elementwise
 
 
 @dataclass
@@ -41,6 +43,13 @@ class Writer:
         name = f"l{self.count}"
         self.count += 1
         self.text.append(f"static const {kind} {name} = {{{', '.join(map(str, fields))}}};\n")
+        return name
+
+    def function(self, chain: Sequence[Elementwise], *, sign: bool) -> str:
+        """Write a function of one number, see `evobnn.deploy.c.expressions`, and return its name."""
+        name = f"f{self.count}"
+        self.count += 1
+        self.text.append(function(name, chain, self.keep, sign=sign))
         return name
 
     def whole(self, name: str) -> str:
