@@ -32,6 +32,7 @@ _PUBLIC: dict[str, str] = {
     "TensorBoardWriter": "evobnn.runs.writers",
     "create": "evobnn.runs",
     "export": "evobnn.deploy",
+    "latency": "evobnn.deploy.latency",
     "load_network": "evobnn.runs.final",
     "load_run": "evobnn.runs.run",
     "parse_expression": "evobnn.genome",

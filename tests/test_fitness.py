@@ -47,6 +47,8 @@ CELLS = (
     "normal[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)] "
     "reduction[2 = conv3(0) + max3(1); 3 = avg3(0) + conv3(2); 4 = zero(0) + max3(3); 5 = conv3(1) + zero(4)]"
 )
+WITHOUT_TABLE = tuple(name for name in OBJECTIVES if name != "latency")
+"""Objectives that need no table of layer times."""
 GOOD = f"{CELLS} @normal = mul(sin(x), cos(x)) @reduction = shift(x)"
 SAME = f"{CELLS} @normal = mul(cos(x), sin(x)) @reduction = shift(x)"
 """GOOD with the arguments of a commuting form exchanged: another text, the same key."""
@@ -91,14 +93,14 @@ def timeless(evaluation: Evaluation) -> Evaluation:
 
 
 def test_ok_has_every_objective_and_measure(tiny_bench: Bench) -> None:
-    found = run(replace(tiny_bench, objectives=tuple(OBJECTIVES)), GOOD)
+    found = run(replace(tiny_bench, objectives=WITHOUT_TABLE), GOOD)
     cost = tiny_bench.cost(tiny_bench.space.parse(GOOD))
     assert (found.status, found.message, found.traceback) == (Status.OK, "", "")
     assert found.objectives["error"] * 60 == pytest.approx(round(found.objectives["error"] * 60))
     assert 0.0 <= found.objectives["error"] <= 1.0
     rest = {"ops": cost.ops, "bits": cost.bits, "parameters": cost.parameters, "elementwise": cost.other}
     assert {**found.objectives, "error": 0.0} == {"error": 0.0, **rest}
-    assert list(found.objectives) == list(OBJECTIVES)
+    assert list(found.objectives) == list(WITHOUT_TABLE)
     counts = {"ops", "binary_macs", "real_macs", "binary_share", "bits", "parameters", "other"}
     assert set(found.measures) == {"loss", "training_loss", *counts}
     assert found.measures["ops"] == found.objectives["ops"]
@@ -296,12 +298,14 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
             changes = ["scaled"]
         elif part.name == "evaluation":
             changes = ["simulator, version 1"]
+        elif part.name == "latency":
+            changes = ["0123456789abcdef"]
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 5 > 31
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 6 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
 
@@ -310,7 +314,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     network = Template(cells=3, width=2, reductions=1, skip="free", padding="minus_one", scale="mean", stem=1)
     protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd", sums="scaled")
     said = asdict(protocol)
-    assert said.pop("sums") == "scaled" and not said.pop("evaluation")
+    assert said.pop("sums") == "scaled" and not said.pop("evaluation") and not said.pop("latency")
     assert not protocol.additions and not any(said.pop("additions").values())
     for part, later in (
         ("dataset", ("skip_damaged", "fingerprint")),
@@ -416,6 +420,7 @@ def test_the_table_of_objectives() -> None:
         "bits": ("bits", "log10"),
         "parameters": ("parameters", "log10"),
         "elementwise": ("elementwise", "log10"),
+        "latency": ("latency", "log10"),
     }
     assert all(one.unit for one in OBJECTIVES.values())
 
@@ -427,9 +432,9 @@ def test_a_bench_refuses_objectives_that_make_no_sense(tiny_bench: Bench, names:
 
 
 def test_axes_span_error_to_chance_and_costs_from_cheapest_to_dearest(tiny_bench: Bench) -> None:
-    bench = replace(tiny_bench, objectives=tuple(OBJECTIVES))
+    bench = replace(tiny_bench, objectives=WITHOUT_TABLE)
     axes = bench.axes()
-    assert list(axes) == list(OBJECTIVES)
+    assert list(axes) == list(WITHOUT_TABLE)
     assert axes["error"] == (0.0, 0.9, "linear")
     cheapest, dearest = (bench.cost(genome) for genome in bench.space.extremes())
     assert axes["ops"] == (cheapest.ops, dearest.ops, "log10")

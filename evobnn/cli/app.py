@@ -39,6 +39,7 @@ COMMANDS = (
     studies.table,
     studies.compare,
     studies.fidelity,
+    looking.bench,
     looking.doctor,
 )
 """In the order of the help."""

@@ -14,12 +14,15 @@ from evobnn.spaces import Space
 
 
 def additions(texts: Sequence[str]) -> Additions:
-    """Return what the texts name, all together. Modules are looked for here first, then where Python looks.
+    """Return what the texts name, all together, and what times layers. Modules are looked for here first, then where
+    Python looks.
 
     Raises:
         ExperimentError: no such module or object, one that cannot be imported, or one that is no addition.
     """
-    found = Additions()
+    from evobnn.deploy.latency import latency
+
+    found = latency()
     for text in texts:
         found += _addition(text, _object(text))
     return found

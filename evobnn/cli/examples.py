@@ -19,6 +19,7 @@ EXAMPLES = {
     "table": "evobnn table joint-digits --best 5",
     "compare": "evobnn compare --table joint-digits --strategies random,nsga2",
     "fidelity": "evobnn fidelity digits --heritability --genomes 10",
+    "bench": "evobnn bench digits-1:0",
     "doctor": "evobnn doctor",
 }
 """Lines that work as they stand, those about a run after the first, which `evobnn evolve` calls digits-1."""

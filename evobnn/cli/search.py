@@ -147,6 +147,8 @@ def _print_start(session: Session) -> None:
     )
     if settings.constraints:
         print(f"bounds at most {told(settings.constraints)}")
+    if (latency := session.bench.latency) is not None:
+        print(f"times  {counted(len(latency.times.milliseconds), 'layer')} on {latency.times.processor}")
     work = f"{counted(session.evaluator.jobs, 'job')} ({options.backend}) on {options.device}"
     if settings.table:
         work = f"none: looked up in {settings.table}"

@@ -77,7 +77,7 @@ def checked(compiler: Compiler, folder: Path, flags: tuple[str, ...] = ()) -> st
     Raises NetworkError where it does not compile without a warning, or finds that it does not agree.
     """
     with tempfile.TemporaryDirectory() as place:
-        program = _built(compiler, folder, folder / "check.c", Path(place), ("-DEVOBNN_TRACE", *flags))
+        program = built(compiler, folder, folder / "check.c", Path(place), ("-DEVOBNN_TRACE", *flags))
         done = _ran([str(program)], text=True)
     if done.returncode:
         got = f"exit code {done.returncode}: {' · '.join(done.stdout.splitlines()) or done.stderr.strip()}"
@@ -89,7 +89,7 @@ def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, fla
     """Compile `model.c` of a folder and return its logits (N, classes) of images (N, C, H, W), uint8."""
     with tempfile.TemporaryDirectory() as place:
         (driver := Path(place) / "driver.c").write_text(DRIVER, encoding="utf-8")
-        program = _built(compiler, folder, driver, Path(place), flags)
+        program = built(compiler, folder, driver, Path(place), flags)
         pixels = np.ascontiguousarray(images).tobytes()
         done = _ran([str(program)], input=pixels)
     if done.returncode or len(done.stdout) != 4 * len(images) * classes:
@@ -98,7 +98,11 @@ def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, fla
     return np.frombuffer(done.stdout, np.float32).reshape(len(images), classes)
 
 
-def _built(compiler: Compiler, folder: Path, main: Path, place: Path, flags: tuple[str, ...]) -> Path:
+def built(compiler: Compiler, folder: Path, main: Path, place: Path, flags: tuple[str, ...] = ()) -> Path:
+    """Compile `model.c` of a folder with a main file into a place, and return the program.
+
+    Raises NetworkError where it does not compile without a warning.
+    """
     program = place / "program"
     command = [*compiler.command, *STRICT, "-O2", *flags, f"-I{folder}", "-o", str(program)]
     command += [str(folder / "model.c"), str(main), "-lm"]

@@ -16,20 +16,19 @@ from torch import Tensor, nn
 from evobnn._checks import check_name
 from evobnn._jsonl import writing
 from evobnn.analysis import Run
-from evobnn.data import open_split, prepare
 from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled, runtimes
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.graph import Graph
+from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Rule, lower
 from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
 from evobnn.deploy.verify import Agreement, compared, signs_of
-from evobnn.errors import DataError, NetworkError, RunError, message
+from evobnn.errors import NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
 from evobnn.runs import named as runs
-from evobnn.runs.final.images import is_streamed
 from evobnn.runs.final.loaded import LoadedNetwork
 from evobnn.runs.final.loading import load_network
 from evobnn.runs.final.named import training_of
@@ -153,16 +152,10 @@ def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path |
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
-    data_dir = data_dir or (Path(there) if there else None)
-    try:
-        if not is_streamed(spec, data_dir, network.settings.all_images):
-            split = open_split(prepare(spec, data_dir).folder)
-            if split.train.shape == network.shape:
-                return np.array(split.train.images[:CHECKED]), ""
-    except DataError:
-        pass
-    noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *network.shape), dtype=np.uint8)
-    return noise, "The training images are not at hand: checked on noise, and folded without ranges that were seen."
+    folder = data_dir or (Path(there) if there else None)
+    images, real = images_like(spec, folder, network.shape, CHECKED, network.settings.all_images)
+    noise = "The training images are not at hand: checked on noise, and folded without ranges that were seen."
+    return images, "" if real else noise
 
 
 def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array], Array]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation.function import EvaluationFunction
+from evobnn.evaluation.latency import Timer
 from evobnn.evaluation.objectives import OBJECTIVES, Objective
 from evobnn.genome import FORMS as FORM_SPECS
 from evobnn.genome import OPERATIONS, FormSpec, OpSpec
@@ -34,6 +35,7 @@ class Additions:
         spaces: by name a `evobnn.Space`, or a function like those of `evobnn.spaces.SPACES`, of template, side of the
             images, frozen parts, choice, and what operations and forms mean; experiments say `space.name`.
         evaluation: what evaluates genomes in place of a training, see `EvaluationFunction`; a plain function will do.
+        timer: what measures layers for the objective `latency`; `evobnn.latency()` has one.
 
     Raises:
         ExperimentError: a name that is taken or is not that of its spec, a form whose two halves disagree, or a
@@ -47,6 +49,7 @@ class Additions:
     strategies: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     spaces: Mapping[str, Any] = field(default_factory=dict)
     evaluation: EvaluationFunction | None = None
+    timer: Timer | None = None
 
     def __post_init__(self) -> None:
         function: Any = self.evaluation
@@ -74,14 +77,14 @@ class Additions:
         both = {
             one.name: {**getattr(self, one.name), **getattr(other, one.name)}
             for one in fields(self)
-            if one.name != "evaluation"
+            if one.name not in ("evaluation", "timer")
         }
-        return Additions(**both, evaluation=other.evaluation or self.evaluation)
+        return Additions(**both, evaluation=other.evaluation or self.evaluation, timer=other.timer or self.timer)
 
     @property
     def of_trainings(self) -> Additions:
         """Those that a training depends on: what is part of its protocol, and sent to workers."""
-        return replace(self, strategies={}, spaces={}, evaluation=None)
+        return replace(self, strategies={}, spaces={}, evaluation=None, timer=None)
 
     @property
     def operation_specs(self) -> dict[str, OpSpec]:

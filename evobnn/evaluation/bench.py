@@ -15,12 +15,14 @@ from evobnn.data import PreparedData
 from evobnn.decode import Surround
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation.additions import Additions
+from evobnn.evaluation.latency import LATENCY, Latency
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
 from evobnn.evaluation.phenotype import Phenotype
 from evobnn.evaluation.protocol import Protocol
 from evobnn.genome import Genome, X
 from evobnn.nn import NetworkCost
 from evobnn.spaces import Space, canonical, embed
+from evobnn.spaces.covering import uniform
 from evobnn.training import TrainResult
 
 _KEPT = 1000
@@ -35,6 +37,7 @@ class Bench:
         objectives: names, in order.
         device: torch device of the training.
         timeout: seconds after which one training gives up; 0 for none. A net, not a bound to rely on.
+        latency: how long networks take, where that is asked for.
     """
 
     space: Space
@@ -43,6 +46,7 @@ class Bench:
     objectives: tuple[str, ...] = ("error", "ops")
     device: str = "cpu"
     timeout: float = 0.0
+    latency: Latency | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
@@ -101,15 +105,30 @@ class Bench:
         """Return the counts of the genome's binary network."""
         return self.phenotype(genome).cost
 
+    def milliseconds(self, genome: Genome) -> float:
+        """Return the latency of the genome's network; raise ExperimentError without a table of its layers."""
+        return self.phenotype(genome).milliseconds
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The objectives that are known from the genome, without a training."""
+        known = [name for name in self.objectives if name in OBJECTIVES and OBJECTIVES[name].counted]
+        return tuple(name for name in known if name != LATENCY or self.latency is not None)
+
     def counts(self, genome: Genome, names: Iterable[str]) -> dict[str, float]:
         """Return what is counted of the genome's network, by the names of objectives that no training is needed for."""
-        measured = Measured(TrainResult(()), self.cost(genome))
-        return {name: OBJECTIVES[name].of(measured) for name in names}
+        seen = _seen(self.phenotype(genome), TrainResult(()))
+        return {name: OBJECTIVES[name].of(seen) for name in names}
 
     def cheapest(self, names: Iterable[str]) -> tuple[Genome, ...]:
         """Return for each of these counted quantities the genome of the space that has least of it."""
         *candidates, _ = self._candidates()
-        found = (min(candidates, key=lambda genome: self.counts(genome, [name])[name]) for name in names)
+
+        def least(name: str) -> Genome:
+            among = [*candidates, *uniform(self.space)] if name == LATENCY else candidates
+            return min(among, key=lambda genome: self.counts(genome, [name])[name])
+
+        found = map(least, names)
         return tuple(dict.fromkeys(found))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,12 +175,13 @@ class Bench:
 
     def axes(self) -> dict[str, tuple[float, float, str]]:
         """Return (low, high, scale) of every objective, the same for all runs in this space and protocol: error from 0
-        to chance, costs between the analytic cheapest and dearest genome. Where all genomes cost the same, low is high.
-        None at all where an evaluation function gives an objective of which nobody said the bounds.
+        to chance, costs between the analytic cheapest and dearest genome; latency, for which these need not be the
+        extremes, also between those of one operation each. Where all genomes cost the same, low is high. None at all
+        where an evaluation function gives an objective of which nobody said the bounds.
         """
         known = self.additions.all_objectives
         for name in self.objectives if self.protocol.evaluation else ():
-            if name not in known or (known[name].measure is None and known[name].bounds is None):
+            if name not in known or name == LATENCY or (known[name].measure is None and known[name].bounds is None):
                 return {}
         extremes = list(self._candidates())
         chance = 1.0 - 1.0 / self.prepared.classes
@@ -172,6 +192,9 @@ class Bench:
                 found[name] = (0.0, chance, objective.axis)
             elif objective.bounds is not None:
                 found[name] = (*objective.bounds, objective.axis)
+            elif name == LATENCY:
+                values = [self.counts(genome, [name])[name] for genome in (*extremes, *uniform(self.space))]
+                found[name] = (min(values), max(values), objective.axis)
             else:
                 *least, most = (self._untrained(objective, genome) for genome in extremes)
                 found[name] = (min(least), most, objective.axis)
@@ -179,14 +202,18 @@ class Bench:
 
     def measured(self, one: Phenotype, result: TrainResult) -> dict[str, float]:
         """Return the objectives of what was trained; raises ValueError for one that is no finite number."""
-        seen = Measured(result, one.cost, one.network)
+        seen = _seen(one, result)
         return {name: self.additions.all_objectives[name].of(seen) for name in self.objectives}
 
     def _untrained(self, objective: Objective, genome: Genome) -> float:
         one = self.phenotype(genome)
         try:
-            return objective.of(Measured(TrainResult(()), one.cost, one.network))
+            return objective.of(_seen(one, TrainResult(())))
         except Exception as error:
             wanted = f"bounds of objective {objective.name}, which is not known without a training"
             do = f"Write Objective({objective.name!r}, …, bounds=(low, high))."
             raise ExperimentError(message(wanted, f"none, and {error}", do)) from error
+
+
+def _seen(one: Phenotype, result: TrainResult) -> Measured:
+    return Measured(result, one.cost, one.network, lambda: one.milliseconds)

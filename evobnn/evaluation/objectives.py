@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from torch import nn
 
 from evobnn.errors import ExperimentError, message
+from evobnn.evaluation.latency import LATENCY
 from evobnn.nn import NetworkCost
 from evobnn.training import TrainResult
 
 
 def _none() -> nn.Module:
     raise ValueError("no network was built")
+
+
+def _no_times() -> float:
+    raise ValueError("no table of layer times")
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,13 @@ class Measured:
         result: of the training.
         cost: counts of the network, for one image.
         build: returns the network as the genome decodes to it, its weights drawn anew.
+        latency: returns the milliseconds that the network takes for one image, by a table of layers.
     """
 
     result: TrainResult
     cost: NetworkCost
     build: Callable[[], nn.Module] = _none
+    latency: Callable[[], float] = _no_times
 
 
 @dataclass(frozen=True)
@@ -93,5 +100,6 @@ OBJECTIVES: dict[str, Objective] = {
             "elementwise operations per image: norms, activations, pools, additions",
             lambda m: float(m.cost.other),
         ),
+        Objective(LATENCY, "milliseconds for one image, one thread, by a table of layers", lambda m: m.latency()),
     )
 }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from evobnn._seeding import child_seed
 from evobnn.decode import decode
+from evobnn.errors import ExperimentError, message
 from evobnn.genome import Genome
 from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign
 from evobnn.nn.counting.cost import count
@@ -62,6 +64,21 @@ class Phenotype:
         with unfilled():
             network = self.network()
         return count(network, self.bench.prepared.shape, self.bench.additions.all_counters)
+
+    @cached_property
+    def milliseconds(self) -> float:
+        """Latency of the binary network, summed over the table of its layers.
+
+        Raises:
+            ExperimentError: nobody handed the table over, or it lacks a layer.
+        """
+        latency = self.bench.latency
+        if latency is None:
+            do = "Pass additions=evobnn.latency(); the command line brings it along by itself."
+            raise ExperimentError(message("a table of layer times for latency", "none", do))
+        with torch.random.fork_rng(devices=[]):
+            network = self.network()
+        return latency.of(network, self.bench.prepared.shape)
 
     @cached_property
     def behaviour(self) -> str:

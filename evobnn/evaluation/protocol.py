@@ -50,6 +50,7 @@ class Protocol:
         data: fingerprint of the prepared images.
         additions: operations and forms beside the built-in ones.
         evaluation: name and version of the user's function that evaluates; empty where networks are trained.
+        latency: fingerprint of the table of layer times, where a quantity is `latency`; else empty.
         sums: one of `SUMS`: `exact`, or `scaled` for what was recorded before and is only looked up.
     """
 
@@ -61,6 +62,7 @@ class Protocol:
     additions: Additions = field(default_factory=Additions)
     sums: str = SUMS[0]
     evaluation: str = ""
+    latency: str = ""
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch.
@@ -83,6 +85,8 @@ class Protocol:
             said["additions"] = self.additions.described()
         if self.evaluation:
             said["evaluation"] = self.evaluation
+        if self.latency:
+            said["latency"] = self.latency
         if self.sums == SUMS[0] and self.adds_up_scaled:
             said["sums"] = self.sums
         versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evobnn.evaluation import OBJECTIVES, Bench, Call, EvaluationFunction, Job, Stretch, run_call, run_job
+from evobnn.evaluation import Bench, Call, EvaluationFunction, Job, Stretch, run_call, run_job
 from evobnn.evaluation.estimates import load, run_longest_first
 from evobnn.evaluation.room import room_for
 from evobnn.experiment import Experiment
@@ -157,7 +157,7 @@ class Called(_ByWorkers):
 
 def call_of(function: EvaluationFunction | bytes, bench: Bench, root: int, genome: Genome, repeat: int) -> Call:
     """Return the evaluation of a genome by a function in a run of this root seed; what is counted, is counted here."""
-    counted = [name for name in bench.objectives if name in OBJECTIVES and OBJECTIVES[name].counted]
+    counted = bench.counted
     wanted = tuple(name for name in bench.objectives if name not in counted)
     known = bench.counts(genome, counted) if counted else {}
     return Call(function, genome, bench.seed(root, genome, repeat), wanted, known)

@@ -25,6 +25,7 @@ from evobnn.experiment.presets import DEFAULT_PRESET, laid_over
 from evobnn.experiment.settings import EvaluationSettings
 from evobnn.experiment.text import from_table
 from evobnn.runs.callbacks import Callback
+from evobnn.runs.latency import read_times
 from evobnn.runs.named import ROOT, last_start, settings_of
 from evobnn.runs.progress import Progress
 from evobnn.runs.run import Run, load_run
@@ -105,7 +106,7 @@ def search(
     folder = ROOT / f"{experiment.preset}-{experiment.seed}" if out is None else Path(out)
     if (folder / "experiment.toml").is_file():
         there = open_experiment(folder)
-        if there != experiment and there != settled(experiment, make_bench(experiment, options)):
+        if there != experiment and there != settled(experiment, make_bench(experiment, options, read_times(folder))):
             do = "Name another folder with out=, or another seed; evobnn.resume goes on with what is there."
             raise RunError(message(f"a folder for this search in {folder}", "the run of another experiment", do))
     else:

@@ -32,6 +32,7 @@ from evobnn.runs.callbacks import Callback, Callbacks, State
 from evobnn.runs.derived import unmet, write_derived
 from evobnn.runs.evaluator import RUNGS, evaluator_of
 from evobnn.runs.fresh import FreshScores, individuals
+from evobnn.runs.latency import elsewhere, kept_times
 from evobnn.runs.outlook import Outlook
 from evobnn.runs.progress import Progress, Standing
 from evobnn.runs.setup import Options, make_bench, make_search, open_experiment, settled, wants_loops
@@ -88,7 +89,7 @@ class Session:
         self._compiles = wants_loops(self.experiment, options)
         if self._compiles:
             compiling.begin()  # while data are prepared
-        self.bench = make_bench(self.experiment, options)
+        self.bench = make_bench(self.experiment, options, kept_times(folder, self.experiment))
         self.experiment = settled(self.experiment, self.bench)
         self.evaluator = evaluator_of(folder, self.experiment, self.bench, options, self._say_of_workers)
         self.total = self.experiment.horizon if options.generations is None else options.generations
@@ -118,6 +119,8 @@ class Session:
             recipe = self.experiment.recipe
             if self.evaluator.trains and (slow := slow_precision(recipe.precision, self.options.device)):
                 self.say(slow)
+            if sentence := elsewhere(self.bench):
+                self.say(sentence)
             if sentence := experimental_pressures(self.experiment.pressures):
                 self.say(sentence)
             if self._compiles:

@@ -14,7 +14,7 @@ from evobnn.analysis import Axis, hypervolume, nondominated
 from evobnn.data import DatasetSpec, PreparedData, prepare
 from evobnn.data.sources import SOURCES
 from evobnn.errors import ExperimentError, RunError, message
-from evobnn.evaluation import Additions, Bench, Protocol, check_device, check_jobs_fit
+from evobnn.evaluation import Additions, Bench, LayerTimes, Protocol, check_device, check_jobs_fit
 from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
 from evobnn.evolution.constraints import Constraints
@@ -27,6 +27,7 @@ from evobnn.experiment.text import load, to_text
 from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.nn.fast import compiling
+from evobnn.runs.latency import checked_timer, measured, wants_times, with_times, write_times
 from evobnn.runs.on_table import check_noise, counts_in, infeasible_in, least_in, load_table, table_bench
 from evobnn.snapshot import new_folder, write_text
 
@@ -77,13 +78,16 @@ def wants_loops(experiment: Experiment, options: Options) -> bool:
     return trains and experiment.recipe.kernels == "fused" and options.device == "cpu"
 
 
-def make_bench(experiment: Experiment, options: Options) -> Bench:
+def make_bench(experiment: Experiment, options: Options, times: LayerTimes | None = None) -> Bench:
     """Return where evaluations of the experiment happen: data prepared, space built, everything checked.
+
+    Where networks are measured by `latency`, the layers of all of them are timed here, unless `times` are given.
 
     Raises:
         EvobnnError: a device, file or setting that is not right, before anything is trained or written.
     """
     check_needs(experiment, options.additions, options.brought)
+    timer = checked_timer(options.additions.timer) if times is None and wants_times(experiment) else None
     if experiment.table:
         table = load_table(experiment.table)
         check_noise(experiment, table, options.additions.strategies)
@@ -92,10 +96,10 @@ def make_bench(experiment: Experiment, options: Options) -> Bench:
     if experiment.evaluation.name and options.timeout:
         do = "Leave --timeout out; a function can watch the clock itself."
         raise ExperimentError(message("no timeout with an evaluation function", f"{options.timeout:g} s", do))
-    bench = assembled(experiment, images_of(experiment, options.data_dir), options)
+    bench = assembled(experiment, images_of(experiment, options.data_dir), options, times)
     if not experiment.evaluation.name:
         check_jobs_fit(bench.protocol, bench.prepared)
-    return bench
+    return bench if timer is None else with_times(bench, timer, measured(bench, timer))
 
 
 def search_bench(experiment: Experiment, options: Options) -> Bench:
@@ -109,9 +113,11 @@ def search_bench(experiment: Experiment, options: Options) -> Bench:
     return bench
 
 
-def assembled(experiment: Experiment, prepared: PreparedData, options: Options) -> Bench:
+def assembled(
+    experiment: Experiment, prepared: PreparedData, options: Options, times: LayerTimes | None = None
+) -> Bench:
     """Return the bench of an experiment on these images: protocol, in which no augmentation is `auto`, and space;
-    `make_bench` also checks that recipe and images go together.
+    `make_bench` also checks that recipe and images go together, and measures layers where no `times` are given.
     """
     check_needs(experiment, options.additions, options.brought)
     additions, size = options.additions, min(prepared.shape[1:])
@@ -128,7 +134,8 @@ def assembled(experiment: Experiment, prepared: PreparedData, options: Options) 
     space = experiment.space.build(
         experiment.network, size, additions.operation_specs, additions.form_specs, additions.spaces
     )
-    return Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+    bench = Bench(space, protocol, prepared, experiment.objectives, options.device, options.timeout)
+    return with_times(bench, additions.timer, times)
 
 
 def images_of(experiment: Experiment, data_dir: Path | None) -> PreparedData:
@@ -254,6 +261,7 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
         options.additions.evaluation.pickled()
     Workers(max(1, options.jobs), options.backend).close()
     folder = new_folder(root, experiment.preset, out)
+    write_times(folder, bench)
     write_text(folder / "experiment.toml", to_text(settled(experiment, bench)))
     return folder
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from evobnn.analysis import Run, load_run
 from evobnn.errors import DataError, ExperimentError, GenomeError, message
-from evobnn.evaluation import Additions, Bench
+from evobnn.evaluation import Additions, Bench, LayerTimes
 from evobnn.experiment import Experiment
 from evobnn.experiment.needs import check_function
 from evobnn.runs import Options
 from evobnn.runs import named as runs
 from evobnn.runs.chosen import experiment as read_experiment
+from evobnn.runs.latency import kept_times
 from evobnn.runs.setup import assembled, images_of, make_bench, open_experiment, told_images
 from evobnn.snapshot.archive import Member, archive
 
@@ -61,17 +62,26 @@ class Subject:
             raise ExperimentError(message("a run that trains its networks", f"one that looks up in {table}", do))
         check_function(self.experiment, self.additions, self.brought)
         options = Options(1, device=device, data_dir=self.data_dir, additions=self.additions, brought=self.brought)
-        return make_bench(self.experiment, options)
+        return make_bench(self.experiment, options, self._times)
+
+    @property
+    def _times(self) -> LayerTimes | None:
+        return None if self.run is None else kept_times(self.run.path, self.experiment)
 
     def paper_bench(self) -> Bench:
         """Return a bench for drawing and counting: without the images where these are not at hand."""
-        return paper_bench(self.experiment, self.data_dir, self.additions, self.brought)
+        return paper_bench(self.experiment, self.data_dir, self.additions, self.brought, self._times)
 
 
 def paper_bench(
-    experiment: Experiment, data_dir: Path | None, additions: Additions | None = None, brought: Sequence[str] = ()
+    experiment: Experiment,
+    data_dir: Path | None,
+    additions: Additions | None = None,
+    brought: Sequence[str] = (),
+    times: LayerTimes | None = None,
 ) -> Bench:
-    """Return a bench for drawing and counting: without the images where these are not at hand.
+    """Return a bench for drawing and counting: without the images where these are not at hand; with layer `times` of
+    its run, if it has some.
 
     Raises:
         DataError: the images are not at hand, and their shape is not known from the name of the data set.
@@ -80,12 +90,12 @@ def paper_bench(
     if experiment.table:
         return make_bench(experiment, options)
     try:
-        return assembled(experiment, images_of(experiment, data_dir), options)
+        return assembled(experiment, images_of(experiment, data_dir), options, times)
     except DataError:
         told = told_images(experiment.dataset)
         if told is None:
             raise
-        return assembled(experiment, told, options)
+        return assembled(experiment, told, options, times)
 
 
 def find(text: str, preset: str, data_dir: Path | None, additions: Additions | None = None) -> Subject:

@@ -18,7 +18,7 @@ from evobnn import _jsonl
 from evobnn.analysis import front_csv, front_frame
 from evobnn.analysis.frames import with_zeros
 from evobnn.errors import DataError, EvobnnError
-from evobnn.evaluation import Additions, Bench
+from evobnn.evaluation import LATENCY, Additions, Bench
 from evobnn.evolution import Strategy
 from evobnn.experiment import Experiment
 from evobnn.experiment.needs import check_strategy
@@ -26,6 +26,7 @@ from evobnn.experiment.text import GoneError
 from evobnn.records import FRESH, Evaluation, Individual, Result, Status, mean_objectives
 from evobnn.runs.answers import Answer, CannotTellError, Problems, Remark, answered
 from evobnn.runs.derived import fresh_scores
+from evobnn.runs.latency import kept_times
 from evobnn.runs.named import last_start
 from evobnn.runs.setup import make_search, open_experiment
 from evobnn.runs.subject import paper_bench
@@ -95,7 +96,8 @@ class Folder:
         """Space, protocol and objectives of the experiment."""
         folder = last_start(self.path).get("data_dir")
         try:
-            return paper_bench(self.experiment, Path(folder) if folder else None, self.additions, self.brought)
+            place, times = Path(folder) if folder else None, kept_times(self.path, self.experiment)
+            return paper_bench(self.experiment, place, self.additions, self.brought, times)
         except DataError as error:
             raise CannotTellError(str(error)) from error
 
@@ -291,11 +293,16 @@ def _costs(run: Folder) -> Problems:
             continue
         if run.experiment.evaluation.name:  # its measures are what a user's function said
             continue
-        cost = run.bench.cost(run.bench.space.parse(individual.genome))
+        genome = run.bench.space.parse(individual.genome)
+        cost = run.bench.cost(genome)
         names = ("ops", "bits", "parameters", "binary_macs", "real_macs")
         for name in names[: 3 if run.experiment.table else None]:  # a table tells no more
             if evaluation.measures.get(name) != getattr(cost, name):
                 yield f"{place} has {name} = {evaluation.measures.get(name)}, counted {getattr(cost, name)}"
+        if LATENCY in run.experiment.objectives and not run.experiment.table:
+            wanted, got = run.bench.milliseconds(genome), evaluation.objectives.get(LATENCY)
+            if got != wanted:
+                yield f"{place} has {LATENCY} = {got}, counted {wanted}"
 
 
 def _replay(run: Folder) -> Problems:

@@ -244,7 +244,7 @@ class Space:
             most[kind] = Cell(
                 tuple(Edge(s, n, self._by_work(kind, s)[-1]) for n in self.own_nodes for s in range(self.degree(n)))
             )
-        return least, self._with(most, self._richest())
+        return least, self.completed(most, self.richest())
 
     def least(self, sources: Mapping[str, int | None]) -> Genome:
         """Return the genome with the least work in which a cell of each kind reads this input, or none at all.
@@ -265,16 +265,16 @@ class Space:
                 carriers = [name for name in self._by_work(kind, source) if name not in nothing] or nothing
                 edges[source, 2] = carriers[0]
             cells[kind] = Cell(tuple(Edge(s, n, name) for (s, n), name in edges.items()))
-        return self._with(cells, self._plainest())
+        return self.completed(cells, self.plainest())
 
-    def _with(self, cells: Mapping[str, Cell], expression: Expression) -> Genome:
+    def completed(self, cells: Mapping[str, Cell], expression: Expression) -> Genome:
         """Return the genome with these cells and this expression at every free site."""
         frozen = self.frozen.expression_by_site
         return Genome.of(
             {kind: cells[kind] for kind in self.kinds}, {site: frozen.get(site, expression) for site in self.sites}
         )
 
-    def _plainest(self) -> Expression:
+    def plainest(self) -> Expression:
         """Return an expression of the space that is x, or else one without learnable parts if there is one."""
         names = (
             next((n for n in self.alphabet.names(role) if not self.forms[n].learnable), self.alphabet.names(role)[0])
@@ -282,7 +282,7 @@ class Space:
         )
         return embed(self.shape, self.alphabet, X, self.forms) or express(self.shape, tuple(names), self.forms)
 
-    def _richest(self) -> Expression:
+    def richest(self) -> Expression:
         """Return an expression with the most steps and learnable parts; different forms side by side where they have
         none, so that no rule makes them fewer.
         """

@@ -52,7 +52,7 @@ def test_without_the_data_set_noise_is_looked_at_and_that_is_said(
     def lost(*given: Any) -> Any:
         raise DataError("gone")
 
-    monkeypatch.setattr(sys.modules["evobnn.deploy.export"], "prepare", lost)
+    monkeypatch.setattr("evobnn.deploy.images.prepare", lost)
     found = evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     assert "checked on noise" in found.said[0] and found.agreement.images == 64
 

@@ -133,6 +133,32 @@ def recipes(
         named.show_recipe(name)
 
 
+def bench(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TRAINING[:SEED] | RUN:ID | GENOME]",
+            help="A trained network, or one with random weights, whose times are the same.",
+        ),
+    ] = None,
+    layers: Annotated[
+        bool,
+        typer.Option("--layers", help="Also each of its layers; without a network those of all of the preset's space."),
+    ] = False,
+    preset: Preset = DEFAULT_PRESET,
+    compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
+    seconds: Annotated[float, typer.Option(min=0.01, help="For which each batch is run.")] = 1.0,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
+    brought: With = None,
+) -> None:
+    """Time a network on this machine: PyTorch and the C of `evobnn export`, one thread, 1 and 64 images at a time."""
+    from evobnn.cli import bench as command
+
+    asked = command.Asked(layers, preset, compiler, seconds, data_dir, brought or [], as_json)
+    command.show(what, asked)
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
 ) -> None:

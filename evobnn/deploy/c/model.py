@@ -45,14 +45,16 @@ def runtime(name: str) -> str:
     return resources.files("evobnn.deploy.c").joinpath(f"runtime/{name}.c").read_text(encoding="utf-8")
 
 
-def source(graph: Graph, described: Described) -> Source:
-    """Return the C of a graph."""
+def source(graph: Graph, described: Described, *, marks: bool = False) -> Source:
+    """Return the C of a graph; with `marks` it calls `evobnn_mark(number)` at the end of each of its `stages`."""
     order = stages(graph)
     real, bits = arenas(graph, order)
     writer = Writer(graph, real, bits, {name for stage in order for name in stage.rows})
-    body = "".join(_stage(writer, stage, graph) for stage in order)
+    body = ""
+    for number, stage in enumerate(order):
+        body += _stage(writer, stage, graph) + (f"    evobnn_mark({number});\n" if marks else "")
     text = "".join(writer.text)
-    parts = [runtime("start")]
+    parts = [runtime("start"), "void evobnn_mark(int stage);" if marks else ""]
     if needs_math(text):
         parts.append("#include <math.h>\n")
     parts.append(f"#define EVOBNN_WINDOW {writer.window}\n")
