@@ -177,6 +177,7 @@ def test_the_difference_of_precisions_is_that_of_genomes_and_not_of_trainings(
     assert precision.taus({"fp32": fp32, "bf16": fp32[::-1]}) == pytest.approx((1.0, -1.0))
 
 
+@pytest.mark.slow
 def test_precisions_are_compared_on_the_same_genomes_and_seeds(
     tmp_path: Path,
     load: Load,

@@ -51,14 +51,9 @@ def test_load_and_predict(
         assert f"logits ({count}, 10)" in out and "images (1, 8, 8) classes ('0'," in out
 
 
-SAID = {
-    "own_evaluation": "failed: ",
-    "own_objective": "energy",
-    "own_operation": "genome",
-    "own_strategy": "genome",
-    "search": "started from",
-}
-"""What each prints, apart from the one that needs a training."""
+TWO_WORKERS = {"own_evaluation": "failed: ", "own_objective": "energy"}
+ONE = {"own_operation": "genome", "own_strategy": "genome", "search": "started from"}
+"""What each prints, by the workers that it has, apart from the one that needs a training."""
 
 ONE_BY_ONE = """
 import runpy, sys
@@ -72,12 +67,26 @@ for path in list(sys.argv[1:]):
 """
 
 
-def test_all_others_run(tmp_path: Path) -> None:
-    paths = [path for path in EXAMPLES if path.stem != "load_and_predict"]
-    assert sorted(SAID) == [path.stem for path in paths]
-    command = [sys.executable, "-W", "error", "-c", ONE_BY_ONE, *map(str, paths)]
+def test_every_example_is_run_here() -> None:
+    assert sorted(["load_and_predict", *TWO_WORKERS, *ONE]) == [path.stem for path in EXAMPLES]
+
+
+def test_scripts_that_have_two_workers(tmp_path: Path) -> None:
+    paths = [str(path) for path in EXAMPLES if path.stem in TWO_WORKERS]
+    command = [sys.executable, "-W", "error", "-c", ONE_BY_ONE, *paths]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for name, said in SAID.items():
+    for name, said in TWO_WORKERS.items():
         assert said in done.stdout.partition(f"begins {name}")[2].partition(f"ends {name}")[0]
         assert (tmp_path / name / "front.csv").is_file()
+
+
+@pytest.mark.parametrize("name", list(ONE))
+def test_an_example_that_needs_no_workers(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("evobnn.runs.derived.save_front", lambda *given: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, "out"])
+    runpy.run_path(str(EXAMPLES[0].with_name(f"{name}.py")), run_name="__main__")
+    assert ONE[name] in capsys.readouterr().out and (tmp_path / "out" / "front.csv").is_file()

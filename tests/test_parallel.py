@@ -347,7 +347,12 @@ def left_after(processes: list[psutil.Process], seconds: float) -> list[psutil.P
 
 @pytest.mark.parametrize(
     "then",
-    ["list(workers.run(nap, [60, 60]))", "list(workers.run(spin, [60, 60]))", "time.sleep(60)", IMPORTING],
+    [
+        pytest.param("list(workers.run(nap, [60, 60]))", marks=pytest.mark.slow),
+        "list(workers.run(spin, [60, 60]))",
+        "time.sleep(60)",
+        pytest.param(IMPORTING, marks=pytest.mark.slow),
+    ],
     ids=["sleeping", "computing", "idle", "importing"],
 )
 def test_workers_end_when_their_parent_was_killed(tmp_path: Path, then: str) -> None:
@@ -358,7 +363,11 @@ def test_workers_end_when_their_parent_was_killed(tmp_path: Path, then: str) -> 
     assert list(Path("/dev/shm").glob(f"*loky-{parent.pid}-*")) == []
 
 
-@pytest.mark.parametrize("then", ["list(workers.run(nap, [60] * 5))", IMPORTING], ids=["computing", "importing"])
+@pytest.mark.parametrize(
+    "then",
+    ["list(workers.run(nap, [60] * 5))", pytest.param(IMPORTING, marks=pytest.mark.slow)],
+    ids=["computing", "importing"],
+)
 def test_ctrl_c_ends_everything_at_once(tmp_path: Path, then: str) -> None:
     with parent_at(tmp_path, then, warm=then != IMPORTING) as (parent, children):
         os.killpg(parent.pid, signal.SIGINT)  # what a terminal does: the workers get it too

@@ -55,6 +55,7 @@ def test_the_last_line_is_the_command_that_trains_the_best_of_the_fresh_means(ev
     assert settings["dataset"]["train_limit"] == settings["dataset"]["validation_limit"] == 0  # they were 100 and 60
 
 
+@pytest.mark.slow
 def test_the_size_of_a_search_is_that_of_the_training_it_names(evobnn: Call) -> None:
     sized = ("--set", "dataset.size=6", "--set", "noise.rescore=0", "--set", "recipe.kernels=torch")
     last = evobnn("evolve", "digits", *TINY, *sized, "--population", 2, "--generations", 0).out.splitlines()[-1]

@@ -186,7 +186,7 @@ class CutError(BaseException):
     """What a kill is to the code: nothing after it runs, not even `except Exception`."""
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.slow)])
 def test_cut_off_at_any_result_nothing_is_repeated_and_nothing_changes(
     when: str,
     tiny: Experiment,
@@ -288,7 +288,8 @@ def killed(process: subprocess.Popen[bytes], journal: Path, lines: int) -> bool:
     return alive
 
 
-@pytest.mark.parametrize("moments", [(11,), pytest.param((8, 17), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("moments", [(11,), (8, 17)])
 @pytest.mark.usefixtures("warm_workers")
 def test_two_jobs_and_kills_in_the_middle_of_rungs_leave_no_trace(
     tiny: Experiment,

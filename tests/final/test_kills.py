@@ -55,7 +55,8 @@ def killed(folder: Path, rng: random.Random) -> bool:
     return alive
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 12])
 def test_kills_at_random_moments_leave_no_trace(
     settings: FinalSettings, undrawn: None, tmp_path: Path, kills: int
 ) -> None:

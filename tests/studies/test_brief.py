@@ -331,6 +331,7 @@ def test_the_folder_holds_report_and_pictures(planted: Planted, tmp_path: Path) 
 # --- Really trained -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm_workers")
 def test_a_tiny_study_is_the_same_with_two_workers(tmp_path: Path) -> None:
     question = ask(EXPERIMENT, [(1, 2)], [4], 2, 2, 6)

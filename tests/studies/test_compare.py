@@ -274,6 +274,7 @@ def question(toy: Experiment) -> Question:
     return Question(toy, (PARTS["joint"], PARTS["topology"], PARTS["expressions"]), 3, 48)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm_workers")
 def test_a_comparison_is_the_same_for_any_number_of_jobs(question: Question, tmp_path: Path, monkeypatch: Any):
     monkeypatch.setattr(module, "CHUNK", 1)
