@@ -19,7 +19,7 @@ from evobnn.deploy.compiled import compiler
 from evobnn.deploy.latency import CTimer
 from evobnn.deploy.layers import Layer, listed
 from evobnn.deploy.layertimes import all_layers
-from evobnn.deploy.timed import find
+from evobnn.deploy.timed import Timed, find
 from evobnn.deploy.timing import busy
 from evobnn.errors import RunError, message
 from evobnn.evaluation import Additions, LayerTimes
@@ -50,16 +50,16 @@ def show(what: str | None, asked: Asked) -> None:
     compiler(asked.compiler)
     if asked.layers and own.timer is not None:
         own.timer.check()
+    timed = None if what is None else find(what, asked.preset, asked.data_dir, own)
     if sentence := busy():
         note(sentence)
-    if what is None:
+    if timed is None:
         _space(asked, own)
     else:
-        _network(what, asked, own)
+        _network(timed, asked)
 
 
-def _network(what: str, asked: Asked, own: Additions) -> None:
-    timed = find(what, asked.preset, asked.data_dir, own)
+def _network(timed: Timed, asked: Asked) -> None:
     if not timed.real:
         note("The data set is not there: timed on noise.")
     graph = timed.graph()
