@@ -177,7 +177,8 @@ def test_it_says_what_the_reference_says(runtime: Any, macro: str, folded: Graph
 def test_sites_that_are_not_folded(runtime: Any, tmp_path: Path) -> None:
     """Forms are computed by the runtime; sums of odd channels and of wide ones are float and binary."""
     network, lowered = made_of("resnet")
-    agree(runtime, tmp_path, lowered.graph, network, 8)
+    flips = agree(runtime, tmp_path, lowered.graph, network, 8)
+    assert flips <= 8  # at most one sign an image that rounding turns; none where this was written
 
 
 @pytest.mark.extras
@@ -191,7 +192,8 @@ def test_expressions_that_are_easily_wrong(runtime: Any, name: str, tmp_path: Pa
     network = settle(decode(space, space.parse(f"@net = {EXPRESSIONS[name]}"), Surround(template, (3, 8, 8), 10)), 2)
     lowered = lowered_network(network, (3, 8, 8))
     folded = fold_sites(lowered, watched_ranges(lowered.graph, pictures((3, 8, 8), 4)))[0]
-    agree(runtime, tmp_path, folded, network, 8)
+    flips = agree(runtime, tmp_path, folded, network, 8)
+    assert flips <= 8  # at most one sign an image that rounding turns; none where this was written
 
 
 @pytest.mark.extras
