@@ -63,7 +63,7 @@ class EvaluationFunction:
     @property
     def said(self) -> str:
         """Name and version, for people."""
-        return f"{self.name}, version {self.version}"
+        return titled(self.name, self.version)
 
     @property
     def takes_seed(self) -> bool:
@@ -85,6 +85,11 @@ class EvaluationFunction:
             expected = f"an evaluation function '{self.name}' that can be sent to workers"
             got = f"one that cannot be pickled ({type(error).__name__}: {error})"
             raise ExperimentError(message(expected, got, "Open inside it what it holds, or take jobs=1.")) from error
+
+
+def titled(name: str, version: str) -> str:
+    """Return what a function of this name and version is called, by people and in a protocol's fingerprint."""
+    return f"{name}, version {version}"
 
 
 @dataclass(frozen=True)

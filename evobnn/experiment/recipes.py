@@ -18,7 +18,7 @@ from typing import Any
 from evobnn.errors import ExperimentError, message, unknown_name
 from evobnn.experiment.precision import native_precision
 from evobnn.experiment.presets import BRIEF, override, read_toml, recipe_text
-from evobnn.experiment.settings import _refuse_unknown, _validated
+from evobnn.experiment.settings import refuse_unknown, validated
 from evobnn.nn.fast.quickest import AUTO, KERNELS
 from evobnn.training import Plan, Recipe, Stage
 
@@ -70,7 +70,7 @@ def plan_from_table(table: Mapping[str, Any], name: str, source: str, kernels: s
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, Mapping) for stage in stages):
         do = "Write [[stages]] above the settings of each."
         raise ExperimentError(message(f"stages as a list of sections in {source}", repr(stages), do))
-    _refuse_unknown(shared, Recipe, "recipe.")
+    refuse_unknown(shared, Recipe, "recipe.")
     return Plan(name, tuple(_stage({**shared, **stage}, f"stages.{at}.", kernels) for at, stage in enumerate(stages)))
 
 
@@ -87,11 +87,11 @@ def _stage(table: Mapping[str, Any], path: str, kernels: str) -> Stage:
     """Return the stage of a table of a recipe's fields and `start`."""
     given = dict(table)
     chosen = {"start": given.pop("start")} if "start" in given else {}
-    _refuse_unknown(given, Recipe, path)
+    refuse_unknown(given, Recipe, path)
     for name, stands_for in (("precision", native_precision()), ("kernels", kernels)):
         if given.get(name) == AUTO:
             given[name] = stands_for
-    recipe: Recipe = _validated(Recipe, given, path)
+    recipe: Recipe = validated(Recipe, given, path)
     return Stage(recipe, **chosen)
 
 

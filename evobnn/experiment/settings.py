@@ -16,6 +16,7 @@ from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import OBJECTIVES
+from evobnn.evaluation.function import titled
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
 from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
@@ -135,7 +136,7 @@ class EvaluationSettings:
     @property
     def said(self) -> str:
         """Name and version, for people; an empty text for none."""
-        return f"{self.name}, version {self.version}" if self.name else ""
+        return titled(self.name, self.version) if self.name else ""
 
 
 @dataclass(frozen=True)
@@ -230,8 +231,8 @@ class Experiment:
         name = check_name("strategy", settings.pop("name"), [*STRATEGIES, *own])
         if name in STRATEGIES:
             return STRATEGIES[name](**settings)
-        _refuse_unknown(settings, own[name], "strategy.")
-        made: Strategy = _validated(own[name], settings, "strategy.")
+        refuse_unknown(settings, own[name], "strategy.")
+        made: Strategy = validated(own[name], settings, "strategy.")
         return made
 
     def make_pressures(self) -> dict[str, Pressure]:
@@ -256,8 +257,8 @@ def _completed_strategy(table: Mapping[str, Any]) -> dict[str, Any]:
     if name not in STRATEGIES:
         return {"name": name, **given}
     kind: Any = STRATEGIES[name]
-    _refuse_unknown(given, kind, "strategy.")
-    return {"name": name, **dataclasses.asdict(_validated(kind, given, "strategy."))}
+    refuse_unknown(given, kind, "strategy.")
+    return {"name": name, **dataclasses.asdict(validated(kind, given, "strategy."))}
 
 
 def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -271,8 +272,8 @@ def _completed_pressures(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, kind in PRESSURES.items():
         if name in table:
-            _refuse_unknown(table[name], kind, f"pressures.{name}.")
-            found[name] = dataclasses.asdict(_validated(kind, table[name], f"pressures.{name}."))
+            refuse_unknown(table[name], kind, f"pressures.{name}.")
+            found[name] = dataclasses.asdict(validated(kind, table[name], f"pressures.{name}."))
     return found
 
 
@@ -293,17 +294,18 @@ def _counted(name: str) -> bool:
     return name in OBJECTIVES and OBJECTIVES[name].counted
 
 
-def _refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:
+def refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:
+    """Raise ExperimentError for a setting that the dataclass `kind` lacks, with where it might belong."""
     fields = {one.name: one for one in dataclasses.fields(kind)}
     for name, value in table.items():
         if name not in fields:
             raise ExperimentError(unknown_setting(path, name, value, list(fields), homes(Experiment)))
         default = fields[name].default
         if dataclasses.is_dataclass(default) and isinstance(value, Mapping):
-            _refuse_unknown(value, type(default), f"{path}{name}.")
+            refuse_unknown(value, type(default), f"{path}{name}.")
 
 
-def _validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
+def validated(kind: Any, table: Mapping[str, Any], path: str) -> Any:
     """Return `kind(**table)` with every type checked; raise ExperimentError with all wrong ones."""
     try:
         return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)

@@ -13,7 +13,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.experiment.augmented import augmented, told_side
 from evobnn.experiment.precision import native_precision
 from evobnn.experiment.presets import parsed, preset_table, read_toml
-from evobnn.experiment.settings import Experiment, _refuse_unknown, _validated
+from evobnn.experiment.settings import Experiment, refuse_unknown, validated
 from evobnn.experiment.written import FORMAT, OFF, written
 from evobnn.nn.fast.quickest import AUTO, KERNELS, quickest
 
@@ -49,14 +49,14 @@ def from_table(table: Mapping[str, Any], source: str) -> Experiment:
         raise ExperimentError(
             message(f"format {FORMAT} in {source}", repr(found), "Use the version of evobnn that wrote it.")
         )
-    _refuse_unknown(given, Experiment, "")
+    refuse_unknown(given, Experiment, "")
     recipe = given.get("recipe")
     settled: dict[str, str] = {}
     if isinstance(recipe, Mapping):
         settled |= {"precision": native_precision()} if recipe.get("precision") == AUTO else {}
         settled |= {"kernels": KERNELS[0]} if recipe.get("kernels") == AUTO else {}
         given["recipe"] = {**recipe, **settled}
-    experiment: Experiment = _validated(Experiment, given, "")
+    experiment: Experiment = validated(Experiment, given, "")
     changed = experiment.recipe
     if "kernels" in settled:
         changed = dataclasses.replace(changed, kernels=quickest_kernels(experiment))
