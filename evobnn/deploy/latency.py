@@ -38,11 +38,13 @@ class CTimer(Timer):
         compiler: of C; by default $CC, cc, gcc or clang.
         rules: how modules of your own leave, by class, see `evobnn.deploy.lower`.
         cache: folder of the tables; by default that of the prepared images.
+        portable: without SIMD, as on a processor for which the C has none.
     """
 
     compiler: str | None = None
     rules: Mapping[type[nn.Module], Rule] = field(default_factory=dict)
     cache: Path | None = None
+    portable: bool = False
 
     @property
     def processor(self) -> str:
@@ -61,6 +63,10 @@ class CTimer(Timer):
             raise NetworkError(message("a C compiler, with which layers are timed for latency", "none", do))
         return there
 
+    def options(self, compiler: compiled.Compiler) -> tuple[str, ...]:
+        """Return the options with which layers are compiled."""
+        return SCALAR if self.portable else simd_flags(compiler) or SCALAR
+
     def layers(self, network: nn.Module, shape: Shape) -> Sequence[str]:
         """Return the names of a network's layers; see `evobnn.deploy.layers`."""
         return [layer.name for layer in layers_of(network, shape, self.rules)]
@@ -77,8 +83,9 @@ class CTimer(Timer):
             NetworkError: no C compiler, or no folder that can be written.
         """
         compiler = self.found()
-        flags = simd_flags(compiler) or SCALAR
-        empty = LayerTimes(self.processor, f"{compiler.version}, {' '.join(flags)}", code_digest())
+        flags = self.options(compiler)
+        named = f"{compiler.version}, {' '.join((*compiler.command[1:], *flags))}"
+        empty = LayerTimes(self.processor, named, code_digest())
         path = self.place(empty)
         with FileLock(path.with_suffix(".lock")):
             table = _read(path, empty)
