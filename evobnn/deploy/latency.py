@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -59,8 +60,10 @@ class CTimer(Timer):
         """Return the compiler; raise NetworkError where there is none."""
         there = compiled.compiler(self.compiler)
         if there is None:
+            named = os.environ.get("CC")
+            got = f"none, for CC says '{named}'" if named else "none"
             do = "Install gcc or clang, or set CC to one."
-            raise NetworkError(message("a C compiler, with which layers are timed for latency", "none", do))
+            raise NetworkError(message("a C compiler, with which layers are timed for latency", got, do))
         return there
 
     def options(self, compiler: compiled.Compiler) -> tuple[str, ...]:

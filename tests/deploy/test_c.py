@@ -96,6 +96,12 @@ def test_what_does_not_compile_is_an_error(tmp_path: Path) -> None:
         checked(GCC, tmp_path)
 
 
+def test_what_compiles_nothing_is_no_compiler(tmp_path: Path) -> None:
+    (tmp_path / "check.c").write_text("")
+    with pytest.raises(NetworkError, match="Expected a program from true -O3, got none. Name another compiler"):
+        checked(Compiler(("true", "-O3"), "true"), tmp_path)
+
+
 def test_compilers_that_are_asked_for_and_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NetworkError, match="Expected a C compiler, got 'no-such-cc -O3'"):
         compiler("no-such-cc -O3")
