@@ -24,6 +24,7 @@ from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Rule, lower
 from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
+from evobnn.deploy.timing import simd_flags
 from evobnn.deploy.verify import Agreement, compared, signs_of
 from evobnn.errors import NetworkError, RunError, message
 from evobnn.evaluation import Additions
@@ -198,8 +199,9 @@ def _c(place: Path, graph: Graph, network: LoadedNetwork, images: Array, cc: com
     said = [f"model.c: {code.flash:,} bytes of constants, {code.ram:,} bytes of memory."]
     if cc is None:
         return [*said, "model.c was not run here: there is no C compiler. Compile it with check.c where there is one."]
+    # One for any processor, the other as the header advises: both ways of counting bits are run.
     compiled.checked(cc, place)
-    own = compiled.logits_of(cc, place, images, len(network.class_names))
+    own = compiled.logits_of(cc, place, images, len(network.class_names), ("-O3", *(simd_flags(cc) or ())))
     wanted = network.logits(images).numpy()
     other = np.flatnonzero(own.argmax(1) != wanted.argmax(1))
     same = len(images) - len(other)
