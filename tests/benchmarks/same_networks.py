@@ -1,4 +1,4 @@
-"""The networks of `bench_same.py`: each kind of layer and of function that a network may leave with, briefly trained."""
+"""The networks of `bench_same.py`: each kind of layer and function with which a network may leave, briefly trained."""
 
 from __future__ import annotations
 
@@ -23,36 +23,59 @@ from evobnn.runs.chosen import experiment
 from evobnn.runs.final import FinalSession, create
 
 
+class Half(nn.Module):
+    """Half of every stride-th pixel: a module of a user's own, which nobody else counts or lowers."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return it."""
+        return 0.5 * x[:, :, :: self.stride, :: self.stride]
+
+
 class Halfway(nn.Module):
     """An operation of a user's own: a binary convolution of 1x1, and half of what it reads."""
 
-    def __init__(self, layer: nn.Module, stride: int) -> None:
+    def __init__(self, layer: nn.Module, half: nn.Module) -> None:
         super().__init__()
-        self.layer, self.stride = layer, stride
+        self.layer, self.half = layer, half
 
     def forward(self, x: Tensor) -> Tensor:
         """Return both added up."""
-        out: Tensor = self.layer(x) + 0.5 * x[:, :, :: self.stride, :: self.stride]
+        out: Tensor = self.layer(x) + self.half(x)
         return out
 
 
 def halfway(channels: int, stride: int, site: Any, conv: Any) -> nn.Module:
     """Build it."""
-    return Halfway(binary_layer(channels, channels, 1, site, conv, stride=stride), stride)
+    return Halfway(binary_layer(channels, channels, 1, site, conv, stride=stride), Half(stride))
 
 
-def halfway_rule(b: Builder, m: Any, path: str, x: Value) -> Value:
-    """How it leaves."""
-    out = b.lower(m.layer, below(path, "layer"), x)
+def count_half(module: Half, out: int) -> tuple[str, dict[str, int]]:
+    """Count the product."""
+    return "other", {"other": out}
+
+
+def lower_half(b: Builder, m: Any, path: str, x: Value) -> Value:
+    """Lower it."""
     if m.stride > 1:
         x = b.add(Subsample(m.stride), x, path=path, shape=halved(x.shape, m.stride))
-    half = b.add(Scale(float32([0.5] * x.shape[0])), x, path=path, torch=lambda t: 0.5 * t)
-    return b.add(Add(), out, half, path=path)
+    return b.add(Scale(float32([0.5] * x.shape[0])), x, path=path, torch=lambda t: 0.5 * t)
+
+
+def lower_halfway(b: Builder, m: Any, path: str, x: Value) -> Value:
+    """Lower its parts."""
+    return b.add(
+        Add(), b.lower(m.layer, below(path, "layer"), x), b.lower(m.half, below(path, "half"), x), path=path,
+        shape=halved(x.shape, m.half.stride),
+    )  # fmt: skip
 
 
 SPEC = OpSpec("halfway", kernel=1, summary="binary 1x1, half of its input added", binary=True, zero_preserving=False)
-OWN = Additions(operations={"halfway": (SPEC, halfway)})
-RULES: Mapping[type[nn.Module], Rule] = {Halfway: halfway_rule}
+OWN = Additions(operations={"halfway": (SPEC, halfway)}, counters={Half: count_half})
+RULES: Mapping[type[nn.Module], Rule] = {Half: lower_half, Halfway: lower_halfway}
 
 BNAS = (
     "normal[2 = conv3(0) + max3(1); 3 = conv3(1) + dil3(2); 4 = avg3(0) + conv5(1); 5 = dil5(2) + zero(0)] "

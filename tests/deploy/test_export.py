@@ -74,7 +74,7 @@ def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatc
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(here.tensors, "pack", lambda packed: b"no tensors at all, but long enough for one")
+    monkeypatch.setattr("evobnn.deploy.bits.pack", lambda packed: b"no tensors at all, but long enough for one")
     with pytest.raises(RunError, match="Expected a network in bits"):
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

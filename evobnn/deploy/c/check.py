@@ -10,9 +10,9 @@ from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.ops import Array
 from evobnn.deploy.reference import evaluate
 
-HEAD = """/* Checks model.c on {images} images: their grey values, their logits, and a digest of the bits of each of {sites} sites.
- * A digest is 32 bit FNV-1a over the bytes of a site's bits, which would not fit beside a network on a small processor.
- * Compile both files with -DEVOBNN_TRACE to compare digests; without it only logits are.
+HEAD = """/* Checks model.c on {images} images: their grey values, logits, and a digest of the bits of each of {sites}
+ * sites, 32 bit FNV-1a over the bytes. The bits themselves would not fit beside a network on a small processor.
+ * Compile both files with -DEVOBNN_TRACE to compare the digests; without it only logits are compared.
  */
 """
 PROGRAM = """
