@@ -117,6 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     of = named(timer, compiler, given.preset, bench.latency.times.fingerprint(), given.seconds)
     known, rows = read(given.rows), list[Measured]()
     with given.rows.open("a", encoding="utf-8") as file:
+        if file.tell() and not given.rows.read_bytes().endswith(b"\n"):  # of a call that was killed
+            file.write("\n")
         for one in measured(bench, experiment, timer, given.networks, given.seconds, of, known):
             if one is not known.get(one.genome):
                 print(json.dumps(asdict(one)), file=file, flush=True)
