@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from evobnn._jsonl import writing
 from evobnn.analysis import Run
 from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled, runtimes
-from evobnn.deploy.c import Described, check_c, source
+from evobnn.deploy.c import Described, Source, check_c, source
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Rule, lower
@@ -54,6 +55,7 @@ class Exported:
         sites: what became of each.
         agreement: of the graph with PyTorch.
         said: what was found when the files were run, a sentence each.
+        flash, ram: bytes of the C: its constants, and its maps; None where no C was written.
     """
 
     folder: Path
@@ -61,10 +63,12 @@ class Exported:
     sites: tuple[SiteReport, ...]
     agreement: Agreement
     said: tuple[str, ...]
+    flash: int | None = None
+    ram: int | None = None
 
 
 def export(
-    training: str | Path | Run,
+    training: str | os.PathLike[str] | Run,
     to: Sequence[str] = PLAIN,
     out: str | Path | None = None,
     *,
@@ -109,13 +113,14 @@ def export(
     images, note = _images(training, network, data_dir)
     graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if not note else None)
     agreement = _agreed(graph, network, images[:COMPARED])
-    said = [note] if note else []
+    said, code = [note] if note else [], None
     with writing(home):
         home.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
         if "c" in to:
-            said += _c(place, graph, network, images, cc)
+            code = source(graph, Described(network.class_names, _about(network)))
+            said += _c(place, code, graph, network, images, cc)
         if "bits" in to:
             said += _bits(place, graph, network, images[:HELD])
         if others := [name for name in runtimes.RUNTIMES if name in to]:
@@ -129,13 +134,16 @@ def export(
         shutil.rmtree(place, ignore_errors=True)
         raise
     files = {path.name: path.stat().st_size for path in sorted(home.iterdir())}
-    return Exported(home, files, sites, agreement, tuple(said))
+    sizes = (code.flash, code.ram) if code else ()
+    return Exported(home, files, sites, agreement, tuple(said), *sizes)
 
 
-def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | Run, int | None]:
+def _named(training: str | os.PathLike[str] | Run, seed: int | None) -> tuple[str | os.PathLike[str] | Run, int | None]:
     """Return the training and the seed that `NAME:SEED` says."""
-    head, colon, tail = str(training).rpartition(":")
-    if isinstance(training, Run) or not colon or not (tail.isascii() and tail.isdigit()):
+    if isinstance(training, Run):
+        return training, seed
+    head, colon, tail = os.fspath(training).rpartition(":")
+    if not colon or not (tail.isascii() and tail.isdigit()):
         return training, seed
     if runs.is_one(head):
         return training, seed  # RUN:ID, which `load_network` refuses and says what to do
@@ -144,11 +152,11 @@ def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | R
     return head, int(tail)
 
 
-def _title(training: str | Path | Run) -> str:
+def _title(training: str | os.PathLike[str] | Run) -> str:
     return Path(training.path if isinstance(training, Run) else training).resolve().name
 
 
-def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
+def _images(training: str | os.PathLike[str] | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
@@ -191,8 +199,9 @@ def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
     return agreement
 
 
-def _c(place: Path, graph: Graph, network: LoadedNetwork, images: Array, cc: compiled.Compiler | None) -> list[str]:
-    code = source(graph, Described(network.class_names, _about(network)))
+def _c(
+    place: Path, code: Source, graph: Graph, network: LoadedNetwork, images: Array, cc: compiled.Compiler | None
+) -> list[str]:
     for name, text in (("model.h", code.header), ("model.c", code.code), ("check.c", check_c(graph, images[:HELD]))):
         (place / name).write_text(text, encoding="utf-8")
     said = [f"model.c: {code.flash:,} bytes of constants, {code.ram:,} bytes of memory."]
