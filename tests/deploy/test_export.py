@@ -35,7 +35,7 @@ def test_it_leaves_what_was_run(trained: Path, tmp_path: Path) -> None:
     assert (evaluate(packed.graph, images).argmax(1) == wanted).mean() >= 0.9
     own = compiled.logits_of(compiled.Compiler(("gcc",), ""), out, images, 10)
     assert np.array_equal(own, evaluate(packed.graph, images))
-    header = (out / "model.h").read_text()
+    header = re.sub(r"\n \*\s+", " ", (out / "model.h").read_text())
     assert f"Genome: {network.genome}" in header and "% of the test images" in header
 
 

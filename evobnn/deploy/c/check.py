@@ -10,6 +10,15 @@ from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.ops import Array
 from evobnn.deploy.reference import evaluate
 
+HOW = """/*
+ * Checks model.c on some images. It ends with 0 where the logits and the signs at every site are as they should be:
+ *
+ *   cc -std=c99 -O2 -DEVOBNN_TRACE model.c check.c -lm -o check && ./check
+ *
+ * Without -DEVOBNN_TRACE the logits alone are compared.
+ */
+"""
+
 PROGRAM = """
 static uint32_t found[EVOBNN_SITES + 1];
 
@@ -70,7 +79,7 @@ def check_c(graph: Graph, images: Array) -> str:
     tolerance = TOLERANCE * max(float(abs(logits).max()), 1e-30)
     return "".join(
         (
-            "/* Checks model.c: compile both with -DEVOBNN_TRACE to compare the bits of every site, too. */\n",
+            HOW,
             '#include <stdint.h>\n#include <stdio.h>\n\n#include "model.h"\n\n',
             f"#define IMAGES {len(images)}\n#define TOLERANCE {tolerance:.9g}f\n\n",
             constant("images", np.ascontiguousarray(images)),
