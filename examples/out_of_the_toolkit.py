@@ -21,8 +21,8 @@ out = Path(given.get(1, "populations/to-c")).resolve()
 run = evobnn.load_run(given[2]) if 2 in given else evobnn.search("mnist5k", generations=3, seed=1, out=out / "run")
 best = run.front().sort_values("error_rescored").iloc[0]
 
-recipe = {"recipe": "small", "epochs": int(given.get(3, 12)), "settings": {"dataset.train_limit": 0}}
-training = evobnn.train(run, best.id, **recipe, all_images=True, out=out / "training")
+recipe = {"recipe": "small", "epochs": int(given.get(3, 12)), "threads": 1, "all_images": True}
+training = evobnn.train(run, best.id, **recipe, settings={"dataset.train_limit": 0}, out=out / "training")
 network, test = training.network(), training.test_images()
 
 c = evobnn.export(training, to=["c", "bits"], out=out / "c")

@@ -148,8 +148,14 @@ void evobnn_run(const uint8_t *image, float *logits);
 
 def _wrapped(line: str) -> str:
     """Return a line of a comment as lines of a bearable width, those behind the first further to the right."""
-    kept = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.fill(line, WIDTH, initial_indent=" * ", subsequent_indent=" *   ", **kept)
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=" * ",
+        subsequent_indent=" *   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def digest(bits: np.ndarray) -> int:
