@@ -120,6 +120,7 @@ def test_the_header_says_what_it_needs(folded: Graph) -> None:
         'EVOBNN_CLASS_NAMES {"a\\042b", "\\303\\274"}',
     ):
         assert line in code.header
+    assert f"image[(channel * {h} + row) * {w} + column]" in re.sub(r"\n \*\s+", " ", code.header)
     arrays = re.findall(r"static const (float|uint32_t|uint16_t|uint8_t) c\d+\[(\d+)\]", code.code)
     size = {"float": 4, "uint32_t": 4, "uint16_t": 2, "uint8_t": 1}
     assert code.flash == sum(size[kind] * int(count) for kind, count in arrays)

@@ -47,12 +47,16 @@ def test_a_run_and_an_id_become_a_training_that_can_be_asked(tmp_path: Path) -> 
     )  # fmt: skip
     assert [row["seed"] for row in training.result["seeds"]] == [0, 1]
     for row in training.result["seeds"]:
-        wrong = (training.network(row["seed"]).predict(test.images) != test.labels).mean()
+        network = training.network(row["seed"])
+        assert network.seed == row["seed"]
+        wrong = (network.predict(test.images) != test.labels).mean()
         assert wrong == pytest.approx(row["test_error"], abs=1.5 / len(test))  # other kernels may turn one
     assert np.array_equal(evobnn.load_network(training).predict(test.images), training.network().predict(test.images))
 
 
-def test_the_same_call_returns_what_is_finished_and_another_is_refused(tmp_path: Path) -> None:
+def test_the_same_call_returns_what_is_finished_and_another_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     genome, out = evobnn.parse_genome(GENOME), tmp_path / "here"
     first = evobnn.train(genome, preset="digits", **SMALL, out=out)
     weights, count = (out / "seed-0" / "weights.safetensors").read_bytes(), reads()
@@ -62,7 +66,7 @@ def test_the_same_call_returns_what_is_finished_and_another_is_refused(tmp_path:
         evobnn.train(out),
         evobnn.train(first.path),
     ]
-    assert again == [first] * 4 and reads() == count
+    assert again == [first] * 4 and reads() == count and capsys.readouterr().out == ""
     assert (out / "seed-0" / "weights.safetensors").read_bytes() == weights
     with pytest.raises(RunError, match=re.escape("Expected seeds = [0], with which")):
         evobnn.train(genome, preset="digits", **SMALL, seeds=2, out=out)
