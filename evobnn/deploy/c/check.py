@@ -1,4 +1,4 @@
-"""`check.c`: some images, the digests of their site bits and their logits, and whether the compiled model agrees."""
+"""`check.c`: some images, digests of their site bits and their logits, and whether the compiled model agrees."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.ops import Array
 from evobnn.deploy.reference import evaluate
 
-HOW = """/*
- * Checks model.c on some images. It ends with 0 where the logits and the signs at every site are as they should be:
+HEAD = """/* Checks model.c on {images} images: their grey values, logits, and a digest of the bits of each of {sites}
+ * sites, 32 bit FNV-1a over the bytes. The bits themselves would not fit beside a network on a small processor.
  *
  *   cc -std=c99 -O2 -DEVOBNN_TRACE model.c check.c -lm -o check && ./check
  *
- * Without -DEVOBNN_TRACE the logits alone are compared.
+ * ends with 0 where all agree. Without -DEVOBNN_TRACE only logits are compared.
  */
 """
 
@@ -79,7 +79,7 @@ def check_c(graph: Graph, images: Array) -> str:
     tolerance = TOLERANCE * max(float(abs(logits).max()), 1e-30)
     return "".join(
         (
-            HOW,
+            HEAD.format(images=len(images), sites=len(graph.sites)),
             '#include <stdint.h>\n#include <stdio.h>\n\n#include "model.h"\n\n',
             f"#define IMAGES {len(images)}\n#define TOLERANCE {tolerance:.9g}f\n\n",
             constant("images", np.ascontiguousarray(images)),
