@@ -79,12 +79,14 @@ def base_of(measured: Sequence[Measured]) -> str | None:
     return next((name for name in BASES for one in measured if one.engine == name and one.timings), None)
 
 
-def in_turns(turns: Mapping[str, Turn], timed: Timed, batch: int, seconds: float) -> dict[str, list[Spent]]:
-    """Return what the passes of each engine took, round after round."""
+def in_turns(
+    turns: Mapping[str, Turn], timed: Timed, batch: int, seconds: float, rounds: int = ROUNDS
+) -> dict[str, list[Spent]]:
+    """Return what the passes of each engine took, round after round; each has so many seconds in all."""
     found: dict[str, list[Spent]] = {name: [] for name in turns}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, turn in turns.items():
-            found[name].append(turn(timed.images[:batch], seconds / ROUNDS, LEAST))
+            found[name].append(turn(timed.images[:batch], seconds / rounds, LEAST))
     return found
 
 

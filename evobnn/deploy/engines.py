@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from evobnn.deploy.ops import Array
 from evobnn.deploy.runtimes import lacking
 from evobnn.deploy.timed import Timed
 from evobnn.deploy.timing import MOST, SCALAR, Spent, program, run_program, simd_flags
-from evobnn.errors import EvobnnError
+from evobnn.errors import EvobnnError, NetworkError
 
 WARM = 3
 """Passes before those that are timed, in every turn, for others had the caches meanwhile."""
@@ -67,31 +68,32 @@ def _torch(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
     return repeated(run)
 
 
-def _c(place: Path, compiler: Compiler | None, graph: Callable[[], Graph], flags: tuple[str, ...] | None) -> Turn:
+def c_with(timed: Timed, place: Path, compiler: Compiler | None, flags: tuple[str, ...] | None) -> Turn:
+    """Return the turns of the C with these options of the compiler; None where the C has no SIMD."""
+    return _compiled(timed.graph(), place, compiler, flags)
+
+
+def _compiled(graph: Graph, place: Path, compiler: Compiler | None, flags: tuple[str, ...] | None) -> Turn:
     if compiler is None:
         raise AbsentError("there is no C compiler")
     if flags is None:
         raise AbsentError("the C has no SIMD for this processor")
-    path = program(compiler, graph(), flags, place)
+    path = program(compiler, graph, flags, place)
     return lambda images, seconds, least: run_program(path, images, seconds, least)
 
 
 def _c_simd(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
-    return _c(place, compiler, timed.graph, None if compiler is None else simd_flags(compiler))
-
-
-def _c_scalar(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
-    return _c(place, compiler, timed.graph, SCALAR)
+    return c_with(timed, place, compiler, None if compiler is None else simd_flags(compiler))
 
 
 def _c_unfolded(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
-    def graph() -> Graph:
-        found = timed.unfolded()
-        check_forms(node.op for node in found.nodes)
-        return found
-
+    graph = timed.unfolded()
+    try:
+        check_forms(node.op for node in graph.nodes)
+    except NetworkError as error:
+        raise AbsentError("a form of your own is computed by torch alone") from error
     flags = None if compiler is None else simd_flags(compiler)
-    return _c(place, compiler, graph, flags or SCALAR)
+    return _compiled(graph, place, compiler, flags or SCALAR)
 
 
 def _onnxruntime(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
@@ -128,7 +130,7 @@ def _packed(graph: Graph) -> Packed:
 
 ENGINES: dict[str, Engine] = {
     "C, SIMD": _c_simd,
-    "C, scalar": _c_scalar,
+    "C, scalar": partial(c_with, flags=SCALAR),
     "C, unfolded": _c_unfolded,
     "torch": _torch,
     "onnxruntime, real twin": _onnxruntime,
