@@ -71,15 +71,15 @@ static inline void filter_sums(const uint32_t *w, const uint32_t *seen, const ui
 /* The sums of all filters of a layer. */
 static inline void window_sums(const binary_layer *l, const uint32_t *seen, const uint32_t *inside, int terms, float *EVOBNN_APART out)
 {
-    const int words = l->words, filters = l->filters;
+    const int words = l->words, rest = l->filters % 8, full = l->filters - rest;
     const uint32_t *w = l->weights;
     int f;
-    for (f = 0; f + 16 <= filters; f += 16, w += 16 * words) filter_sums(w, seen, inside, words, terms, 2, out + f);
-    for (; f + 8 <= filters; f += 8, w += 8 * words) filter_sums(w, seen, inside, words, terms, 1, out + f);
-    if (f < filters) {
-        float rest[8];
-        filter_sums(w, seen, inside, words, terms, 1, rest);
-        memcpy(out + f, rest, sizeof(float) * (size_t)(filters - f));
+    for (f = 0; f + 16 <= full; f += 16, w += 16 * words) filter_sums(w, seen, inside, words, terms, 2, out + f);
+    for (; f < full; f += 8, w += 8 * words) filter_sums(w, seen, inside, words, terms, 1, out + f);
+    if (rest) {
+        float last[8];
+        filter_sums(w, seen, inside, words, terms, 1, last);
+        memcpy(out + full, last, sizeof(float) * (size_t)rest);
     }
 }
 

@@ -1,4 +1,4 @@
-#define EVOBNN_EACH 0x0101010101010101u
+#define EVOBNN_LANES 0x0101010101010101u
 
 /* One row of a binary convolution with a filter for each channel: eight channels are counted in the bytes of a word. */
 static void depthwise_row(const binary_layer *l, const uint8_t *x, int y, int columns, float *EVOBNN_APART out)
@@ -23,7 +23,7 @@ static void depthwise_row(const binary_layer *l, const uint8_t *x, int y, int co
                         continue;
                     here++;
                     /* Bit k goes to byte k, and there to its lowest bit. */
-                    differ += (((bits * EVOBNN_EACH & 0x8040201008040201u) + 0x7f * EVOBNN_EACH) >> 7) & EVOBNN_EACH;
+                    differ += (((bits * EVOBNN_LANES & 0x8040201008040201u) + 0x7f * EVOBNN_LANES) >> 7) & EVOBNN_LANES;
                 }
             }
             for (k = 0; k < channels; k++) *out++ = (float)(here - 2 * (int)(differ >> (8 * k) & 255u));
