@@ -101,20 +101,29 @@ def find(what: str, preset: str, data_dir: Path | None, additions: Additions) ->
 
 def of_subject(found: subject.Subject) -> Timed:
     """Return the network of an individual or a genome, with random weights."""
-    experiment = found.experiment
-    recipe = replace(experiment.recipe, kernels="torch", precision="fp32")
-    bench = replace(found, experiment=replace(experiment, recipe=recipe)).paper_bench()
+    bench = readable_bench(found)
     title = f"{found.title}, with random weights, for a search keeps none: {found.text}"
-    return of_genome(bench, bench.space.parse(found.text), experiment.dataset, found.data_dir, title)
+    return of_genome(bench, bench.space.parse(found.text), found.experiment.dataset, found.data_dir, title)
 
 
-def of_genome(bench: Bench, genome: Genome, spec: DatasetSpec, data_dir: Path | None, title: str = "") -> Timed:
-    """Return the network of a genome, with random weights; the bench makes readable modules."""
+def readable_bench(found: subject.Subject) -> Bench:
+    """Return a bench that makes readable modules in float32 for an individual or a genome."""
+    recipe = replace(found.experiment.recipe, kernels="torch", precision="fp32")
+    return replace(found, experiment=replace(found.experiment, recipe=recipe)).paper_bench()
+
+
+def random_network(bench: Bench, genome: Genome) -> tuple[nn.Module, Array, Array]:
+    """Return the network of a genome with random weights, and how its images are normalised; the same every time."""
     bench.space.check_buildable(genome)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = bench.network(genome).eval()
-    shape = bench.prepared.shape
-    images, real = images_like(spec, data_dir, shape, IMAGES)
-    mean, deviation = (np.full(shape[0], value, np.float32) for value in (MIDDLE, SPREAD))
+    channels = bench.prepared.shape[0]
+    return network, np.full(channels, MIDDLE, np.float32), np.full(channels, SPREAD, np.float32)
+
+
+def of_genome(bench: Bench, genome: Genome, spec: DatasetSpec, data_dir: Path | None, title: str = "") -> Timed:
+    """Return the network of a genome, with random weights; the bench makes readable modules."""
+    network, mean, deviation = random_network(bench, genome)
+    images, real = images_like(spec, data_dir, bench.prepared.shape, IMAGES)
     return Timed(title, network, mean, deviation, images, real)

@@ -4,8 +4,9 @@ GAAF's ResNet with three stages and a network of BNAS's cells, with random weigh
 included; one thread. The engines take turns, round after round: the C with AVX2 and no AVX-512, with all that this
 processor has, scalar, and with the function of every site computed in place of its thresholds; onnxruntime and
 OpenVINO on the real-valued twin (ReLU at the sites, graph optimisations on); OpenVINO with 1-bit convolutions. A ratio
-divides what an engine took by what the C with AVX2 took in the same round: above 1 the C is faster. On a machine
-that is busy the ratios of processor time are the ones to read. OpenVINO's own gain stands below. Engines whose packages are not installed are left out, and named.
+divides what an engine took by what the C with AVX2 took in the same round: above 1 the C is faster. On a busy machine
+those of processor time are the ones to read. OpenVINO's own gain stands below. Engines whose packages are not
+installed are left out, and named.
 
 With `--json FILE` each network is a line of FILE once it is measured, and is not measured again.
 """
@@ -107,7 +108,8 @@ def lines(row: dict[str, Any]) -> Iterator[str]:
         yield f"{row['network']:<15}{name:<24}{Spread(tuple(values))!s:>26}{times}"
     bit, twin = "OpenVINO, 1 bit", "OpenVINO, real twin"
     if bit in wall and twin in wall:
-        yield f"{row['network']:<15}{'OpenVINO, twin by 1 bit':<50}{ratio(wall, twin, bit)!s:>24}{ratio(cpu, twin, bit)!s:>24}"
+        gains = f"{ratio(wall, twin, bit)!s:>24}{ratio(cpu, twin, bit)!s:>24}"
+        yield f"{row['network']:<15}{'OpenVINO, twin by 1 bit':<50}{gains}"
 
 
 def ratio(took: dict[str, list[float]], name: str, base: str = BASE) -> Spread:
