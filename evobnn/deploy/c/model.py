@@ -63,7 +63,7 @@ def source(graph: Graph, described: Described, *, marks: bool = False) -> Source
     parts.append(f"#define EVOBNN_WINDOW {writer.window}\n")
     parts += [helpers_in(text), *(runtime(name) for name in writer.runtime), text]
     spare = bits.size + BEHIND
-    parts.append(f"static float maps[{max(real.size, 1)}];\nstatic uint8_t signs[{spare}];\n")
+    parts.append(f"static float maps[{max(real.size, 1)}];\nEVOBNN_PERHAPS static uint8_t signs[{spare}];\n")
     parts.append(f"void evobnn_run(const uint8_t *image, float *logits)\n{{\n    int y;\n{body}}}\n")
     ram = 4 * max(real.size, 1) + spare + 8 * writer.window
     unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
