@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +50,7 @@ class Exported:
         agreement: of the graph with PyTorch.
         answered: what each format said when it was run; without `c` where there was no compiler.
         said: what was found when the files were run, a sentence each.
+        flash, ram: bytes of the C: its constants, and its maps; None where no C was written.
     """
 
     folder: Path
@@ -57,10 +59,12 @@ class Exported:
     agreement: Agreement
     answered: Mapping[str, Answered]
     said: tuple[str, ...]
+    flash: int | None = None
+    ram: int | None = None
 
 
 def export(
-    training: str | Path | Run | None = None,
+    training: str | os.PathLike[str] | Run | None = None,
     to: Sequence[str] = PLAIN,
     out: str | Path | None = None,
     *,
@@ -113,6 +117,7 @@ def export(
     agreement = _agreed(graph, network, images[:COMPARED])
     said = [*network.said, *([] if network.real else [NOISE])]
     answered: dict[str, Answered] = {}
+    sizes: tuple[int, ...] = ()
     with writing(home):
         home.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
@@ -126,7 +131,7 @@ def export(
                 counted = profile(network.network, network.shape, (additions or Additions()).all_counters).bits / 8
                 found, lines = export_bits(place, packed, images, counted)
             elif name == "c":
-                found, lines = export_c(place, packed, images, wanted, told, cc)
+                found, lines, sizes = export_c(place, packed, images, wanted, told, cc)
             else:
                 found, lines = runtimes.export(name, place, packed, images, wanted, told)
             answered |= {name: found} if found else {}
@@ -138,7 +143,7 @@ def export(
         shutil.rmtree(place, ignore_errors=True)
         raise
     files = {path.name: path.stat().st_size for path in sorted(home.iterdir())}
-    return Exported(home, files, sites, agreement, answered, tuple(said))
+    return Exported(home, files, sites, agreement, answered, tuple(said), *sizes)
 
 
 def torch_signs(network: Leaving, images: Array) -> tuple[dict[str, Array], Array]:

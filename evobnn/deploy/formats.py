@@ -27,8 +27,9 @@ Torch = Callable[[Array], Answers]
 
 def export_c(
     place: Path, packed: Packed, images: Array, wanted: Array, torch: Torch, cc: compiled.Compiler | None
-) -> tuple[Answered | None, list[str]]:
-    """Write `model.h`, `model.c` and `check.c`, run them, and return what they answered and what is to be said.
+) -> tuple[Answered | None, list[str], tuple[int, int]]:
+    """Write `model.h`, `model.c` and `check.c`, run them, and return what they answered, what is to be said, and the
+    bytes of constants and of memory that they need.
 
     Arguments:
         place: the folder to write to.
@@ -48,7 +49,7 @@ def export_c(
     said = [f"model.c: {code.flash:,} bytes of constants, {code.ram:,} bytes of memory."]
     if cc is None:
         said.append("model.c was not run here: there is no C compiler. Compile it with check.c where there is one.")
-        return None, said
+        return None, said, (code.flash, code.ram)
     # One for any processor, the other as the header advises: both ways of counting bits are run.
     compiled.checked(cc, place)
     own = compiled.logits_of(cc, place, images, len(packed.class_names), ("-O3", *(simd_flags(cc) or ())))
@@ -63,7 +64,7 @@ def export_c(
         count = turned("model.c", graph, images[other], (signs, logits), torch(images[other]))
         said.append(f"In the other {len(other)} rounding turned {count} signs.")
     signs_held = len(held) * sum(int(np.prod(node.output.shape)) for node in graph.sites)
-    return Answered(len(held), signs_held, 0, len(images), same, count), said
+    return Answered(len(held), signs_held, 0, len(images), same, count), said, (code.flash, code.ram)
 
 
 def export_bits(place: Path, packed: Packed, images: Array, counted: float) -> tuple[Answered, list[str]]:

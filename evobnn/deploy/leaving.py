@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class Leaving:
         return channels, height, width
 
 
-def chosen(training: str | Path | Run | None, untrained: str | None) -> None:
+def chosen(training: str | os.PathLike[str] | Run | None, untrained: str | None) -> None:
     """Raise RunError unless one of a training and an untrained network is named."""
     if (training is None) == (untrained is None):
         got = "neither" if training is None else f"both, '{training}' and '{untrained}'"
@@ -73,7 +74,11 @@ def chosen(training: str | Path | Run | None, untrained: str | None) -> None:
 
 
 def trained(
-    training: str | Path | Run, seed: int | None, data_dir: Path | None, additions: Additions | None, count: int
+    training: str | os.PathLike[str] | Run,
+    seed: int | None,
+    data_dir: Path | None,
+    additions: Additions | None,
+    count: int,
 ) -> Leaving:
     """Return the network of a training with so many images; raise EvobnnError where it has no weights."""
     training, seed = _named(training, seed)
@@ -116,11 +121,11 @@ def untrained(what: str, data_dir: Path | None, additions: Additions | None, cou
     return Leaving(name, network, mean, deviation, names, about, images, real, logits, (UNTRAINED,))
 
 
-def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | Run, int | None]:
+def _named(training: str | os.PathLike[str] | Run, seed: int | None) -> tuple[str | os.PathLike[str] | Run, int | None]:
     """Return the training and the seed that `NAME:SEED` says; raise RunError for what has no weights."""
     if isinstance(training, Run):
         return training, seed
-    text = str(training)
+    text = os.fspath(training)
     head, colon, tail = text.rpartition(":")
     if not Path(text).exists() and subject.is_genome(text):
         do = "Train it first: 'evobnn train GENOME' makes such a folder."
