@@ -232,6 +232,45 @@ def test_runtimes_are_measured(load: Load, tmp_path: Path, capsys: pytest.Captur
     assert "8 channels, 8x8, 2 binary convolutions" in capsys.readouterr().out
 
 
+def test_whole_networks_are_measured_once_and_compared_round_by_round(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from evobnn.deploy.timing import Spent
+
+    deploy = load("bench_deploy")
+    asked: list[str] = []
+
+    def turn(first: float) -> Any:
+        taken = iter([first, first, 4 * first] * 9)
+        return lambda images, seconds, least: Spent([next(taken)], [0.001])
+
+    def prepared(timed: Any, compiler: Any, place: Path) -> Any:
+        asked.append(timed.title)
+        assert timed.images.shape[1:] == (3, 8, 8) and not timed.network.training
+        turns = {"C, AVX2": turn(0.001), "OpenVINO, 1 bit": turn(0.002), "OpenVINO, real twin": turn(0.006)}
+        return turns, {"torch": "it is cold"}
+
+    monkeypatch.setattr(deploy, "prepared", prepared)
+    path = tmp_path / "rows.jsonl"
+    given = ("--widths", "4", "--sides", "8", "--rounds", "3", "--json", str(path))
+    deploy.main([*given, "--macros", "resnet"])
+    said = capsys.readouterr().out
+    for words in (
+        "OpenVINO, 1 bit",
+        "2.00 (2.00 to 2.00)",
+        "6.00 (6.00 to 6.00)",
+        "torch: not run here, for it is cold.",
+    ):
+        assert words in said
+    (gain,) = [line for line in said.splitlines() if "twin by 1 bit" in line]
+    assert gain.split()[-8:] == ["3.00", "(3.00", "to", "3.00)", "1.00", "(1.00", "to", "1.00)"]
+    row = json.loads(path.read_text())
+    assert row["milliseconds"]["C, AVX2"] == [1.0, 1.0, 4.0] and row["network"] == "resnet 4 8"
+    deploy.main(given)
+    assert asked == ["resnet 4 8", "bnas 4 8"] and len(path.read_text().splitlines()) == 2
+    assert capsys.readouterr().out.count("C, AVX2  ") == 2
+
+
 def test_without_its_packages_a_benchmark_says_what_to_install(
     load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

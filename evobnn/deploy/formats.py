@@ -95,7 +95,9 @@ def export_bits(place: Path, packed: Packed, images: Array, counted: float) -> t
 
 
 def _about(packed: Packed) -> list[str]:
-    lines = [f"Genome: {packed.about['genome']}", f"Seed: {packed.about['seed']}."]
+    lines = [f"Genome: {packed.about['genome']}"]
+    lines += [f"Seed: {packed.about['seed']}."] if "seed" in packed.about else []
+    lines += [str(packed.about["untrained"])] if "untrained" in packed.about else []
     if isinstance(error := packed.about.get("test_error"), float):
         lines.append(f"Right on {100 * (1 - error):.2f} % of the test images, as PyTorch computes it.")
     return [*lines, f"Classes: {', '.join(packed.class_names)}."]

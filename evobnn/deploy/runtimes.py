@@ -52,10 +52,14 @@ RUNTIMES = {
 """By the name of the format."""
 
 
+def lacking(name: str) -> list[str]:
+    """Return which packages of a format are not installed."""
+    return [module for module in RUNTIMES[name].modules if importlib.util.find_spec(module) is None]
+
+
 def require(name: str) -> None:
     """Raise NetworkError where a package of a format is not installed."""
-    missing = [module for module in RUNTIMES[name].modules if importlib.util.find_spec(module) is None]
-    if missing:
+    if missing := lacking(name):
         do = f"Run `pip install 'evobnn[{name}]'`, or leave {name} out of --to."
         raise NetworkError(message(f"the packages behind '{name}'", f"no {', '.join(missing)}", do))
 

@@ -19,6 +19,8 @@ from evobnn.deploy.c.writer import Writer
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.ops import Site
 
+BEHIND = 4
+"""Bytes behind the last map of bits, where the last word that is read of it may end."""
 WIDTH = 110
 """Columns of a comment, where its words allow it."""
 
@@ -64,9 +66,10 @@ def source(graph: Graph, described: Described, *, marks: bool = False) -> Source
         parts.append("#include <math.h>\n")
     parts.append(f"#define EVOBNN_WINDOW {writer.window}\n")
     parts += [helpers_in(text), *(runtime(name) for name in writer.runtime), text]
-    parts.append(f"static float maps[{max(real.size, 1)}];\nstatic uint8_t signs[{max(bits.size, 1)}];\n")
+    spare = bits.size + BEHIND
+    parts.append(f"static float maps[{max(real.size, 1)}];\nEVOBNN_PERHAPS static uint8_t signs[{spare}];\n")
     parts.append(f"EVOBNN_EACH void evobnn_run(const uint8_t *image, float *logits)\n{{\n    int y;\n{body}}}\n")
-    ram = 4 * max(real.size, 1) + max(bits.size, 1) + 8 * writer.window
+    ram = 4 * max(real.size, 1) + spare + 8 * writer.window
     unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
     code = "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip())
     header = _header(graph, described, writer.flash, ram, 8 * writer.window, unfolded, needs_math(text))
