@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from evobnn.deploy.c.weights import interleaved, of_groups
 from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
 from evobnn.deploy.graph import Graph, Node, Value
-from evobnn.deploy.ops import BinaryConvolution, Expression, Linear, Normalise, Site, float32
+from evobnn.deploy.ops import BinaryConvolution, Expression, Linear, Normalise, Signed, Site, float32
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError
+from evobnn.genome import BINARY, UNARY
 from evobnn.nn import Site as SiteModule
 from evobnn.nn import TreeActivation
 from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
@@ -74,6 +76,31 @@ def test_layers_of_any_number_of_filters_compile_without_a_warning(tmp_path: Pat
     graph = Graph(Value("image", (1, 4, 4), "u8"), tuple(nodes), "logits")
     folder = write(tmp_path, graph, pictures(graph.input.shape, 3))
     assert "sites that differ 0" in checked(GCC, folder, ("-O3", *NATIVE[1:]))
+
+
+def evaluated_directly(tree: tuple[Any, ...]) -> Graph:
+    """Return a graph with one site, whose function is not folded."""
+    nodes = (
+        Node(Normalise(float32([100.0]), float32([50.0])), ("image",), Value("pixels", (1, 4, 4), "f32"), ""),
+        Node(Site((Expression(tree),)), ("pixels",), Value("bits", (1, 4, 4), "bit"), "site"),
+        Node(Signed(), ("bits",), Value("signs", (1, 4, 4), "f32"), ""),
+        Node(
+            Linear(float32(np.ones((10, 16))), float32(np.zeros(10))), ("signs",), Value("out", (10, 1, 1), "f32"), ""
+        ),
+    )
+    return Graph(Value("image", (1, 4, 4), "u8"), nodes, "out")
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name not in ("scale", "shift", "const", "mix")])
+def test_a_function_that_is_alone_brings_what_it_calls(name: str, tmp_path: Path) -> None:
+    arity = {**UNARY, **BINARY}[name].arity
+    tree = ("x",) if name == "x" else (name, *[("x",)] * arity)
+    graph = evaluated_directly(("sub", tree, ("square", ("x",))))
+    code = source(graph, Described(["class"] * 10))
+    assert ("#include <math.h>" in code.code) is FORMS[name].header
+    assert ("Calls math.h: yes" in code.header) is FORMS[name].header
+    if name in ("sigmoid", "gauss", "sqrt") and shutil.which("gcc"):
+        assert "sites that differ 0" in checked(GCC, write(tmp_path, graph, pictures(graph.input.shape, 2)), PLAIN)
 
 
 @needs_compiler

@@ -54,19 +54,19 @@ def source(graph: Graph, described: Described, *, marks: bool = False) -> Source
     for number, stage in enumerate(order):
         body += _stage(writer, stage, graph) + (f"    evobnn_mark({number});\n" if marks else "")
     text = "".join(writer.text)
+    helpers = helpers_in(text)
+    math = needs_math(helpers + text)
     parts = [runtime("start"), "void evobnn_mark(int stage);" if marks else ""]
-    if needs_math(text):
+    if math:
         parts.append("#include <math.h>\n")
     parts.append(f"#define EVOBNN_WINDOW {writer.window}\n")
-    parts += [helpers_in(text), *(runtime(name) for name in writer.runtime), text]
+    parts += [helpers, *(runtime(name) for name in writer.runtime), text]
     parts.append(f"static float maps[{max(real.size, 1)}];\nstatic uint8_t signs[{max(bits.size, 1)}];\n")
     parts.append(f"void evobnn_run(const uint8_t *image, float *logits)\n{{\n    int y;\n{body}}}\n")
     ram = 4 * max(real.size, 1) + max(bits.size, 1) + 8 * writer.window
     unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
     code = "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip())
-    return Source(
-        _header(graph, described, writer.flash, ram, unfolded, needs_math(text)), code, writer.flash, ram, unfolded
-    )
+    return Source(_header(graph, described, writer.flash, ram, unfolded, math), code, writer.flash, ram, unfolded)
 
 
 def _stage(writer: Writer, stage: Stage, graph: Graph) -> str:
