@@ -21,11 +21,12 @@ from evobnn.deploy.c.model import digest
 from evobnn.deploy.c.stages import stages
 from evobnn.deploy.c.text import comment, constant, number, string
 from evobnn.deploy.c.weights import interleaved, of_groups
-from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
+from evobnn.deploy.compiled import Compiler, answers_of, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
 from evobnn.deploy.graph import Graph, Node, Value
 from evobnn.deploy.ops import BinaryConvolution, Expression, Linear, Normalise, Signed, Site, float32
 from evobnn.deploy.reference import evaluate
+from evobnn.deploy.verify import signs_of
 from evobnn.errors import NetworkError
 from evobnn.genome import BINARY, UNARY
 from evobnn.nn import Site as SiteModule
@@ -101,6 +102,23 @@ def test_a_function_that_is_alone_brings_what_it_calls(name: str, tmp_path: Path
     assert ("Calls math.h: yes" in code.header) is FORMS[name].header
     if name in ("sigmoid", "gauss", "sqrt") and shutil.which("gcc"):
         assert "sites that differ 0" in checked(GCC, write(tmp_path, graph, pictures(graph.input.shape, 2)), PLAIN)
+
+
+@needs_compiler
+@pytest.mark.parametrize("exact", [True, False])
+def test_signs_that_a_library_turns_are_counted_where_there_may_be_some(exact: bool, tmp_path: Path) -> None:
+    graph, other = evaluated_directly(("sin", ("x",))), evaluated_directly(("neg", ("sin", ("x",))))
+    images = pictures(graph.input.shape, 3)
+    folder = write(tmp_path, graph, images)
+    (folder / "check.c").write_text(check_c(other, images, exact=exact))
+    if exact:
+        with pytest.raises(NetworkError, match="sites that differ 3"):
+            checked(GCC, folder, PLAIN)
+    else:
+        assert "sites that differ 3\nlargest difference of a logit 0\n" in checked(GCC, folder, PLAIN)
+    signs, logits = answers_of(GCC, folder, graph, images, PLAIN)
+    wanted, numbers = signs_of(graph, images)
+    assert np.array_equal(signs["site"], wanted["site"]) and np.array_equal(logits, numbers)
 
 
 @needs_compiler

@@ -108,7 +108,7 @@ def test_zeros_far_out_are_found_where_the_centre_is_known() -> None:
 
 @pytest.mark.parametrize("inner", [None, f32([[-8], [8]])], ids=["once", "every point twice"])
 def test_an_interval_between_two_points_is_not_overlooked(inner: Array | None) -> None:
-    """A peak between two points, beside a slope in steps of rounding that is nearer to 0 than what is seen of the peak."""
+    """A peak between two points, beside a slope in steps of rounding that is nearer to 0 than what is seen of it."""
 
     def peak(x: Array) -> Array:
         return np.where(x > 2, f32(0.0005) - abs(x - f32(3.00177)), f32(-1e-4) - (x + f32(8)) * f32(1e-6))

@@ -30,7 +30,8 @@ class Described:
 class Source:
     """C of a network, and what it needs in bytes: constants (flash), and maps and windows (ram).
 
-    `unfolded` are the paths of sites that evaluate functions of `math.h` or of their own.
+    `unfolded` are the paths of sites that evaluate functions of `math.h` or of their own; `math` tells whether any
+    function of `math.h` is called, which each library rounds in its own way.
     """
 
     header: str
@@ -38,6 +39,7 @@ class Source:
     flash: int
     ram: int
     unfolded: tuple[str, ...]
+    math: bool
 
 
 def runtime(name: str) -> str:
@@ -66,7 +68,8 @@ def source(graph: Graph, described: Described, *, marks: bool = False) -> Source
     ram = 4 * max(real.size, 1) + max(bits.size, 1) + 8 * writer.window
     unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
     code = "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip())
-    return Source(_header(graph, described, writer.flash, ram, unfolded, math), code, writer.flash, ram, unfolded)
+    header = _header(graph, described, writer.flash, ram, unfolded, math)
+    return Source(header, code, writer.flash, ram, unfolded, math)
 
 
 def _stage(writer: Writer, stage: Stage, graph: Graph) -> str:
