@@ -109,9 +109,9 @@ def _directly(site: Site, x: Array) -> Array:
 def _turns_inside(site: Site, x: Array, wanted: Array) -> Array:
     """Return where rounding on the way turns the sign: every step of the function is off by a random part of `ULPS`.
 
-    Some functions are 0 but for rounding on whole intervals; there each library has signs of its own.
+    Some functions are 0 but for rounding on whole intervals; there each library has signs of its own. Some libraries
+    also take numbers for 0 that are smaller than the least normal one.
     """
-    there = np.zeros(x.shape, bool)
     draw = np.random.default_rng(0)
 
     def rounded(values: Array) -> Array:
@@ -119,13 +119,18 @@ def _turns_inside(site: Site, x: Array, wanted: Array) -> Array:
         found: Array = (values * (1 + share)).astype(np.float32)
         return found
 
+    there = np.zeros(x.shape, bool)
     with np.errstate(all="ignore"):
-        for _ in range(TRIES):
+        for change in (_flushed, *(rounded,) * TRIES):
             value = x
             for op in site.direct:
-                value = computed(op, value, rounded) if isinstance(op, Expression) else rounded(apply(op, [value]))
+                value = computed(op, value, change) if isinstance(op, Expression) else change(apply(op, [value]))
             there |= (value >= 0) == wanted
     return there
+
+
+def _flushed(values: Array) -> Array:
+    return np.where(abs(values) < np.finfo(np.float32).tiny, np.float32(0), values)
 
 
 def signs_of(graph: Graph, images: Array) -> tuple[dict[str, Array], Array]:

@@ -31,6 +31,12 @@ def test_where_a_function_is_rounding_and_nowhere_else() -> None:
     assert turned(site, [0.3, -2.0, 1.0]) == [False, False, False]
 
 
+def test_where_a_library_takes_what_is_too_small_for_a_normal_number_for_0() -> None:
+    """exp(-x^2) of 9.5 is 6e-40, which is no normal number, of 9 it is 7e-36."""
+    site = Site((Expression(("neg", ("gauss", X))),))
+    assert turned(site, [9.5, 9.0, 1.0]) == [True, False, False]
+
+
 def test_whole_numbers_and_what_a_table_says_turn_nowhere() -> None:
     ends = float32([np.inf])
     everywhere = Table(np.array([False]), float32([[1.0]]), -ends, ends)
