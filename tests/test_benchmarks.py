@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -264,3 +265,37 @@ def test_the_operation_of_a_user_leaves_as_it_is(load: Load) -> None:
     module = same.halfway(2, 2, lambda channels: Site(), ConvStyle()).eval()
     found = evaluate(lower(module, (2, 5, 5), [100.0] * 2, [50.0] * 2, same.RULES).graph, images.numpy())
     assert np.allclose(found, module((images.float() - 100) / 50).detach().flatten(1), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_was_measured_is_not_measured_again(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = load("bench_honest")
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    calls: list[float] = []
+
+    def timed(*given: Any) -> Any:
+        calls.append(0.1 * (1 + len(calls)))
+        return SimpleNamespace(wall=(0.0, calls[-1], 1.0))
+
+    monkeypatch.setenv("EVOBNN_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        "evobnn.deploy.latency.measured_layers", lambda cc, flags, layers, shape: {n: len(n) / 1e4 for n in layers}
+    )
+    monkeypatch.setattr("evobnn.deploy.latency.say", lambda sentence: None)
+    monkeypatch.setattr(honest, "time_c", timed)
+    rows, picture, told = tmp_path / "rows.jsonl", tmp_path / "honest.png", tmp_path / "told.json"
+    arguments = ["--preset", "digits", "--rows", str(rows), "--picture", str(picture), "--json", str(told)]
+    honest.main([*arguments, "--networks", "3"])
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert [line["milliseconds"] for line in lines] == pytest.approx([0.1, 0.2, 0.3]) and len(calls) == 3
+    assert all(0 < line["ops"] < line["macs"] and line["layers"] > 0 for line in lines)
+    rows.write_text(rows.read_text() + '{"genome": "cut o')
+    honest.main([*arguments, "--networks", "4"])
+    assert len(calls) == 4 and len(honest.read(rows)) == 4
+    honest.main([*arguments, "--networks", "3", "--scalar"])
+    assert len(calls) == 7
+    assert [row["predictor"] for row in json.loads(told.read_text())["rows"]] == ["ops", "macs", "layers"]
+    assert picture.read_bytes().startswith(b"\x89PNG") and "sum over layers (ms)   tau" in capsys.readouterr().out

@@ -150,6 +150,9 @@ def built(compiler: Compiler, folder: Path, main: Path, place: Path, flags: tupl
         got = f"this from {compiler.version}: {' · '.join(done.stderr.splitlines()[:4])}"
         do = "Name another compiler with --compiler, or report it with the genome."
         raise NetworkError(message("C that compiles without a warning", got, do))
+    if not program.is_file():
+        do = "Name another compiler with --compiler, or with CC."
+        raise NetworkError(message(f"a program from {' '.join(compiler.command)}", "none", do))
     return program
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,7 @@ class Exported:
         agreement: of the graph with PyTorch.
         answered: what each format said when it was run; without `c` where there was no compiler.
         said: what was found when the files were run, a sentence each.
+        flash, ram: bytes of the C: its constants, and its maps; None where no C was written.
     """
 
     folder: Path
@@ -63,10 +65,12 @@ class Exported:
     agreement: Agreement
     answered: Mapping[str, Answered]
     said: tuple[str, ...]
+    flash: int | None = None
+    ram: int | None = None
 
 
 def export(
-    training: str | Path | Run,
+    training: str | os.PathLike[str] | Run,
     to: Sequence[str] = PLAIN,
     out: str | Path | None = None,
     *,
@@ -113,6 +117,7 @@ def export(
     agreement = _agreed(graph, network, images[:COMPARED])
     said = [note] if note else []
     answered: dict[str, Answered] = {}
+    sizes: tuple[int, ...] = ()
     with writing(home):
         home.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
@@ -125,7 +130,7 @@ def export(
                 counted = profile(network.network, network.shape, (additions or Additions()).all_counters).bits / 8
                 found, lines = export_bits(place, packed, images, counted)
             elif name == "c":
-                found, lines = export_c(place, packed, images, wanted, told, cc)
+                found, lines, sizes = export_c(place, packed, images, wanted, told, cc)
             else:
                 found, lines = runtimes.export(name, place, packed, images, wanted, told)
             answered |= {name: found} if found else {}
@@ -137,13 +142,15 @@ def export(
         shutil.rmtree(place, ignore_errors=True)
         raise
     files = {path.name: path.stat().st_size for path in sorted(home.iterdir())}
-    return Exported(home, files, sites, agreement, answered, tuple(said))
+    return Exported(home, files, sites, agreement, answered, tuple(said), *sizes)
 
 
-def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | Run, int | None]:
+def _named(training: str | os.PathLike[str] | Run, seed: int | None) -> tuple[str | os.PathLike[str] | Run, int | None]:
     """Return the training and the seed that `NAME:SEED` says."""
-    head, colon, tail = str(training).rpartition(":")
-    if isinstance(training, Run) or not colon or not (tail.isascii() and tail.isdigit()):
+    if isinstance(training, Run):
+        return training, seed
+    head, colon, tail = os.fspath(training).rpartition(":")
+    if not colon or not (tail.isascii() and tail.isdigit()):
         return training, seed
     if runs.is_one(head):
         return training, seed  # RUN:ID, which `load_network` refuses and says what to do
@@ -152,11 +159,11 @@ def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | R
     return head, int(tail)
 
 
-def _title(training: str | Path | Run) -> str:
+def _title(training: str | os.PathLike[str] | Run) -> str:
     return Path(training.path if isinstance(training, Run) else training).resolve().name
 
 
-def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
+def _images(training: str | os.PathLike[str] | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")

@@ -27,8 +27,9 @@ Torch = Callable[[Array], Answers]
 
 def export_c(
     place: Path, packed: Packed, images: Array, wanted: Array, torch: Torch, cc: compiled.Compiler | None
-) -> tuple[Answered | None, list[str]]:
-    """Write `model.h`, `model.c` and `check.c`, run them, and return what they answered and what is to be said.
+) -> tuple[Answered | None, list[str], tuple[int, int]]:
+    """Write `model.h`, `model.c` and `check.c`, run them, and return what they answered, what is to be said, and the
+    bytes of constants and of memory that they need.
 
     Arguments:
         place: the folder to write to.
@@ -52,7 +53,7 @@ def export_c(
     said = [f"model.c: {code.flash:,} bytes of constants, {code.ram:,} bytes of memory."]
     if cc is None:
         said.append("model.c was not run here: there is no C compiler. Compile it with check.c where there is one.")
-        return None, said
+        return None, said, (code.flash, code.ram)
     # One for any processor, the other as the header advises: both ways of counting bits are run.
     compiled.checked(cc, place)
     flags = ("-O3", *(simd_flags(cc) or ()))
@@ -69,7 +70,8 @@ def export_c(
         answers = compiled.answers_of(cc, place, graph, images[other], flags)
         count = turned("model.c", graph, images[other], answers, torch(images[other]))
         said.append(f"In the other {len(other)} rounding turned {count} signs.")
-    return Answered(len(held), bits_held, flips, len(images), same, count), said
+    found = Answered(len(held), bits_held, flips, len(images), same, count)
+    return found, said, (code.flash, code.ram)
 
 
 def export_bits(place: Path, packed: Packed, images: Array, counted: float) -> tuple[Answered, list[str]]:

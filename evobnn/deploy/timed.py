@@ -15,6 +15,7 @@ from evobnn.data import DatasetSpec
 from evobnn.deploy.graph import Graph, Shape
 from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Rule, lower
+from evobnn.deploy.moments import take_moments
 from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import fold_sites, watched_ranges
 from evobnn.evaluation import Additions, Bench
@@ -103,4 +104,5 @@ def of_genome(bench: Bench, genome: Genome, spec: DatasetSpec, data_dir: Path | 
     shape = bench.prepared.shape
     images, real = images_like(spec, data_dir, shape, IMAGES)
     mean, deviation = (np.full(shape[0], value, np.float32) for value in (MIDDLE, SPREAD))
+    take_moments(network, images, mean, deviation)
     return Timed(title, network, mean, deviation, images, real, partial(bench.network, genome, variant="twin"))

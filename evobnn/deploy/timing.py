@@ -20,9 +20,9 @@ from evobnn.deploy.ops import Array
 from evobnn.errors import NetworkError, message
 from evobnn.machine.facts import cores
 
-SCALAR = ("-DEVOBNN_PORTABLE",)
+SCALAR = ("-O3", "-DEVOBNN_PORTABLE")
 """Options of a C compiler for C that any processor runs."""
-NATIVE = ("-march=native",)
+NATIVE = ("-O3", "-march=native")
 """Options for all that this processor can do."""
 LEAST, MOST = 20, 2000
 """Rounds that are timed."""

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import evobnn
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.c.arena import Lifetime, arena
 from evobnn.deploy.c.expressions import function
@@ -162,6 +163,12 @@ def test_what_does_not_compile_is_an_error(tmp_path: Path) -> None:
         checked(GCC, tmp_path)
 
 
+def test_what_compiles_nothing_is_no_compiler(tmp_path: Path) -> None:
+    (tmp_path / "check.c").write_text("")
+    with pytest.raises(NetworkError, match="Expected a program from true -O3, got none. Name another compiler"):
+        checked(Compiler(("true", "-O3"), "true"), tmp_path)
+
+
 def test_compilers_that_are_asked_for_and_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NetworkError, match="Expected a C compiler, got 'no-such-cc -O3'"):
         compiler("no-such-cc -O3")
@@ -174,7 +181,10 @@ def test_the_header_says_what_it_needs(folded: Graph) -> None:
     graph = folded
     code = source(graph, Described(('a"b', "ü"), ("Genome: x */ y",)))
     c, h, w = graph.input.shape
+    genome = f"Genome: x = {'add(sin(x), x) ' * 20}"
+    assert max(map(len, source(graph, Described((), (genome,))).header.splitlines())) <= 110
     for line in (
+        f"written by evobnn {evobnn.__version__}.",
         f"Input: {c} x {h} x {w} grey values",
         "Genome: x * / y",
         f"EVOBNN_FLASH_BYTES {code.flash}",
@@ -182,6 +192,7 @@ def test_the_header_says_what_it_needs(folded: Graph) -> None:
         'EVOBNN_CLASS_NAMES {"a\\042b", "\\303\\274"}',
     ):
         assert line in code.header
+    assert f"image[(channel * {h} + row) * {w} + column]" in re.sub(r"\n \*\s+", " ", code.header)
     arrays = re.findall(r"static const (float|uint32_t|uint16_t|uint8_t) c\d+\[(\d+)\]", code.code)
     size = {"float": 4, "uint32_t": 4, "uint16_t": 2, "uint8_t": 1}
     assert code.flash == sum(size[kind] * int(count) for kind, count in arrays)

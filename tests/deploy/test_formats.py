@@ -62,7 +62,7 @@ def exported(packed: Packed, images: Any, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_the_c_says_how_it_answered(exported: Callable[..., Any], images: Any, signs: int) -> None:
-    found, said = exported(told(images)[1].argmax(1))
+    found, said, _ = exported(told(images)[1].argmax(1))
     assert found == Answered(compared=10, bits=10 * signs, flips=0, images=12, same=12, turned=0)
     assert said[1] == "model.c, compiled by none 1.0: 12 of 12 images in PyTorch's class."
 
@@ -85,8 +85,9 @@ def test_a_class_that_no_turned_sign_explains_is_an_error(exported: Callable[...
 
 
 def test_without_a_compiler_the_c_answered_nothing(packed: Packed, images: Any, tmp_path: Path) -> None:
-    found, said = export_c(tmp_path, packed, images, told(images)[1].argmax(1), told, None)
+    found, said, sizes = export_c(tmp_path, packed, images, told(images)[1].argmax(1), told, None)
     assert found is None and "not run here" in said[1]
+    assert said[0] == "model.c: {:,} bytes of constants, {:,} bytes of memory.".format(*sizes)
     assert {path.name for path in tmp_path.iterdir()} == {"model.h", "model.c", "check.c"}
 
 

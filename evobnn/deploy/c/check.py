@@ -12,12 +12,17 @@ from evobnn.deploy.reference import evaluate
 
 HEAD = """/* Checks model.c on {images} images: their grey values, logits, and a digest of the bits of each of {sites}
  * sites, 32 bit FNV-1a over the bytes. The bits themselves would not fit beside a network on a small processor.
- * Compile both files with -DEVOBNN_TRACE to compare the digests; without it only logits are compared.
+ *
+ *   cc -std=c99 -O2 -DEVOBNN_TRACE model.c check.c -lm -o check && ./check
+ *
+ * ends with 0 where all agree. Without -DEVOBNN_TRACE only logits are compared.
 {more} */
 """
-INEXACT = """ * Libraries round functions of math.h in their own ways, which may turn a sign: sites that differ are
+INEXACT = """ *
+ * Libraries round functions of math.h in their own ways, which may turn a sign: sites that differ are
  * counted, and the logits of their images are not compared; without -DEVOBNN_TRACE none are.
 """
+
 PROGRAM = """
 static uint32_t found[EVOBNN_SITES + 1];
 

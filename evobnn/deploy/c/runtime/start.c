@@ -31,6 +31,13 @@
 #define EVOBNN_APART
 #endif
 
+/* Each layer is compiled for its own sizes, which takes up more code, so not where that is to be small. */
+#if defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
+#define EVOBNN_EACH __attribute__((flatten))
+#else
+#define EVOBNN_EACH
+#endif
+
 #ifdef EVOBNN_TRACE
 /* Sees the bits of every site, channel 0 lowest, each pixel from a byte of its own on. */
 #ifdef __cplusplus
