@@ -17,10 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evobnn.data import PreparedData
+from evobnn.deploy import evaluate, lower
 from evobnn.errors import EvobnnError
 from evobnn.experiment import preset_table
 from evobnn.experiment.text import from_table
-from evobnn.nn import BinaryConv2d, binary_convolutions, settle_latent_
+from evobnn.nn import BinaryConv2d, Site, binary_convolutions, settle_latent_
+from evobnn.nn.binary.layers import ConvStyle
+from evobnn.runs.setup import assembled
 from evobnn.training import Recipe
 from evobnn.training.optimiser import make_optimiser
 from tests.cli.conftest import DRAWING, TINY
@@ -278,6 +282,29 @@ def test_without_its_packages_a_benchmark_says_what_to_install(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     load("bench_runtimes").main([])
     assert "pip install 'evobnn[onnx]'" in capsys.readouterr().out
+
+
+def test_the_networks_that_leave_are_those_of_their_spaces(load: Load) -> None:
+    same = load("same_networks")
+    told = {"mnist5k": (1, 28, 28), "digits": (1, 8, 8), "cifar10": (3, 32, 32)}
+    seen = set()
+    for subject in same.SUBJECTS.values():
+        settings = same.experiment(subject.preset, None, subject.settings, additions=subject.additions)
+        (channels, side, _), size = told[settings.dataset.name], settings.dataset.size
+        shape = (channels, size or side, size or side)
+        prepared = PreparedData("", "", settings.dataset.name, shape, 10, 0, 0, tuple("0123456789"))
+        bench = assembled(settings, prepared, same.Options(jobs=1, additions=subject.additions))
+        assert bench.phenotype(bench.space.parse(subject.genome)).cost.bits > 0
+        seen |= {settings.network.macro, settings.network.style, settings.network.skip, settings.space.encoding}
+    assert seen >= {"bnas", "bats", "cpnas", "resnet", "imagenet", "published", "free", "none", 1, 2}
+
+
+def test_the_operation_of_a_user_leaves_as_it_is(load: Load) -> None:
+    same, draw = load("same_networks"), torch.manual_seed(0)
+    images = torch.randint(0, 256, (3, 2, 5, 5), generator=draw, dtype=torch.uint8)
+    module = same.halfway(2, 2, lambda channels: Site(), ConvStyle()).eval()
+    found = evaluate(lower(module, (2, 5, 5), [100.0] * 2, [50.0] * 2, same.RULES).graph, images.numpy())
+    assert np.allclose(found, module((images.float() - 100) / 50).detach().flatten(1), atol=1e-5)
 
 
 @pytest.mark.slow

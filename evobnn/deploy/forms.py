@@ -79,8 +79,13 @@ def parameters_at(place: str, parameters: Mapping[str, Array]) -> list[Array]:
     return [values for name, values in parameters.items() if name.startswith(f"{place}_")]
 
 
-def computed(op: Expression, x: Array) -> Array:
-    """Return a(x) of a float32 array (N, C, …).
+def known(tree: tuple[Any, ...]) -> bool:
+    """Tell whether every form of a tree is in the table."""
+    return tree[0] in FORMS and all(map(known, tree[1:]))
+
+
+def computed(op: Expression, x: Array, rounded: Callable[[Array], Array] = lambda values: values) -> Array:
+    """Return a(x) of a float32 array (N, C, …); `rounded` may change what each form yields.
 
     Raises NetworkError for a form that is not in the table.
     """
@@ -91,8 +96,7 @@ def computed(op: Expression, x: Array) -> Array:
         if tree[0] not in FORMS:
             raise NetworkError(unknown(tree[0]))
         arguments = [value(sub, f"{place}{n}") for n, sub in enumerate(tree[1:])] or [x]
-        found: Array = FORMS[tree[0]].compute(*arguments, *parameters_at(place, parameters))
-        return found
+        return rounded(FORMS[tree[0]].compute(*arguments, *parameters_at(place, parameters)))
 
     with np.errstate(all="ignore"):
         return np.broadcast_to(np.asarray(value(op.tree, "p"), np.float32), x.shape)

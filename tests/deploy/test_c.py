@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from evobnn.deploy.c.model import digest
 from evobnn.deploy.c.stages import stages
 from evobnn.deploy.c.text import comment, constant, number, string
 from evobnn.deploy.c.weights import interleaved, of_channels, of_groups
-from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
+from evobnn.deploy.compiled import Compiler, answers_of, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
 from evobnn.deploy.graph import Graph, Node, Value
 from evobnn.deploy.ops import (
@@ -32,12 +33,15 @@ from evobnn.deploy.ops import (
     Gather,
     Linear,
     Normalise,
+    Signed,
     Site,
     Table,
     float32,
 )
 from evobnn.deploy.reference import evaluate
+from evobnn.deploy.verify import signs_of
 from evobnn.errors import NetworkError
+from evobnn.genome import BINARY, UNARY
 from evobnn.nn import Site as SiteModule
 from evobnn.nn import TreeActivation
 from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
@@ -85,8 +89,49 @@ def test_layers_of_any_number_of_filters_compile_without_a_warning(tmp_path: Pat
     nodes.append(Node(linear, (last.output.name,), Value("logits", (10, 1, 1), "f32"), "head"))
     graph = Graph(Value("image", (1, 4, 4), "u8"), tuple(nodes), "logits")
     folder = write(tmp_path, graph, pictures(graph.input.shape, 3))
-    for flags in (("-O3", *NATIVE[1:]), ("-O3", "-DEVOBNN_PORTABLE")):
-        assert "sites that differ 0" in checked(GCC, folder, flags)
+    assert "sites that differ 0" in checked(GCC, folder, ("-O3", *NATIVE[1:]))
+
+
+def evaluated_directly(tree: tuple[Any, ...]) -> Graph:
+    """Return a graph with one site, whose function is not folded."""
+    nodes = (
+        Node(Normalise(float32([100.0]), float32([50.0])), ("image",), Value("pixels", (1, 4, 4), "f32"), ""),
+        Node(Site((Expression(tree),)), ("pixels",), Value("bits", (1, 4, 4), "bit"), "site"),
+        Node(Signed(), ("bits",), Value("signs", (1, 4, 4), "f32"), ""),
+        Node(
+            Linear(float32(np.ones((10, 16))), float32(np.zeros(10))), ("signs",), Value("out", (10, 1, 1), "f32"), ""
+        ),
+    )
+    return Graph(Value("image", (1, 4, 4), "u8"), nodes, "out")
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name not in ("scale", "shift", "const", "mix")])
+def test_a_function_that_is_alone_brings_what_it_calls(name: str, tmp_path: Path) -> None:
+    arity = {**UNARY, **BINARY}[name].arity
+    tree = ("x",) if name == "x" else (name, *[("x",)] * arity)
+    graph = evaluated_directly(("sub", tree, ("square", ("x",))))
+    code = source(graph, Described(["class"] * 10))
+    assert ("#include <math.h>" in code.code) is FORMS[name].header
+    assert ("Calls math.h: yes" in code.header) is FORMS[name].header
+    if name in ("sigmoid", "gauss", "sqrt") and shutil.which("gcc"):
+        assert "sites that differ 0" in checked(GCC, write(tmp_path, graph, pictures(graph.input.shape, 2)), PLAIN)
+
+
+@needs_compiler
+@pytest.mark.parametrize("exact", [True, False])
+def test_signs_that_a_library_turns_are_counted_where_there_may_be_some(exact: bool, tmp_path: Path) -> None:
+    graph, other = evaluated_directly(("sin", ("x",))), evaluated_directly(("neg", ("sin", ("x",))))
+    images = pictures(graph.input.shape, 3)
+    folder = write(tmp_path, graph, images)
+    (folder / "check.c").write_text(check_c(other, images, exact=exact))
+    if exact:
+        with pytest.raises(NetworkError, match="sites that differ 3"):
+            checked(GCC, folder, PLAIN)
+    else:
+        assert "sites that differ 3\nlargest difference of a logit 0\n" in checked(GCC, folder, PLAIN)
+    signs, logits = answers_of(GCC, folder, graph, images, PLAIN)
+    wanted, numbers = signs_of(graph, images)
+    assert np.array_equal(signs["site"], wanted["site"]) and np.array_equal(logits, numbers)
 
 
 CONVOLUTIONS = (
