@@ -79,11 +79,6 @@ def parameters_at(place: str, parameters: Mapping[str, Array]) -> list[Array]:
     return [values for name, values in parameters.items() if name.startswith(f"{place}_")]
 
 
-def known(tree: tuple[Any, ...]) -> bool:
-    """Tell whether every form of a tree is in the table."""
-    return tree[0] in FORMS and all(map(known, tree[1:]))
-
-
 def computed(op: Expression, x: Array, rounded: Callable[[Array], Array] = lambda values: values) -> Array:
     """Return a(x) of a float32 array (N, C, …); `rounded` may change what each form yields.
 
