@@ -98,9 +98,10 @@ def _c_unfolded(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
 
 def _onnxruntime(timed: Timed, place: Path, compiler: Compiler | None) -> Turn:
     _need("onnx")
-    onnx.write(place, _packed(timed.twin()))
+    graph = timed.twin()
+    onnx.write(place, _packed(graph))
     session = onnx.session(str(place / onnx.FILE))
-    return repeated(lambda images: session.run(None, {timed.twin().input.name: images}))
+    return repeated(lambda images: session.run(None, {graph.input.name: images}))
 
 
 def _openvino(graph: Callable[[Timed], Graph]) -> Engine:
