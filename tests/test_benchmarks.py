@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from evobnn.data import PreparedData
 from evobnn.deploy import evaluate, lower
+from evobnn.deploy.timing import Spent
 from evobnn.errors import EvobnnError
 from evobnn.experiment import preset_table
 from evobnn.experiment.text import from_table
@@ -239,8 +240,6 @@ def test_runtimes_are_measured(load: Load, tmp_path: Path, capsys: pytest.Captur
 def test_whole_networks_are_measured_once_and_compared_round_by_round(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from evobnn.deploy.timing import Spent
-
     deploy = load("bench_deploy")
     asked: list[str] = []
 
@@ -317,25 +316,29 @@ def test_what_was_measured_is_not_measured_again(
     calls: list[float] = []
 
     def timed(*given: Any) -> Any:
-        calls.append(0.1 * (1 + len(calls)))
-        return SimpleNamespace(wall=(0.0, calls[-1], 1.0))
+        calls.append(1e-4 * (1 + len(calls)))
+        return Spent([calls[-1]] * 3, [1.0])
 
     monkeypatch.setenv("EVOBNN_CACHE", str(tmp_path))
     monkeypatch.setattr(
         "evobnn.deploy.latency.measured_layers", lambda cc, flags, layers, shape: {n: len(n) / 1e4 for n in layers}
     )
     monkeypatch.setattr("evobnn.deploy.latency.say", lambda sentence: None)
-    monkeypatch.setattr(honest, "time_c", timed)
+    monkeypatch.setattr(honest, "program", lambda *given: Path("program"))
+    monkeypatch.setattr(honest, "run_program", timed)
     rows, picture, told = tmp_path / "rows.jsonl", tmp_path / "honest.png", tmp_path / "told.json"
     arguments = ["--preset", "digits", "--rows", str(rows), "--picture", str(picture), "--json", str(told)]
+    arguments += ["--turns", "3"]
     honest.main([*arguments, "--networks", "3"])
     lines = [json.loads(line) for line in rows.read_text().splitlines()]
-    assert [line["milliseconds"] for line in lines] == pytest.approx([0.1, 0.2, 0.3]) and len(calls) == 3
+    assert [line["milliseconds"] for line in lines] == pytest.approx([n / 10 for n in range(1, 10)])
+    middle = [one.milliseconds for one in honest.together(list(honest.read(rows).values()))]
+    assert middle == pytest.approx([0.4, 0.5, 0.6])
     assert all(0 < line["ops"] < line["macs"] and line["layers"] > 0 for line in lines)
     rows.write_text(rows.read_text() + '{"genome": "cut o')
     honest.main([*arguments, "--networks", "4"])
-    assert len(calls) == 4 and len(honest.read(rows)) == 4
+    assert len(calls) == 12 and len(honest.read(rows)) == 12
     honest.main([*arguments, "--networks", "3", "--scalar"])
-    assert len(calls) == 7
+    assert len(calls) == 21
     assert [row["predictor"] for row in json.loads(told.read_text())["rows"]] == ["ops", "macs", "layers"]
     assert picture.read_bytes().startswith(b"\x89PNG") and "sum over layers (ms)   tau" in capsys.readouterr().out
