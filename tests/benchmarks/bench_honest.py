@@ -2,8 +2,8 @@
 
 Networks are sampled from a preset's space, their weights random, their norms with the moments of images. The rank
 correlation of each predictor with the measured milliseconds is Kendall's tau with its 95 % bootstrap interval over
-networks. The networks take turns, so that a slow moment of the machine falls on all of them, and the median over turns
-is what a network takes. What was measured stands in `--rows`, a line for each turn: a second call goes on from there.
+networks. The networks take turns, and the turn that took least is what a network takes: a shared processor runs at one
+of two paces for some seconds, and others' work only ever adds. What was measured stands in `--rows`, a line for each turn: a second call goes on from there.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ def measured(
 
 
 def together(turns: Sequence[Measured]) -> list[Measured]:
-    """Return each network with the median over its turns."""
+    """Return each network with the turn that took least."""
     of: dict[str, list[Measured]] = {}
     for one in turns:
         of.setdefault(one.genome, []).append(one)
-    return [replace(own[0], milliseconds=median(one.milliseconds for one in own)) for own in of.values()]
+    return [replace(own[0], milliseconds=min(one.milliseconds for one in own)) for own in of.values()]
 
 
 def read(path: Path) -> dict[tuple[str, int], Measured]:
