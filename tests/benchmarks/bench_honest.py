@@ -3,7 +3,8 @@
 Networks are sampled from a preset's space, their weights random, their norms with the moments of images. The rank
 correlation of each predictor with the measured milliseconds is Kendall's tau with its 95 % bootstrap interval over
 networks. The networks take turns, and the turn that took least is what a network takes: a shared processor runs at one
-of two paces for some seconds, and others' work only ever adds. What was measured stands in `--rows`, a line for each turn: a second call goes on from there.
+of two paces for some seconds, and others' work only ever adds. What was measured stands in `--rows`, a line for each
+turn: a second call goes on from there.
 """
 
 from __future__ import annotations
