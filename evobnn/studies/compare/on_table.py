@@ -7,13 +7,15 @@ not shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from typing import Any
 
-from evobnn.errors import SearchError
+from evobnn.errors import ExperimentError, SearchError, message
 from evobnn.evaluation import Bench
 from evobnn.evolution import Search
 from evobnn.evolution.endings import SpaceExhausted
+from evobnn.evolution.halving import check_halving
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Request
@@ -26,9 +28,10 @@ from evobnn.runs.on_table import (
     recorded,
     table_bench,
 )
-from evobnn.runs.setup import make_search
+from evobnn.runs.setup import constraints_of, infeasible_by, make_search
 from evobnn.studies.compare.account import EPOCHS, Account, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
+from evobnn.studies.compare.peers import PEERS, Peer, PeerSearch
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
 from evobnn.tables import Table, TableEvaluator
 
@@ -45,6 +48,7 @@ class TableJob:
         seeds: one search for each.
         budget: of each, in the unit.
         unit: of the budget, see `evobnn.studies.compare.account.Prices`.
+        own: strategies by name beside the built-in ones.
     """
 
     experiment: Experiment
@@ -52,6 +56,7 @@ class TableJob:
     seeds: tuple[int, ...]
     budget: int
     unit: str = EPOCHS
+    own: Mapping[str, Any] = field(default_factory=lambda: dict(PEERS))
 
 
 def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
@@ -59,13 +64,15 @@ def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
     found: list[tuple[int, Trace | str]] = []
     for seed in job.seeds:
         try:
-            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.unit)))
+            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.unit, job.own)))
         except SearchError as error:
             found.append((seed, str(error)))
     return found
 
 
-def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS) -> Trace:
+def arm_on_table(
+    experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS, own: Mapping[str, Any] = PEERS
+) -> Trace:
     """Run an arm with a seed on the experiment's table and return the account; arguments as those of `TableJob`.
 
     Raises:
@@ -74,18 +81,18 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit:
     """
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
-    own = checked(assigned(base, arm))
-    account = Account(base.objectives, _axes(whole), prices_of(own, unit), _Unseen(table, seed), base.constraints)
+    searched = checked(assigned(base, arm), own)
+    account = Account(base.objectives, _axes(whole), prices_of(searched, unit), _Unseen(table, seed), base.constraints)
 
-    def run(searched: Experiment, limit: float, part: str) -> None:
-        _search(searched, table, limit, account)
+    def run(part: Experiment, limit: float, name: str) -> None:
+        _search(part, table, limit, account, own)
 
-    start = start_on_table(base, own.make_strategy().first)
-    fixed = run_phases(arm, own, _bench, start, budget, account, run)
+    start = start_on_table(base, searched.make_strategy(own).first)
+    fixed = run_phases(arm, searched, _bench, start, budget, account, run, own)
     return _with_regret(account.trace(fixed), best_known(table))
 
 
-def checked(experiment: Experiment) -> Experiment:
+def checked(experiment: Experiment, own: Mapping[str, Any] = PEERS) -> Experiment:
     """Return the experiment if its table can answer it.
 
     Raises:
@@ -94,7 +101,7 @@ def checked(experiment: Experiment) -> Experiment:
     """
     table = load_table(experiment.table)
     check_same(experiment, table)
-    check_noise(experiment, table)
+    check_noise(experiment, table, own)
     return experiment
 
 
@@ -103,10 +110,36 @@ def start_on_table(experiment: Experiment, count: int) -> Start:
     return shared_start(experiment, _bench(experiment), count)
 
 
-def _search(experiment: Experiment, table: Table, limit: float, account: Account) -> None:
+def search_on_table(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = PEERS) -> Search | PeerSearch:
+    """Return the search of an experiment on its table; `own` holds strategies by name beside the built-in ones.
+
+    Raises:
+        EvobnnError: the strategy cannot honour the experiment.
+    """
+    strategy = experiment.make_strategy(own)
+    if not isinstance(strategy, Peer):
+        return make_search(experiment, bench, own)
+    if experiment.pressures:
+        got, do = ", ".join(experiment.pressures), "Leave it out, or leave the pressures out with --set pressures={}."
+        raise ExperimentError(message(f"no pressures on {experiment.strategy['name']}", got, do))
+    if experiment.halving:
+        check_halving(strategy)
+    return PeerSearch(
+        bench.space,
+        strategy,
+        experiment.objectives,
+        experiment.seed,
+        worst=[high for _, high, _ in bench.axes().values()],
+        feasible=infeasible_by(experiment, bench),
+        bounded=constraints_of(experiment, bench).refused,
+        starters=[bench.space.parse(text) for text in experiment.start.genomes],
+    )
+
+
+def _search(experiment: Experiment, table: Table, limit: float, account: Account, own: Mapping[str, Any]) -> None:
     """Search until the next generation would exceed the limit of the budget, or nothing is left."""
-    search: Search = make_search(experiment, _bench(experiment))
-    answer = look_up(experiment, table)
+    search = search_on_table(experiment, _bench(experiment), own)
+    answer = look_up(experiment, table, own)
     strategy = search.strategy
     while True:
         try:
