@@ -90,8 +90,8 @@ def compare(
         typer.Option(
             "--arm",
             metavar="'NAME SECTION.KEY=VALUE …'",
-            help="An arm with settings of its own, budget=0.5 among them for half of it; with the name of a strategy it "
-            "is that one. Repeatable.",
+            help="An arm with settings of its own, budget=0.5 among them for half of it; one with the name of a "
+            "strategy is that strategy. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Paired searches of each arm. (default: 5; on a table 200)")] = None,

@@ -20,6 +20,7 @@ from evobnn.experiment.settings import Experiment
 from evobnn.experiment.text import from_table, to_text
 from evobnn.runs.on_table import load_table
 from evobnn.studies.compare.peers import PEERS
+from evobnn.studies.compare.report import DEAREST
 
 GIVEN = ("", "cells", "expressions")
 LIKE = "-like"
@@ -160,6 +161,9 @@ def arms_of(
         do = "Name some with --strategies, --pressures, --arms or --arm."
         raise ExperimentError(message("at least 2 arms to compare", str(len(found)), do))
     names = [arm.name for arm in found]
+    if DEAREST in names:
+        do = "Take another name."
+        raise ExperimentError(message(f"no arm called {DEAREST}, which is a row of its own", DEAREST, do))
     if twice := [name for name in names if names.count(name) > 1]:
         raise ExperimentError(message("arms with different names", f"{twice[0]} more than once", "Name each once."))
     return tuple(found)

@@ -36,8 +36,9 @@ from evobnn.studies.compare.in_folders import arm_in_folder
 from evobnn.studies.compare.on_table import TableJob, checked, run_table_job, search_on_table
 from evobnn.studies.compare.peers import PEERS
 from evobnn.studies.compare.phases import fitted, frozen
-from evobnn.studies.compare.report import FACTORS, Report, judge
+from evobnn.studies.compare.report import FACTORS, Report, judge, measured_by
 from evobnn.studies.compare.text import as_markdown
+from evobnn.studies.compare.yardsticks import dearest, floor, trained_rows
 
 CHUNK = 5
 """Searches on a table that a worker does in one go."""
@@ -86,6 +87,7 @@ class Question:
             "budget": self.budget,
             **({} if self.unit == EPOCHS else {"unit": self.unit}),
             "table": {"name": table.name, "fingerprint": table.fingerprint} if table else None,
+            **({"best_known": table.best_known} if table else {}),
             "evobnn": __version__,
         }
 
@@ -275,6 +277,10 @@ def _written(question: Question, done: Done, folder: Path) -> Report:
     last = max((trace.epochs[-1] for arm in traces.values() for trace in arm.values()), default=0.0)
     most = question.budget if question.unit == EPOCHS else math.ceil(last)
     report = judge(said, described, traces, failed, most, question.experiment.seed)
+    if question.experiment.table:
+        table = load_table(question.experiment.table)
+        apart = dearest(question.experiment, question.all_seeds, question.budget, question.unit)
+        report = measured_by(report, traces[question.arms[0].name], apart, floor(table), trained_rows(table))
     _jsonl.write_text(folder / REPORT, json.dumps(plain(dataclasses.asdict(report)), indent=1, allow_nan=False) + "\n")
     _jsonl.write_text(folder / "report.md", as_markdown(report))
     save_curves(folder / "curves.png", as_bands(report.curves))

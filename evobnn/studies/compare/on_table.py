@@ -29,7 +29,7 @@ from evobnn.runs.on_table import (
     table_bench,
 )
 from evobnn.runs.setup import constraints_of, infeasible_by, make_search
-from evobnn.studies.compare.account import EPOCHS, Account, Trace, prices_of
+from evobnn.studies.compare.account import EPOCHS, Account, Prices, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.peers import PEERS, Peer, PeerSearch
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
@@ -80,16 +80,22 @@ def arm_on_table(
         SearchError: nothing of the first generation ended well, or the strategy cannot honour the experiment.
     """
     base = replace(experiment, seed=seed)
-    table, whole = load_table(base.table), _bench(base)
-    searched = checked(assigned(base, arm), own)
-    account = Account(base.objectives, _axes(whole), prices_of(searched, unit), _Unseen(table, seed), base.constraints)
+    table, searched = load_table(base.table), checked(assigned(base, arm), own)
+    account = account_on_table(base, prices_of(searched, unit))
 
     def run(part: Experiment, limit: float, name: str) -> None:
         _search(part, table, limit, account, own)
 
     start = start_on_table(base, searched.make_strategy(own).first)
-    fixed = run_phases(arm, searched, _bench, start, budget, account, run, own)
-    return _with_regret(account.trace(fixed), best_known(table))
+    fixed = run_phases(arm, searched, bench_on_table, start, budget, account, run, own)
+    return with_regret(account.trace(fixed), table.best_known)
+
+
+def account_on_table(experiment: Experiment, prices: Prices) -> Account:
+    """Return an account of a search with the experiment's seed, scored on the columns that this is not shown."""
+    axes = [Axis(name, *bounds) for name, bounds in bench_on_table(experiment).axes().items()]
+    unseen = _Unseen(load_table(experiment.table), experiment.seed)
+    return Account(experiment.objectives, axes, prices, unseen, experiment.constraints)
 
 
 def checked(experiment: Experiment, own: Mapping[str, Any] = PEERS) -> Experiment:
@@ -107,7 +113,7 @@ def checked(experiment: Experiment, own: Mapping[str, Any] = PEERS) -> Experimen
 
 def start_on_table(experiment: Experiment, count: int) -> Start:
     """Return the shared start of the experiment's seed."""
-    return shared_start(experiment, _bench(experiment), count)
+    return shared_start(experiment, bench_on_table(experiment), count)
 
 
 def search_on_table(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = PEERS) -> Search | PeerSearch:
@@ -138,7 +144,7 @@ def search_on_table(experiment: Experiment, bench: Bench, own: Mapping[str, Any]
 
 def _search(experiment: Experiment, table: Table, limit: float, account: Account, own: Mapping[str, Any]) -> None:
     """Search until the next generation would exceed the limit of the budget, or nothing is left."""
-    search = search_on_table(experiment, _bench(experiment), own)
+    search = search_on_table(experiment, bench_on_table(experiment), own)
     answer = look_up(experiment, table, own)
     strategy = search.strategy
     while True:
@@ -160,7 +166,7 @@ def _measured(answer: TableEvaluator, asked: Sequence[Request], wanted: Mapping[
     return {at: answer.evaluation(asked[at], rung) for at, rung in wanted.items()}
 
 
-def _bench(experiment: Experiment) -> Bench:
+def bench_on_table(experiment: Experiment) -> Bench:
     """Return the bench of an experiment on its table, kept for the next search of the same space."""
     fingerprint = load_table(experiment.table).fingerprint
     return _kept_bench(experiment.table, fingerprint, experiment.space, experiment.objectives)
@@ -170,10 +176,6 @@ def _bench(experiment: Experiment) -> Bench:
 def _kept_bench(name: str, fingerprint: str, space: SpaceSettings, objectives: tuple[str, ...]) -> Bench:
     table = load_table(name)
     return table_bench(replace(recorded(table), space=space, objectives=objectives), table)
-
-
-def _axes(bench: Bench) -> tuple[Axis, ...]:
-    return tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
 
 
 class _Unseen:
@@ -191,13 +193,8 @@ class _Unseen:
         return self._known[key, shown]
 
 
-def best_known(table: Table) -> float:
-    """Return the mean error, in [0, 1], of a table's best genome among those with the most columns."""
-    return table.best_mean(max((len(row.errors) for row in table.rows.values()), default=1))
-
-
-def _with_regret(trace: Trace, best: float) -> Trace:
-    """Return the trace with the regret in place of the error: the error less that of the table's best genome."""
+def with_regret(trace: Trace, best: float) -> Trace:
+    """Return the trace with the regret in place of the error: the error less that of the table's best known genome."""
 
     def changed(values: Mapping[str, float]) -> dict[str, float]:
         rest = {name: value for name, value in values.items() if name != "error"}
