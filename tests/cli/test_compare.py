@@ -112,7 +112,10 @@ SLIPS: dict[str, tuple[Sequence[object], Sequence[str]]] = {
     "another protocol": (["--arms", "joint,topology", "--set", "recipe.epochs=9"], ["protocol", "recipe.epochs = 9"]),
     "another space": (["--arms", "joint,topology", "--space", "bnas"], ["protocol", "space.name = 'bnas'"]),
     "too few objectives": (["--strategies", "nsga2,opsbins", "--set", 'objectives=["error"]'], ["In the arm opsbins"]),
-    "a word for the filter": (["--arms", "joint", "--arm", "optuna-tpe filter=no"], ["filter"]),
+    "a word for the filter": (
+        ["--arms", "joint", "--arm", "optuna-tpe filter=no"],
+        ["filter=on or filter=off, got 'filter=no'"],
+    ),
     "a filter that a strategy lacks": (["--arms", "joint", "--arm", "nsga2 filter=off"], ["strategy.unfiltered"]),
     "another package": (["--strategies", "nsga2,optuna-tp"], ["Did you mean 'optuna-tpe'?"]),
     "the name of a row": (["--strategies", "nsga2", "--arm", "dearest strategy.population=4"], ["dearest"]),

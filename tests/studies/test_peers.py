@@ -268,7 +268,12 @@ MISSING = r"In the arm optuna-tpe: Expected the package optuna, got none install
         ("optuna-tpe", "", {}, MISSING),
         ("optuna-tpe", "strategy.unfilterd=true", {}, "strategy.unfilterd"),
         ("pymoo-nsga2", "", {"table": ""}, "a table to search with another package, got trainings"),
-        ("optuna-tpe", "filter=maybe", {}, "filter"),
+        (
+            "optuna-tpe",
+            "filter=maybe",
+            {},
+            "Expected filter=on or filter=off, got 'filter=maybe' in the arm optuna-tpe",
+        ),
         ("nsga2", "filter=off", {}, "strategy.unfiltered"),
         ("diced", "pressures.diversity={}", {}, "In the arm diced: Expected no pressures on diced, got diversity"),
         ("diced", "strategy.stuck=often", {}, "strategy.stuck"),

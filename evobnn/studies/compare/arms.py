@@ -224,6 +224,8 @@ def _own_arm(text: str, brought: Collection[str] = ()) -> Arm:
     except ValueError as error:
         do = "Write for example --arm 'big strategy.population=40'."
         raise ExperimentError(message("an arm as NAME SECTION.KEY=VALUE ...", f"'{text}'", do)) from error
+    if bad := [one for one in assignments if one.partition("=")[0] == "filter" and one not in FILTER]:
+        raise ExperimentError(message(" or ".join(FILTER), f"'{bad[0]}' in the arm {name}", "Write one of these."))
     assignments = [FILTER.get(one, one) for one in assignments]
     shares = [one for one in assignments if one.partition("=")[0].strip() == BUDGET]
     try:
