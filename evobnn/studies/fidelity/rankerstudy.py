@@ -45,7 +45,9 @@ _MEND = "Take the line out; its genome is then measured again."
 
 @dataclass(frozen=True)
 class Looked:
-    """What was measured of one genome: numbers and seconds by ranker, errors and seconds of its trainings, or why not."""
+    """What was measured of one genome: numbers and seconds by ranker, errors and seconds of its trainings; or why it
+    failed.
+    """
 
     values: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from evobnn.studies.compare.text import Shown, markdown
+from evobnn.studies.fidelity.rankers import BASELINE
 from evobnn.studies.fidelity.rankings import CONTROL, RankerScore, Rankings
 from evobnn.studies.statistics import Interval
 
@@ -34,9 +35,7 @@ def notes(report: Rankings) -> list[str]:
         "best tenth kept: its share in the better half by the ranker.",
     ]
     if any(one.name == CONTROL for one in report.rankers):
-        said.append(
-            f"{CONTROL}: mean error of the genome's expressions on other topologies; it knows nothing of its own."
-        )
+        said.append(f"{CONTROL}: mean error of the genome's expressions on other topologies, a control.")
     return said
 
 
@@ -47,7 +46,8 @@ def as_markdown(report: Rankings) -> str:
 
 def _whole(one: RankerScore) -> tuple[str, ...]:
     cost = ("–", "–") if math.isnan(one.seconds) else (f"{1000 * one.seconds:.0f}", _percent(one.share))
-    return (one.name, _interval(one.tau), _interval(one.equal), _interval(one.gain, "+"), *cost)
+    gain = "" if one.name == BASELINE else _interval(one.gain, "+")
+    return (one.name, _interval(one.tau), _interval(one.equal), gain, *cost)
 
 
 def _parts(one: RankerScore) -> tuple[str, ...]:
