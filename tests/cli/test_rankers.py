@@ -23,7 +23,7 @@ def test_a_table(evobnn: Call, miniature: Path) -> None:
     done = evobnn(*call)
     assert done.code == 0, done.err
     for part in (*RANKERS, "agreement with the error", "topologies alone", "7 genomes of mini (0 more left out",
-                 "7 expressions, 1 topologies", "the table's mean error", "files  out/"):  # fmt: skip
+                 "7 expressions, 1 topology.", "the table's mean error", "files  out/"):  # fmt: skip
         assert part in done.out, done.out
     assert all(len(line) <= 100 for line in done.out.splitlines())
     names = {"rankers.md", "rankers.json", "rankers.jsonl"}

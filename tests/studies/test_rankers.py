@@ -21,9 +21,10 @@ from evobnn.records import FRESH, Evaluation, Status
 from evobnn.runs.on_table import load_table
 from evobnn.runs.setup import Options
 from evobnn.studies.fidelity import rankers, rankerstudy
+from evobnn.studies.fidelity.looked import Looked, LookJob, look
 from evobnn.studies.fidelity.ranked import of_experiment, of_table
 from evobnn.studies.fidelity.rankers import RANKERS
-from evobnn.studies.fidelity.rankerstudy import Looked, LookJob, look, study
+from evobnn.studies.fidelity.rankerstudy import study
 from evobnn.studies.fidelity.rankertext import as_markdown
 from evobnn.studies.fidelity.rankings import CONTROL, Measured, elsewhere, judge, kept
 from evobnn.studies.statistics import interval

@@ -12,24 +12,21 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evobnn import __version__, _jsonl
-from evobnn._seeding import child_seed
 from evobnn.errors import RunError, SearchError, message
-from evobnn.evaluation import Bench, evaluate
 from evobnn.evaluation.pace import Pace
 from evobnn.experiment.text import to_text
 from evobnn.machine.facts import machine, versions
 from evobnn.machine.workers import Workers
-from evobnn.records import Status
 from evobnn.runs.setup import Options, jobs_for, settled
 from evobnn.snapshot import lock
 from evobnn.studies.compare.compare import plain
+from evobnn.studies.fidelity.looked import Looked, LookJob, look
 from evobnn.studies.fidelity.ranked import LEAST, Sample
 from evobnn.studies.fidelity.rankers import RANKERS
 from evobnn.studies.fidelity.rankertext import as_markdown
@@ -41,50 +38,6 @@ TIMED = 5
 """Genomes of a table that are trained to see how long it takes."""
 
 _MEND = "Take the line out; its genome is then measured again."
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What was measured of one genome: numbers and seconds by ranker, errors and seconds of its trainings; or why it
-    failed.
-    """
-
-    values: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
-    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    errors: tuple[float, ...] = ()
-    trained: tuple[float, ...] = ()
-    failed: str = ""
-
-
-@dataclass(frozen=True)
-class LookJob:
-    """One genome as it travels to a worker: root seed, and how often it is trained."""
-
-    bench: Bench
-    genome: str
-    root: int
-    trainings: int
-
-
-def look(job: LookJob) -> Looked:
-    """Return what all rankers say of a genome, and what its trainings came to; the function that workers import."""
-    genome = job.bench.space.parse(job.genome)
-    values, seconds, errors, trained = {}, {}, [], []
-    try:
-        for name, ranker in RANKERS.items():
-            fresh = dataclasses.replace(job.bench)  # which keeps nothing that another ranker has worked out
-            started = time.perf_counter()
-            values[name] = ranker(fresh, genome, child_seed(job.root, "rankers"))
-            seconds[name] = time.perf_counter() - started
-    except Exception as error:
-        return Looked(failed=f"{name}: {type(error).__name__}: {error}"[:500])
-    for repeat in range(job.trainings):
-        found = evaluate(dataclasses.replace(job.bench), genome, job.bench.seed(job.root, genome, repeat))
-        if found.status is not Status.OK:
-            return Looked(failed=f"{found.status}: {found.message}")
-        errors.append(found.objectives["error"])
-        trained.append(found.seconds)
-    return Looked(values, seconds, tuple(errors), tuple(trained))
 
 
 def study(

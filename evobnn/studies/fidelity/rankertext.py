@@ -26,7 +26,8 @@ def notes(report: Rankings) -> list[str]:
     against = f"the mean of {seeds} trainings" if seeds > 1 else "one training" if seeds else "the table's mean error"
     said = [
         f"{report.genomes} genomes of {report.question['name']} ({report.failed} more left out: they failed): "
-        f"{report.expressions} expressions, {report.topologies} topologies. Rankers are held against {against}.",
+        f"{_many(report.expressions, 'expression')}, {_many(report.topologies, 'topology')}. Rankers are held against "
+        f"{against}.",
         "tau: Kendall's tau-b; behind it 95 %, by resampling expressions and topologies both. equal convolutions: over "
         "pairs with equally many. minus operations: gain over the number of operations alone, in the same resamples.",
         f"ms: median of a genome, beside all that ran at the same time; share: of one training, which took "
@@ -52,6 +53,11 @@ def _whole(one: RankerScore) -> tuple[str, ...]:
 
 def _parts(one: RankerScore) -> tuple[str, ...]:
     return (one.name, _interval(one.topologies), _interval(one.expressions), _percent(one.kept))
+
+
+def _many(number: int, what: str) -> str:
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"
 
 
 def _percent(share: float) -> str:
