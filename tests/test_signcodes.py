@@ -61,6 +61,11 @@ def test_a_plain_sign() -> None:
     assert codes_of(site(), images(-2.0, -1.0, -3.0, 2.0), images(2.0, 1.0, 3.0, -2.0)) == (entropy(0.25), 0.0)
 
 
+def test_a_real_site_has_the_bits_of_the_binary_one() -> None:
+    clean, noisy = images(-2.0, 0.0, -0.5, 3.0), images(-2.0, 0.0, 0.5, 3.0)
+    assert codes_of(Site(real=True), clean, noisy) == codes_of(site(), clean, noisy) == (1.0, 0.75)
+
+
 def test_balance_is_that_of_the_images_and_not_of_their_noisy_copies() -> None:
     assert codes_of(site(), images(-1.0, 1.0), images(1.0, 1.0)) == (1.0, 0.5)
 
@@ -162,6 +167,14 @@ def test_what_the_codes_depend_on(tiny_bench: Any) -> None:
     assert sign_codes(tiny_bench, genome, 7, images=1000) == sign_codes(tiny_bench, genome, 7, images=100)
     with pytest.raises(ExperimentError, match="images to be a whole number of at least 2, got 1"):
         sign_codes(tiny_bench, genome, 7, images=1)
+
+
+def test_a_seed_decides_weights_images_and_noise(tiny_bench: Any) -> None:
+    genome = tiny_bench.anchors()[1]
+    one, same, other = (drawn(tiny_bench, genome, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(value, same[name]) for name, value in one.items())
+    assert not torch.equal(one["head.linear.weight"], other["head.linear.weight"])
+    assert not torch.equal(some_images(tiny_bench, 1), some_images(tiny_bench, 2))
 
 
 def test_images_are_different_ones_of_the_training_part(tiny_bench: Any) -> None:

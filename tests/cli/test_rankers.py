@@ -37,7 +37,9 @@ def test_a_table(evobnn: Call, miniature: Path) -> None:
     again = evobnn(*call, "--json")
     assert again.code == 0, again.err
     assert "a whole line in out/rankers.jsonl, line 8" in again.err
-    assert path.read_bytes().splitlines(keepends=True)[:7] == lines[:7]
+    mended = path.read_bytes().splitlines(keepends=True)
+    assert mended[:7] == lines[:7]
+    assert len(mended) == 1 + 7 + 1  # with the torn one, which a line of its own follows
     told = json.loads(again.out)
     assert told == json.loads(Path("out/rankers.json").read_text())
     assert [one["name"] for one in told["rankers"]] == list(RANKERS)
