@@ -36,7 +36,11 @@ def notes(report: Rankings) -> list[str]:
         "best tenth kept: its share in the better half by the ranker.",
     ]
     if any(one.name == CONTROL for one in report.rankers):
-        said.append(f"{CONTROL}: mean error of the genome's expressions on other topologies, a control.")
+        said.append(
+            f"{CONTROL}: mean error of the genome's expressions on other topologies, a control. Of two genomes with "
+            "the same expressions it puts the worse one first, as the better one's mean holds the other: that counts "
+            "against its tau."
+        )
     return said
 
 
@@ -52,7 +56,8 @@ def _whole(one: RankerScore) -> tuple[str, ...]:
 
 
 def _parts(one: RankerScore) -> tuple[str, ...]:
-    return (one.name, _interval(one.topologies), _interval(one.expressions), _percent(one.kept))
+    topologies = "" if one.name == CONTROL else _interval(one.topologies)
+    return (one.name, topologies, _interval(one.expressions), _percent(one.kept))
 
 
 def _many(number: int, what: str) -> str:
