@@ -1,8 +1,8 @@
 """Sign codes: two numbers that rank expressions, from one forward pass of a network that was never trained.
 
 The bits behind the signs of 64 images say how much of an image passes a site. *Balance* is how evenly +1 and -1 occur
-there, *stability* how few bits change when the input gets noise. Neither ranks alone; the sum of their ranks does. It
-ranks expressions, not topologies.
+there, *stability* how few bits change when the input gets noise. The sum of their ranks orders expressions better than
+either does; it does not order topologies.
 
 Source: our own measurement, `populations/fidelity/README.md`; no paper is known to us. Nearest are NASWOT (Mellor et
 al. 2021), which counts how many bits of two images agree, and SWAP-NAS (Peng et al. 2024), which counts different
