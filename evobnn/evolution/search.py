@@ -55,7 +55,7 @@ class Search:
         repeats: each generation, members of the first front with fewer evaluations than this are measured once more,
             within the constant number of evaluations asked for; they take at most half of it. 1 for never.
         feasible: why a genome is not worth an evaluation, or an empty text.
-        indicators: numbers for the log from the objectives of all candidates of the archive.
+        indicators: numbers for the log from the objectives of the archive's front.
         starters: genomes to begin with, best first; the rest of generation 0 is sampled.
         pressures: by name; what shapes selection and proposals beside the objectives.
         bounds: (low, high, scale) of the objectives, for scalarisations and bins.
@@ -127,11 +127,12 @@ class Search:
     def restore(self, steps: Iterable[Step]) -> None:
         """Take over finished generations, in order; the search goes on exactly as if it had not stopped."""
         last: Step | None = None
+        results: list[Result] = []
         for step in steps:
-            for result in step.results:
-                self.archive.note(result)
+            results += step.results
             self.logbook.record(**step.log)
             last = step
+        self.archive.note(*results)
         if last is not None:
             state = last.state
             self._generation, self._memory = state.generation, dict(state.memory)
@@ -295,8 +296,7 @@ class Search:
                 message("the results of what was asked, in that order", f"{len(results)} others", "Call ask() first.")
             )
         self._asked = None
-        for result in results:
-            self.archive.note(result)
+        self.archive.note(*results)
         self._generation += 1
         view = self._view(self._generation)
         view = replace(view, population=tuple(self.archive.candidates(one.id for one in self._population)), spread={})
@@ -331,13 +331,13 @@ class Search:
         return {name: memory for name, memory in memories.items() if memory}
 
     def _log(self, results: Sequence[Result]) -> dict[str, Any]:
-        archive, population = self.archive.feasible(), whole(self._population)
+        population = whole(self._population)
         row: dict[str, Any] = {
             "generation": self._generation,
             **counts(results, halved=bool(self.halving)),
             "duplicates": self._refused["duplicates"],
             "infeasible": self._refused["infeasible"],
-            "archive": len(archive),
+            "archive": self.archive.size,
             "survivors": len(population),
         }
         if self.halving:
@@ -347,7 +347,7 @@ class Search:
             view = self._view(self._generation)
             for name, pressure in self.pressures.items():
                 row |= {f"{name}_{what}": float(value) for what, value in pressure.log(view).items()}
-        return row | dict(self.indicators([one.values for one in archive]))
+        return row | dict(self.indicators([one.values for one in self.archive.front]))
 
     def _exhausted(self) -> SpaceExhausted:
         if self.constraints.nearest:
