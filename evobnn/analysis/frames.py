@@ -16,7 +16,7 @@ import pandas as pd
 
 from evobnn.errors import EvobnnError, RunError, message
 from evobnn.pareto import Axis, axes_of, nondominated, violation
-from evobnn.records import Individual, Status
+from evobnn.records import Individual
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_generations, read_rescored
 from evobnn.snapshot.archive import Archive, archive, objective_names, of_members
 
@@ -50,10 +50,9 @@ def individuals_of(
     for number, member in members.items():
         who, evaluations = member.individual, member.evaluations
         known = [e.known_measures for e in evaluations]
-        failed = next((e.status for e in evaluations if e.status is not Status.OK), Status.OK)
         row: dict[str, Any] = {"id": number, "genome": who.genome, "key": who.key, "born": who.born}
         row |= {"origin": who.origin, "parents": who.parents}
-        row |= {"status": str(failed) if evaluations else "", "n": len(evaluations)}
+        row |= {"status": str(member.status or ""), "n": len(evaluations)}
         row |= {name: member.objectives[name] if member.objectives else math.nan for name in names}
         row |= {name: _mean([one[name] for one in known if name in one]) for name in measures}
         row |= {"behaviour": next((e.behaviour for e in evaluations if e.behaviour), "")}
@@ -135,7 +134,8 @@ def front_of(archive: Archive, rescored: Mapping[int, Rescored] = {}) -> pd.Data
         row["still_nondominated"] = still.get(number, False) if score else pd.NA
         rows.append(row)
     frame = pd.DataFrame(rows, columns=[*columns, "n_rescored", "still_nondominated"])
-    return frame.astype({"still_nondominated": "boolean"})
+    frame["still_nondominated"] = frame["still_nondominated"].astype("boolean")
+    return frame
 
 
 def with_zeros(front: pd.DataFrame) -> pd.DataFrame:
@@ -244,6 +244,11 @@ def load_run(path: str | Path) -> Run:
     if not generations:
         got = messages[0] if messages else f"{folder}, which has no generation-0000.jsonl"
         raise RunError(message("a run folder with at least one good generation", got, "Name another folder."))
+    return run_of(folder, generations, messages)
+
+
+def run_of(folder: Path, generations: Sequence[Generation], messages: Sequence[str] = ()) -> Run:
+    """Return the run of a folder whose generations are at hand, with the fresh scores that the folder holds."""
     rescored: tuple[Rescored, ...] = ()
     newest = latest_rescored(folder)
     if newest is not None:

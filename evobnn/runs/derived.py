@@ -71,8 +71,8 @@ class Derived:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._logged, self._front = -1, ""
-        self._due = -math.inf
+        self._logged, self._due = -1, -math.inf
+        self._shown: list[tuple[int, int]] | None = None
 
     def follow(self, generations: Sequence[Generation], archive: Archive) -> None:
         """Bring the files up to the newest generation."""
@@ -82,10 +82,14 @@ class Derived:
             self._logged = log.stat().st_size
         else:
             self._log(generations)
-        front = front_of(archive)
-        self._table(front)
-        if time.monotonic() >= self._due:
-            self._picture(front, archive)
+        shown = [(number, len(archive.members[number].evaluations)) for number in archive.front]
+        due = time.monotonic() >= self._due
+        if shown != self._shown or due:
+            front = front_of(archive)
+            self._table(front)
+            self._shown = shown
+            if due:
+                self._picture(front, archive)
 
     def finish(
         self, generations: Sequence[Generation], archive: Archive, rescored: Mapping[int, Rescored] = {}
@@ -93,19 +97,16 @@ class Derived:
         """Write all of them as they are where a search ends, with the fresh scores."""
         self._log(generations)
         front = front_of(archive, rescored)
-        self._front = ""
         self._table(front)
         self._picture(front, archive)
 
     def _log(self, generations: Sequence[Generation]) -> None:
-        write_lines(self._folder / "log.jsonl", [dict(generation.log) for generation in generations])
-        self._logged = (self._folder / "log.jsonl").stat().st_size
+        path = self._folder / "log.jsonl"
+        write_lines(path, [dict(generation.log) for generation in generations], lasting=False)
+        self._logged = path.stat().st_size
 
     def _table(self, front: DataFrame) -> None:
-        text = front_csv(front)
-        if text != self._front:
-            write_text(self._folder / "front.csv", text)
-            self._front = text
+        write_text(self._folder / "front.csv", front_csv(front), lasting=False)
 
     def _picture(self, front: DataFrame, archive: Archive) -> None:
         began = time.monotonic()

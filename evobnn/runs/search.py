@@ -193,7 +193,8 @@ class Session:
                     "Put it back, or start a new run from the changed file.",
                 )
             )
-        entries, notes = read_journal(self.folder / "journal.jsonl")
+        told = {(one.request.individual.key, one.request.repeat) for g in generations for one in g.results}
+        entries, notes = read_journal(self.folder / "journal.jsonl", without=told)
         for sentence in notes:
             self.say(sentence)
         retried = (Status.ERROR, Status.TIMEOUT) if self.options.retry_failed else ()
@@ -328,6 +329,10 @@ class Session:
         write_generation(self.folder, generation)
         self.generations.append(generation)
         self.archive.add(generation)
+        for result in generation.results:  # never asked for again
+            place = result.request.individual.key, result.request.repeat, result.evaluation.rung
+            self._known.pop(place, None)
+            self._attempts.pop(place, None)
         self._outlook.committed()
         self._follow_front()
         self._derived.follow(self.generations, self.archive)

@@ -29,6 +29,12 @@ class Member:
     evaluations: tuple[Evaluation, ...]
     objectives: Mapping[str, float] | None
 
+    @property
+    def status(self) -> Status | None:
+        """`ok`, or how the first failed evaluation ended; None where nothing was measured."""
+        failed = (one.status for one in self.evaluations if one.status is not Status.OK)
+        return next(failed, Status.OK) if self.evaluations else None
+
 
 class Archive:
     """Everything that a run evaluated, and its front; it grows by one generation at a time.

@@ -203,12 +203,12 @@ def test_cut_off_at_any_step_it_ends_as_if_nothing_had_been(
     name = what.rpartition(".")[2]
     real = getattr(place, name)
 
-    def cut(*args: Any) -> Any:
+    def cut(*args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == number + 1 and when == "before":
             raise CutError
-        result = real(*args)
+        result = real(*args, **options)
         if calls == number + 1:
             raise CutError
         return result
