@@ -1,6 +1,8 @@
 """What a long search costs beside its evaluations: milliseconds per evaluation, thousand by thousand, and then seconds
 and memory of `resume`, `front` and `load_run` on what it left.
 
+Where other programs run, look at the milliseconds on the CPU: they are without waiting for it, and for the disk.
+
 An evaluation is a toy that takes microseconds. The search goes on where one with the same options was stopped.
 `--json FILE` writes the rows and the machine.
 """
@@ -51,36 +53,36 @@ additions = evobnn.Additions(
 
 
 class Clock(Callback):
-    """Notes after each generation how many evaluations there are, and the seconds since the session began to search.
+    """Notes after each generation how many evaluations there are and what they took.
 
     Attributes:
-        marks: (evaluations of the run, seconds since the first mark, of these within evaluations).
+        marks: (evaluations of the run, wall seconds outside of them, CPU seconds of everything), since the session
+            began.
     """
 
     def __init__(self) -> None:
         self.marks: list[tuple[int, float, float]] = []
-        self._count, self._seen, self._within, self._began = 0, 0, 0.0, 0.0
+        self._count, self._seen, self._within = 0, 0, 0.0
 
     def on_result(self, result: Result) -> None:
         self._within += result.evaluation.seconds
 
     def on_generation(self, state: State) -> None:
-        self._began = self._began or time.perf_counter()
         generations: Sequence[Generation] = state.generations[self._seen :]
         self._count += sum(len(one.results) for one in generations)
         self._seen = len(state.generations)
-        self.marks.append((self._count, time.perf_counter() - self._began, self._within))
+        self.marks.append((self._count, time.perf_counter() - self._within, time.process_time()))
 
 
 def by_thousand(marks: Sequence[tuple[int, float, float]]) -> list[dict[str, float]]:
-    """Return for every thousand of evaluations the milliseconds of an evaluation outside of it and inside."""
-    rows, (count, seconds, within) = [], marks[0] if marks else (0, 0.0, 0.0)
+    """Return for every thousand of evaluations what one of them took in milliseconds, outside of it and on the CPU."""
+    rows = []
+    before = marks[0] if marks else (0, 0.0, 0.0)
     for mark in marks[1:]:
-        if mark[0] // THOUSAND > count // THOUSAND:
-            each = 1e3 / (mark[0] - count)
-            inside = each * (mark[2] - within)
-            rows.append({"evaluations": mark[0], "outside": each * (mark[1] - seconds) - inside, "inside": inside})
-            count, seconds, within = mark
+        if mark[0] // THOUSAND > before[0] // THOUSAND:
+            count, outside, cpu = (now - then for now, then in zip(mark, before, strict=True))
+            rows.append({"evaluations": mark[0], "outside": 1e3 * outside / count, "cpu": 1e3 * cpu / count})
+            before = mark
     return rows
 
 
@@ -133,9 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     folder = given.folder.resolve()
     rows = by_thousand(searched(folder, given.evaluations, given.batch, given.strategy, given.preset).marks)
-    print(f"{'evaluations':>11}  ms outside  ms inside")
+    print(f"{'evaluations':>11}  ms outside  ms on the CPU")
     for row in rows:
-        print(f"{row['evaluations']:>11}  {row['outside']:>10.2f}  {row['inside']:>9.2f}")
+        print(f"{row['evaluations']:>11}  {row['outside']:>10.2f}  {row['cpu']:>13.2f}")
     bytes_of = sizes(folder)
     print("MiB   " + ", ".join(f"{name} {size / 2**20:.1f}" for name, size in bytes_of.items() if size > 2**16))
     last = len(list(folder.glob("generation-*.jsonl")))
