@@ -29,7 +29,7 @@ from evobnn.evolution.strategies import Strategy
 from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.toolbox import make_toolbox
 from evobnn.evolution.variation import mutate, mutate_one
-from evobnn.evolution.view import Bounds, View
+from evobnn.evolution.view import Bounds, Counts, View
 from evobnn.genome import Genome
 from evobnn.records import Individual, Request, Result
 from evobnn.spaces import Space, key
@@ -62,6 +62,8 @@ class Search:
         horizon: number of generations that schedules refer to.
         halving: what new genomes were stopped early by, if anything; whoever evaluates stops them.
         branch: epochs that each of its scores takes, for the log.
+        counted: objectives that are known of a genome before its evaluation.
+        counts: from a genome to these; without one of them where it is unknown.
         constraints: what is counted above its bound is never asked for; what is measured above it follows all that
             meet theirs, and the archive is without it.
 
@@ -86,12 +88,15 @@ class Search:
         halving: Halving = WITHOUT,
         branch: float = 0.0,
         constraints: Constraints | None = None,
+        counted: Sequence[str] = (),
+        counts: Counts = lambda genome: {},
     ) -> None:
         self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
         self.feasible, self.indicators, self.starters = feasible, indicators, tuple(starters)
         self.pressures, self.horizon = dict(pressures), horizon
         self.halving, self.branch = halving, branch
         self.bounds: Bounds = dict(bounds)
+        self._known_objectives, self._counts = tuple(counted), counts
         self.constraints = constraints or Constraints()
         strategy.check(space, self.objectives, self.bounds)
         if halving:
@@ -111,8 +116,8 @@ class Search:
         self._children: list[int] = []
         self._asked: list[Request] | None = None
         self._refused: Counter[str] = Counter()
-        counted = self.constraints.counts is not None
-        self._tries, self._draws = (bounded.TRIES, bounded.RANDOM_TRIES) if counted else (TRIES, RANDOM_TRIES)
+        strict = self.constraints.counts is not None
+        self._tries, self._draws = (bounded.TRIES, bounded.RANDOM_TRIES) if strict else (TRIES, RANDOM_TRIES)
 
     @property
     def generation(self) -> int:
@@ -151,7 +156,8 @@ class Search:
         """Return what algorithms see; pressures have had their say about the spread of the population."""
         view = View(
             self.space, self.objectives, self.bounds, self._seed, generation, self.horizon, tuple(self._population),
-            self.archive.measured(), self._memory, constraints=self.constraints.bounds,
+            self.archive.measured(), self._memory, constraints=self.constraints.bounds, counted=self._known_objectives,
+            counts=self._counts, tried=lambda genome: self.archive.times(self._key(genome)) > 0,
         )  # fmt: skip
         return self._spread(view, self._population)
 

@@ -102,8 +102,14 @@ class Space:
         """Canonical forms of expressions that were asked for before, see `evobnn.spaces.canonical`."""
         return {}
 
+    @cached_property
+    def placed(self) -> dict[Genome, tuple[tuple[str, str], ...]]:
+        """Loci of genomes that were asked for before, see `evobnn.spaces.loci`."""
+        return {}
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_reader", "simplified")}
+        worked_out = ("_reader", "simplified", "placed")
+        return {name: value for name, value in self.__dict__.items() if name not in worked_out}
 
     def parse(self, text: str) -> Genome:
         """Return the genome of this text; frozen parts may be left out of it.
