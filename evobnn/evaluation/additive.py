@@ -7,7 +7,7 @@ others of the sample show, and a genome with a part that was not in the sample a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,7 @@ BY_FORMS = {"ops": False, "bits": True, "parameters": True}
 GRAIN = 64.0
 """Counts are multiples of a 64th, so that rounding to one makes sums exact."""
 _CHECKED = 20
+_DRAWN = 5000
 _NEAR = 1e-9
 
 Parts = Mapping[Hashable, int]
@@ -83,16 +84,17 @@ class Counts:
         return {forms: self._table(names, forms) for forms, names in wanted.items() if names}
 
     def _table(self, names: Sequence[str], forms: bool) -> dict[str, dict[Hashable, float]]:
-        rng, space = generator(0, "counts"), self._bench.space
         rows: list[Parts] = []
         seen: dict[Hashable, None] = {}
         values: list[list[float]] = []
-        while len(rows) < 2 * len(seen) + _CHECKED:
-            form = canonical(space, space.sample(rng))
-            if not self._bench.infeasible(form):
-                rows.append(parts_of(self._bench, form, forms=forms))
-                seen |= dict.fromkeys(rows[-1])
-                values.append(list(self._bench.counts(form, names).values()))
+        for form in self._sampled():
+            rows.append(parts_of(self._bench, form, forms=forms))
+            seen |= dict.fromkeys(rows[-1])
+            values.append(list(self._bench.counts(form, names).values()))
+            if len(rows) >= 2 * len(seen) + _CHECKED:
+                break
+        else:
+            return {}
         matrix = np.array([[row.get(part, 0) for part in seen] for row in rows], dtype=float)
         counted = np.array(values)
         shares = np.linalg.lstsq(matrix[:-_CHECKED], counted[:-_CHECKED], rcond=1e-10)[0]
@@ -102,3 +104,14 @@ class Counts:
             for at, name in enumerate(names)
             if off[:, at].max() < _NEAR
         }
+
+    def _sampled(self) -> Iterator[Genome]:
+        """Yield canonical genomes whose cells all read both inputs, as nearly all do: where one reads a single input,
+        cells before it may be left out of the network as a whole.
+        """
+        rng, space = generator(0, "counts"), self._bench.space
+        for _ in range(_DRAWN):
+            form = canonical(space, space.sample(rng))
+            both = all({0, 1} <= {edge.source for edge in cell.edges} for _, cell in form.cells)
+            if both and not self._bench.infeasible(form):
+                yield form
