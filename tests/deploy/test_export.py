@@ -24,6 +24,8 @@ def test_it_leaves_what_was_run(trained: Path, tmp_path: Path) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["here"]
     assert found.agreement.wrong == () and found.agreement.bits > 10_000
     assert any("100 of 100 images in PyTorch's class" in line for line in found.said), found.said
+    assert found.answered["c"].same == found.answered["c"].images == 100
+    assert found.answered["bits"].bits == found.answered["c"].bits > 10_000
     network = evobnn.load_network(trained, seed=4)
     packed = read_bits(out / "bits.safetensors")
     assert packed.class_names == network.class_names and packed.about["seed"] == 4
@@ -74,7 +76,7 @@ def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatc
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(here.tensors, "pack", lambda packed: b"no tensors at all, but long enough for one")
+    monkeypatch.setattr("evobnn.deploy.bits.pack", lambda packed: b"no tensors at all, but long enough for one")
     with pytest.raises(RunError, match="Expected a network in bits"):
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
