@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import Any
 
 from evobnn._jsonl import append, dump
 from evobnn.analysis import front_csv, save_front
@@ -16,9 +16,6 @@ from evobnn.pareto import told, violation
 from evobnn.records import Individual, Result, Status
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_rescored, write_lines, write_text
 from evobnn.snapshot.archive import Archive
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 SHARE = 0.05
 """Of the time of a search that pictures of it take at most."""
@@ -105,10 +102,10 @@ class Derived:
         write_lines(path, [dict(generation.log) for generation in generations], lasting=False)
         self._logged = path.stat().st_size
 
-    def _table(self, front: DataFrame) -> None:
+    def _table(self, front: Any) -> None:
         write_text(self._folder / "front.csv", front_csv(front), lasting=False)
 
-    def _picture(self, front: DataFrame, archive: Archive) -> None:
+    def _picture(self, front: Any, archive: Archive) -> None:
         began = time.monotonic()
         if len(archive.names) > 1:
             save_front(self._folder / "front.png", front, measured_of(archive), (archive.names[0], archive.names[1]))

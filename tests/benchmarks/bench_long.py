@@ -30,10 +30,10 @@ from evobnn.snapshot import Generation
 
 ROOT = Path(__file__).parents[2]
 THOUSAND = 1000
-HELD = """import atexit, pathlib
+HELD = """import atexit, pathlib, time
 from evobnn.machine.room import peak_memory
-atexit.register(lambda: pathlib.Path({!r}).write_text(str(peak_memory())))"""
-"""Makes a program write down at its end how many bytes it held at most."""
+atexit.register(lambda: pathlib.Path({!r}).write_text(f"{{time.process_time()}} {{peak_memory()}}"))"""
+"""Makes a program write down at its end its CPU seconds and how many bytes it held at most."""
 COMMAND = "from evobnn.cli import main; main()"
 
 
@@ -95,9 +95,9 @@ def sizes(folder: Path) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def spent(code: str, *arguments: str) -> tuple[float, float]:
-    """Return the seconds of a program that a fresh Python runs, and the most MiB that it held; raise RuntimeError where
-    it fails.
+def spent(code: str, *arguments: str) -> dict[str, float]:
+    """Return the seconds of a program that a fresh Python runs, those on the CPU, and the most MiB that it held; raise
+    RuntimeError where it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder) / "held"
@@ -109,7 +109,8 @@ def spent(code: str, *arguments: str) -> tuple[float, float]:
         seconds = time.perf_counter() - began
         if ended.returncode:
             raise RuntimeError(f"{code} {' '.join(arguments)}: expected exit code 0, got {ended.returncode}")
-        return seconds, int(held.read_text()) / 2**20
+        cpu, most = map(float, held.read_text().split())
+        return {"seconds": seconds, "cpu": cpu, "MiB": most / 2**20}
 
 
 def searched(folder: Path, evaluations: int, batch: int, strategy: str, preset: str) -> Clock:
@@ -148,11 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "load_run": (f"import evobnn; evobnn.load_run({str(folder)!r})",),
     }
     took = {}
-    print(f"{'':<8}  seconds     MiB")
+    print(f"{'':<8}  seconds      CPU      MiB")
     for name, command in commands.items():
-        seconds, held = spent(*command)
-        took[name] = {"seconds": seconds, "MiB": held}
-        print(f"{name:<8}  {seconds:>7.1f}  {held:>6.0f}", flush=True)
+        took[name] = spent(*command)
+        print(f"{name:<8}  " + "  ".join(f"{value:>7.1f}" for value in took[name].values()), flush=True)
     if given.json:
         machine = {"processor": platform.machine(), "system": platform.system(), "python": platform.python_version()}
         told = {"machine": machine, "rows": rows, "bytes": bytes_of, "commands": took}
