@@ -136,11 +136,12 @@ def canonical(space: Space, genome: Genome) -> Genome:
 def _simplified(space: Space, expression: Expression) -> Expression:
     """Return what `simplify` does in a space, from memory where it was asked before."""
     known = space.simplified
-    if expression not in known:
+    found = known.get(expression)
+    if found is None:
         if len(known) >= REMEMBERED:
             known.clear()
-        known[expression] = simplify(expression, space.forms)
-    return known[expression]
+        found = known[expression] = simplify(expression, space.forms)
+    return found
 
 
 def _widest(at: Mapping[str, Expression]) -> dict[str, Expression]:

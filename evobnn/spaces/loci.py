@@ -45,11 +45,12 @@ def loci(space: Space, genome: Genome) -> tuple[Locus, ...]:
     An expression without the space's shape counts as one choice in its first slot.
     """
     known = space.placed
-    if genome not in known:
+    found = known.get(genome)
+    if found is None:
         if len(known) >= REMEMBERED:
             known.clear()
-        known[genome] = _loci(space, genome)
-    return known[genome]
+        found = known[genome] = _loci(space, genome)
+    return found
 
 
 def _loci(space: Space, genome: Genome) -> tuple[Locus, ...]:

@@ -63,7 +63,7 @@ class Surrogate(NSGA2):
     screen: int = 10
     least: int = 20
     trees: int = 20
-    newest: int = 500
+    newest: int = 300
 
     def __post_init__(self) -> None:
         super().__post_init__()
