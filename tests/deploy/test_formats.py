@@ -13,7 +13,7 @@ from evobnn.deploy import bits, compiled, formats
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.formats import export_bits, export_c
 from evobnn.deploy.reference import evaluate
-from evobnn.deploy.verify import Answered
+from evobnn.deploy.verify import Answered, signs_of
 from evobnn.errors import NetworkError
 from tests.deploy.conftest import answers, folded_of, made_of, pictures
 
@@ -47,6 +47,12 @@ def exported(packed: Packed, images: Any, monkeypatch: pytest.MonkeyPatch, tmp_p
     def run(wanted: Any, torch: Any = told, more: float = 0.0) -> Any:
         monkeypatch.setattr(formats, "simd_flags", lambda cc: None)
         monkeypatch.setattr(compiled, "checked", lambda *given: "")
+
+        def answered(cc: Any, place: Any, graph: Any, images: Any, *given: Any) -> Any:
+            found, logits = signs_of(graph, images)
+            return found, logits + more
+
+        monkeypatch.setattr(compiled, "answers_of", answered)
         monkeypatch.setattr(
             compiled, "logits_of", lambda cc, place, images, *given: evaluate(packed.graph, images) + more
         )
@@ -56,7 +62,7 @@ def exported(packed: Packed, images: Any, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_the_c_says_how_it_answered(exported: Callable[..., Any], images: Any, signs: int) -> None:
-    found, said = exported(told(images)[1].argmax(1))
+    found, said, _ = exported(told(images)[1].argmax(1))
     assert found == Answered(compared=10, bits=10 * signs, flips=0, images=12, same=12, turned=0)
     assert said[1] == "model.c, compiled by none 1.0: 12 of 12 images in PyTorch's class."
 
@@ -74,13 +80,14 @@ def test_a_class_that_no_turned_sign_explains_is_an_error(exported: Callable[...
 
     with pytest.raises(NetworkError, match="signs of the reference, got .* others from PyTorch"):
         exported(wanted, turned)
-    with pytest.raises(NetworkError, match="the reference's classes from the compiled C, got others"):
+    with pytest.raises(NetworkError, match="the logits of the reference, got model.c is off by 1e.06"):
         exported(wanted, more=np.eye(10, dtype=np.float32)[wanted[3]] * 1e6)
 
 
 def test_without_a_compiler_the_c_answered_nothing(packed: Packed, images: Any, tmp_path: Path) -> None:
-    found, said = export_c(tmp_path, packed, images, told(images)[1].argmax(1), told, None)
+    found, said, sizes = export_c(tmp_path, packed, images, told(images)[1].argmax(1), told, None)
     assert found is None and "not run here" in said[1]
+    assert said[0] == "model.c: {:,} bytes of constants, {:,} bytes of memory.".format(*sizes)
     assert {path.name for path in tmp_path.iterdir()} == {"model.h", "model.c", "check.c"}
 
 
