@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evobnn.records import FRESH, Evaluation, Individual, Request, Result
+from evobnn.records import FRESH, Evaluation, Request, Result
 from evobnn.runs.derived import rescored_row
 from evobnn.runs.outlook import MOST_RESCORED
-from evobnn.snapshot import Generation, Rescored
-from evobnn.snapshot.archive import unconfirmed
+from evobnn.snapshot import Rescored
+from evobnn.snapshot.archive import Archive, unconfirmed
 
 
 class FreshScores:
@@ -29,10 +29,10 @@ class FreshScores:
         self.settled = 0
         self.luck = (0.0, 0)
 
-    def requests(self, generations: Sequence[Generation]) -> list[Request]:
+    def requests(self, archive: Archive) -> list[Request]:
         """Return the evaluations of the next round; none when the front is settled."""
-        who = individuals(generations)
-        chosen = [who[number] for number in unconfirmed(generations, self.rows)] if self.count else []
+        numbers = unconfirmed(archive, self.rows) if self.count else []
+        chosen = [archive.members[number].individual for number in numbers]
         if self.rows:
             chosen = chosen[: max(0, MOST_RESCORED - len(self.rows))]
         self.luck = 0.0, 0
@@ -43,9 +43,7 @@ class FreshScores:
         self.settled += len(results)
         self.rows |= self._rows(results)
 
-    def look(
-        self, generations: Sequence[Generation], requests: Sequence[Request], found: Mapping[int, Evaluation]
-    ) -> None:
+    def look(self, archive: Archive, requests: Sequence[Request], found: Mapping[int, Evaluation]) -> None:
         """Note the luck of a round of which the evaluations in `found`, by their place, are done."""
         whole: dict[int, Rescored] = {}
         for start in range(0, len(requests), self.count):
@@ -55,7 +53,7 @@ class FreshScores:
         seen = len(whole) * self.count / len(requests)
         if seen > self.luck[0]:
             open_ones = {request.individual.id for request in requests}
-            lucky = [n for n in unconfirmed(generations, {**self.rows, **whole}) if n not in open_ones]
+            lucky = [n for n in unconfirmed(archive, {**self.rows, **whole}) if n not in open_ones]
             most = max(0, MOST_RESCORED - len(self.rows) - len(open_ones))
             self.luck = seen, min(len(lucky), most)
 
@@ -66,12 +64,3 @@ class FreshScores:
             individual = own[0].request.individual
             found[individual.id] = rescored_row(individual, own)
         return found
-
-
-def individuals(generations: Sequence[Generation]) -> dict[int, Individual]:
-    """Return every individual of the run by id."""
-    return {
-        result.request.individual.id: result.request.individual
-        for generation in generations
-        for result in generation.results
-    }

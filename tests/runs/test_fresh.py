@@ -5,6 +5,7 @@ from __future__ import annotations
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status
 from evobnn.runs.fresh import FreshScores
 from evobnn.snapshot import Generation
+from evobnn.snapshot.archive import archive
 
 HEADER = {"objectives": ["error", "ops"]}
 
@@ -21,11 +22,12 @@ GENERATIONS = (
         (outcome(0, 0, 0.2, 10.0), outcome(1, 0, 0.1, 20.0), outcome(2, 0, 0.15, 20.0), outcome(3, 0, 0.25, 10.0)),
     ),
 )  # fmt: skip
+ARCHIVE = archive(GENERATIONS)
 
 
 def test_who_was_pushed_off_by_luck_is_measured_in_the_next_round() -> None:
     fresh = FreshScores(2)
-    first = fresh.requests(GENERATIONS)
+    first = fresh.requests(ARCHIVE)
     assert [(one.individual.id, one.repeat - FRESH) for one in first] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     results = [outcome(0, FRESH, 0.2, 10.0), outcome(0, FRESH + 1, 0.2, 10.0)]
     results += [outcome(1, FRESH, 0.25, 20.0), outcome(1, FRESH + 1, 0.35, 20.0)]
@@ -33,17 +35,17 @@ def test_who_was_pushed_off_by_luck_is_measured_in_the_next_round() -> None:
     found = {}
     for place in (2, 0, 3, 1):  # as they arrive; 1 is whole after the third
         found[place] = results[place].evaluation
-        fresh.look(GENERATIONS, first, found)
+        fresh.look(ARCHIVE, first, found)
         assert fresh.luck == {1: (0.0, 0), 2: (0.0, 0), 3: (0.5, 1), 4: (1.0, 1)}[len(found)]
     fresh.take(results)
     assert fresh.settled == 4 and fresh.rows[1].objectives["error"] == 0.3
 
-    second = fresh.requests(GENERATIONS)
+    second = fresh.requests(ARCHIVE)
     assert [(one.individual.id, one.repeat - FRESH) for one in second] == [(2, 0), (2, 1)]
     assert fresh.luck == (0.0, 0)
     fresh.take([outcome(2, FRESH, 0.15, 20.0), outcome(2, FRESH + 1, 0.15, 20.0)])
-    assert fresh.requests(GENERATIONS) == [] and list(fresh.rows) == [0, 1, 2]
+    assert fresh.requests(ARCHIVE) == [] and list(fresh.rows) == [0, 1, 2]
 
 
 def test_none_are_asked_for_without_a_count() -> None:
-    assert FreshScores(0).requests(GENERATIONS) == []
+    assert FreshScores(0).requests(ARCHIVE) == []
