@@ -31,7 +31,7 @@ PLACES: tuple[tuple[str, Any, str], ...] = (
     ("decoding", Phenotype, "cost"),
     ("decoding", Phenotype, "infeasible"),
     ("decoding", Phenotype, "behaviour"),
-    ("data", evaluation, "_tensors"),
+    ("data", evaluation, "tensors_of"),
     ("data", loop, "normalise"),
     ("data", scoring, "normalise"),
 )
