@@ -3,7 +3,7 @@ trained or not. It sees genomes and numbers only, so searches, runs and studies 
 """
 
 from evobnn.scores.genes import Genes, genes
+from evobnn.scores.model import Model
 from evobnn.scores.process import NOISE, Process, fit
 
-__all__ = ["NOISE", "Genes", "Process", "fit", "genes"]
-"""`fit(genes, errors)` learns; the process believes."""
+__all__ = ["NOISE", "Genes", "Model", "Process", "fit", "genes"]

@@ -131,7 +131,8 @@ def arms_of(
         pressures: names of `PRESSURES`, with or without `-like`: each strategy (that of the experiment if none is
             named) without any and with each of them.
         parts: names of `PARTS`.
-        own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`, with `budget=0.5` among these for half of it.
+        own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`, with `budget=0.5` among these for half of it; one
+            called after a strategy, or after one and a `+`, is that strategy, as in `nsga2+model choose=model`.
 
     Raises:
         ExperimentError: an unknown name, the same name twice, or fewer than two arms.
@@ -213,7 +214,11 @@ def _own_arm(text: str) -> Arm:
     except ValueError as error:
         do = f"Write for example {BUDGET}=0.5."
         raise ExperimentError(message(f"{BUDGET}= and a share of the whole budget", f"'{shares[-1]}'", do)) from error
-    return Arm(name, tuple(one for one in assignments if one not in shares), share=share)
+    settings = [one for one in assignments if one not in shares]
+    called, chosen = name.partition("+")[0], any(one.partition("=")[0].strip() == "strategy.name" for one in settings)
+    if called in STRATEGIES and not chosen:
+        settings.insert(0, f"strategy.name={called}")
+    return Arm(name, tuple(settings), share=share)
 
 
 def assigned(experiment: Experiment, arm: Arm) -> Experiment:

@@ -19,6 +19,7 @@ from evobnn.runs.setup import Options, make_bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
 from evobnn.studies.compare.account import EPOCHS, Account, Prices, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
+from evobnn.studies.compare.believe import believing
 from evobnn.studies.compare.phases import run_phases, shared_start
 
 
@@ -57,7 +58,10 @@ def arm_in_folder(
         return make_bench(searched, options)
 
     whole, own = bench(base), assigned(base, arm)
-    account = Account(base.objectives, _axes(whole), prices_of(own, unit), constraints=base.constraints)
+    believe = believing(own, whole.space)
+    account = Account(
+        base.objectives, _axes(whole), prices_of(own, unit), constraints=base.constraints, believe=believe
+    )
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
 

@@ -29,6 +29,7 @@ from evobnn.runs.on_table import (
 from evobnn.runs.setup import make_search
 from evobnn.studies.compare.account import EPOCHS, Account, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
+from evobnn.studies.compare.believe import believing
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
 from evobnn.tables import Table, TableEvaluator
 
@@ -75,7 +76,8 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit:
     base = replace(experiment, seed=seed)
     table, whole = load_table(base.table), _bench(base)
     own = checked(assigned(base, arm))
-    account = Account(base.objectives, _axes(whole), prices_of(own, unit), _Unseen(table, seed), base.constraints)
+    prices, believe = prices_of(own, unit), believing(own, whole.space)
+    account = Account(base.objectives, _axes(whole), prices, _Unseen(table, seed), base.constraints, believe)
 
     def run(searched: Experiment, limit: float, part: str) -> None:
         _search(searched, table, limit, account)
