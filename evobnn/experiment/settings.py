@@ -213,6 +213,9 @@ class Experiment:
         if got:
             expected = "error among the objectives, and others that are counted before a training, with choose = model"
             raise ExperimentError(message(expected, got, "Set choose = score, or other objectives."))
+        if not self.noise.rescore:
+            expected = "noise.rescore of at least 1 with choose = model, which says what is measured afresh"
+            raise ExperimentError(message(expected, "0", "Raise it, or set choose = score."))
 
     def _check_halving(self) -> None:
         """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""

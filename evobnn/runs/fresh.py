@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result
+from evobnn.runs.believed import Believe, believed
 from evobnn.runs.derived import rescored_row
 from evobnn.runs.outlook import MOST_RESCORED
 from evobnn.snapshot import Generation, Rescored
@@ -17,14 +18,20 @@ class FreshScores:
     Where luck put a member on the front, others that it had pushed off are measured in turn, until the front is
     settled or `MOST_RESCORED` members were measured.
 
+    Arguments:
+        count: fresh evaluations of each member.
+        believe: what errors are believed in place of search means, if any are.
+
     Attributes:
         rows: the scores by id.
         settled: evaluations of finished rounds.
         luck: the share of this round's members that are measured, and how many more are to be by what these say.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, believe: Believe | None = None) -> None:
         self.count = count
+        self._believe = believe
+        self._believed: tuple[int, Mapping[int, float]] = (0, {})
         self.rows: dict[int, Rescored] = {}
         self.settled = 0
         self.luck = (0.0, 0)
@@ -32,7 +39,7 @@ class FreshScores:
     def requests(self, generations: Sequence[Generation]) -> list[Request]:
         """Return the evaluations of the next round; none when the front is settled."""
         who = individuals(generations)
-        chosen = [who[number] for number in unconfirmed(generations, self.rows)] if self.count else []
+        chosen = [who[number] for number in self._unconfirmed(generations, self.rows)] if self.count else []
         if self.rows:
             chosen = chosen[: max(0, MOST_RESCORED - len(self.rows))]
         self.luck = 0.0, 0
@@ -55,9 +62,14 @@ class FreshScores:
         seen = len(whole) * self.count / len(requests)
         if seen > self.luck[0]:
             open_ones = {request.individual.id for request in requests}
-            lucky = [n for n in unconfirmed(generations, {**self.rows, **whole}) if n not in open_ones]
+            lucky = [n for n in self._unconfirmed(generations, {**self.rows, **whole}) if n not in open_ones]
             most = max(0, MOST_RESCORED - len(self.rows) - len(open_ones))
             self.luck = seen, min(len(lucky), most)
+
+    def _unconfirmed(self, generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> list[int]:
+        if self._believed[0] != len(generations):
+            self._believed = len(generations), believed(generations, self._believe)
+        return unconfirmed(generations, rescored, self._believed[1])
 
     def _rows(self, results: Sequence[Result]) -> dict[int, Rescored]:
         found = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,14 +82,19 @@ def ordered(ids: set[int], members: Mapping[int, Member], names: Sequence[str]) 
     return sorted(ids, key=order)
 
 
-def unconfirmed(generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> list[int]:
+def unconfirmed(
+    generations: Sequence[Generation], rescored: Mapping[int, Rescored], believed: Mapping[int, float] = {}
+) -> list[int]:
     """Return the ids to be measured on fresh seeds next, sorted as the front; empty when the front is settled.
 
     With no fresh scores that is the archive's front. After that it is what the search's luck may have hidden: of the
     members not measured afresh whose search mean no fresh mean dominates, those that do not dominate each other.
+    Errors that are `believed`, by id, stand in the place of search means.
     """
     names, constraints = objective_names(generations), constraints_in(generations)
     members = archive(generations)
+    for number, error in believed.items():
+        members[number] = replace(members[number], objectives={**(members[number].objectives or {}), "error": error})
     fresh = of_members(members, rescored)
     scored = {i: row.objectives for i, row in fresh.items() if set(names) <= set(row.objectives)}
     whole = {i: [own[n] for n in names] for i, own in scored.items() if not violation(own, constraints)}

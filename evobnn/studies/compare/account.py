@@ -20,14 +20,13 @@ from evobnn.evolution.halving import WITHOUT, Halving
 from evobnn.experiment.settings import Experiment
 from evobnn.pareto import Axis, hypervolume, nondominated, told, violation
 from evobnn.records import Evaluation, Result, Status, mean_objectives
+from evobnn.runs.believed import Believe
 
 EPOCHS, EVALUATIONS = "epochs", "evaluations"
 Place = tuple[str, int, bool]
 """A training: key, repeat, and whether it is that of the twin."""
 Afresh = Callable[[str, int], float]
 """From a key and the number of its evaluations to its error as the search has not seen it, in [0, 1]."""
-Believe = Callable[[Mapping[str, Sequence[float]]], Mapping[str, float]]
-"""From the errors that were seen to those to believe, both by a genome's text."""
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from evobnn.experiment import to_text
 from evobnn.experiment.settings import Experiment
 from evobnn.pareto import Axis
 from evobnn.runs import Progress, Session, create
+from evobnn.runs.believed import believing
 from evobnn.runs.setup import Options, make_bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
 from evobnn.studies.compare.account import EPOCHS, Account, Prices, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
-from evobnn.studies.compare.believe import believing
 from evobnn.studies.compare.phases import run_phases, shared_start
 
 

@@ -17,6 +17,7 @@ from evobnn.evolution.endings import SpaceExhausted
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Request
+from evobnn.runs.believed import believing
 from evobnn.runs.on_table import (
     HELD_OUT,
     check_noise,
@@ -29,7 +30,6 @@ from evobnn.runs.on_table import (
 from evobnn.runs.setup import make_search
 from evobnn.studies.compare.account import EPOCHS, Account, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
-from evobnn.studies.compare.believe import believing
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
 from evobnn.tables import Table, TableEvaluator
 
