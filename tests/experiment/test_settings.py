@@ -75,6 +75,7 @@ def test_the_text_says_everything_even_what_was_left_out() -> None:
         "halving",
         "constraints",
         "evaluation",
+        "choose",
     }
     assert set(table["recipe"]) == {field.name for field in dataclasses.fields(Recipe)} - {"decay"}
     assert read({}) == Experiment()
