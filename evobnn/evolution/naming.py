@@ -18,6 +18,8 @@ from evobnn.spaces import Space
 
 ERROR = "error"
 """The objective that is noisy; all others are known of a genome before any training."""
+LAST = 2
+"""Generations at the end of the horizon in which the model asks: what is trained in one is confirmed in the next."""
 BRED = 20
 """Genomes that are bred for each that is trained."""
 PARENTS = 10

@@ -22,7 +22,7 @@ from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.endings import SpaceExhausted, exhausted, nothing_worked
 from evobnn.evolution.halving import WITHOUT, Halving, check_halving, survivors, whole
 from evobnn.evolution.logbook import counts, objectives_over
-from evobnn.evolution.naming import Beliefs, Naming
+from evobnn.evolution.naming import LAST, Beliefs, Naming
 from evobnn.evolution.pressures import Pressure
 from evobnn.evolution.selection import Candidate, fronts, tiers
 from evobnn.evolution.step import SearchState, Step
@@ -241,8 +241,9 @@ class Search:
         return sorted(few.values(), key=lambda one: one.repeats)[:most]
 
     def _beliefs(self) -> Beliefs | None:
-        """Return what is believed, before the last generation of the horizon, where a model names."""
-        if self.naming is None or self._generation + 1 != self.horizon or not self.archive.feasible():
+        """Return what is believed, before the last generations of the horizon, where a model names."""
+        last = self.horizon - LAST < self._generation + 1 <= self.horizon
+        if self.naming is None or not last or not self.archive.feasible():
             return None
         return self.naming.believed(self.archive)
 
