@@ -30,6 +30,7 @@ _PUBLIC: dict[str, str] = {
     "StopAtPlateau": "evobnn.runs.callbacks",
     "Strategy": "evobnn.evolution",
     "TensorBoardWriter": "evobnn.runs.writers",
+    "Training": "evobnn.runs.final",
     "create": "evobnn.runs",
     "export": "evobnn.deploy",
     "latency": "evobnn.deploy.latency",
@@ -40,6 +41,7 @@ _PUBLIC: dict[str, str] = {
     "preset": "evobnn.experiment.text",
     "resume": "evobnn.runs.face",
     "search": "evobnn.runs.face",
+    "train": "evobnn.runs.final",
 }
 """Where each public name stands."""
 __all__ = ["__version__", *_PUBLIC]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +70,7 @@ for path in list(sys.argv[1:]):
 
 
 def test_every_example_is_run_here() -> None:
-    assert sorted(["load_and_predict", *TWO_WORKERS, *ONE]) == [path.stem for path in EXAMPLES]
+    assert sorted(["load_and_predict", "out_of_the_toolkit", *TWO_WORKERS, *ONE]) == [path.stem for path in EXAMPLES]
 
 
 def test_scripts_that_have_two_workers(tmp_path: Path) -> None:
@@ -90,3 +92,17 @@ def test_an_example_that_needs_no_workers(
     monkeypatch.setattr(sys, "argv", [name, "out"])
     runpy.run_path(str(EXAMPLES[0].with_name(f"{name}.py")), run_name="__main__")
     assert ONE[name] in capsys.readouterr().out and (tmp_path / "out" / "front.csv").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler, which is not there")
+def test_out_of_the_toolkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    paths = [str(EXAMPLES[0].with_name(f"{name}.py")) for name in ("search", "out_of_the_toolkit")]
+    for arguments in ([paths[0], "run"], [paths[1], "out", "run", "1"]):
+        command = [sys.executable, "-W", "error", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    same, images = re.findall(r"PyTorch's class: (\d+) of (\d+) images", done.stdout)[0]
+    assert same == images == "359"
+    assert "bytes of constants" in done.stdout and (tmp_path / "out" / "c" / "bits.safetensors").is_file()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from itertools import count
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from rich.console import Console
 from evobnn._checks import check_at_least
 from evobnn.cli.console import Fitted, console, table
 from evobnn.cli.words import counted, percent, whole
-from evobnn.experiment import Experiment
+from evobnn.experiment.asked import sized
 from evobnn.nn import Summary, summary
 from evobnn.nn.counting.summary import Row, Window
 from evobnn.runs.portrait import Portrait
@@ -25,27 +24,6 @@ KIB = 8 * 1024
 
 LAYOUTS = (((0, 1), 1), ((0, 1, 0, 0), 1), ((0, 1, 0, 0), 1000), ((0, 0), 1000))
 """Padding of cells and unit of MACs, the roomiest first."""
-
-
-def sized(experiment: Experiment, cells: int | None, channels: int | None) -> Experiment:
-    """Return the experiment with a network of that many cells (blocks) and channels; None leaves what it has.
-
-    A search on a table becomes one that trains, as its table knows networks of its own size alone.
-
-    Raises:
-        ExperimentError: a number that the template refuses, in the words of the command line.
-    """
-    network = experiment.network
-    if cells is None and channels is None:
-        return experiment
-    if cells is not None:
-        check_at_least("--cells", cells, network.reductions + 1)
-        network = replace(network, cells=cells)
-    if channels is not None:
-        least = next(width for width in count(1) if 1.0 / width <= network.stem)
-        check_at_least("--channels", channels, least)  # below it the stem would have less than one
-        network = replace(network, width=channels)
-    return replace(experiment, network=network, table="")
 
 
 def show(

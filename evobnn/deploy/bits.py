@@ -1,4 +1,9 @@
-"""A graph as a file of tensors: binary weights in one bit each, thresholds, and the graph as JSON beside them."""
+"""A graph as a file of tensors: binary weights in one bit each, thresholds, and the graph as JSON beside them.
+
+In the JSON `layers` are the different operations, `[kind, shape, dtype, fields]`, and `nodes` the network:
+`[number of its layer, numbers of the maps it reads]`. Map 0 is the image, map n the output of node n. `paths` names the
+modules of the sites, in their order.
+"""
 
 from __future__ import annotations
 
@@ -52,24 +57,29 @@ def pack(packed: Packed) -> bytes:
     """Return the file of a network; equal ones give equal bytes."""
     graph, store = packed.graph, _Store({name: [] for name in DTYPES})
     number = {graph.input.name: 0, **{node.output.name: n for n, node in enumerate(graph.nodes, 1)}}
+    layers: dict[str, int] = {}
     nodes = []
     for node in graph.nodes:
         value = node.output
-        read = [number[name] for name in node.inputs]
-        path = node.path if isinstance(node.op, Site) else ""  # others are not asked for by name
-        nodes.append([_kind(node.op), read, list(value.shape), value.dtype, path, store.fields(node.op)])
+        layer = _text([_kind(node.op), value.shape, value.dtype, store.fields(node.op)])
+        nodes.append([layers.setdefault(layer, len(layers)), *(number[name] for name in node.inputs)])
     row = {
         "format": FORMAT,
         "version": VERSION,
         "about": dict(packed.about),
         "class_names": list(packed.class_names),
         "input": list(graph.input.shape),
-        "output": number[graph.output],
+        "layers": list(map(json.loads, layers)),
         "nodes": nodes,
+        "output": number[graph.output],
+        "paths": [node.path for node in graph.sites],
     }
-    text = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
     tensors = {name: np.concatenate(parts) for name, parts in store.arrays.items() if parts}
-    return seal_tensors(with_text(save(tensors, metadata=UNSEALED), NAME, text))
+    return seal_tensors(with_text(save(tensors, metadata=UNSEALED), NAME, _text(row)))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def sizes(data: bytes) -> Sizes:
@@ -103,13 +113,18 @@ def read_bits(path: str | Path) -> Packed:
 def _unpacked(row: Mapping[str, Any], tensors: Mapping[str, Array]) -> Packed:
     c, h, w = row["input"]
     source = _Source(tensors, dict.fromkeys(DTYPES, 0))
-    values = [Value("image", (c, h, w), "u8")]
+    values, paths = [Value("image", (c, h, w), "u8")], list(row["paths"])
     nodes = []
-    for number, (kind, read, shape, dtype, path, given) in enumerate(row["nodes"], 1):
+    for number, (layer, *read) in enumerate(row["nodes"], 1):
+        kind, shape, dtype, given = row["layers"][layer]
         op = source.value({"op": kind, **given})
         output = Value(f"{number}_{kind}", (shape[0], shape[1], shape[2]), dtype)
+        # Only sites are asked for by name.
+        path = paths.pop(0) if isinstance(op, Site) else ""
         nodes.append(Node(op, tuple(values[n].name for n in read), output, path))
         values.append(output)
+    if paths:
+        raise ValueError(f"{len(paths)} names of sites too many")
     source.finish()
     return Packed(Graph(values[0], tuple(nodes), values[row["output"]].name), tuple(row["class_names"]), row["about"])
 
@@ -152,14 +167,17 @@ class _Store:
         return {name: list(values.shape)}
 
     def table(self, table: Table) -> dict[str, Any]:
-        """Thresholds one channel after another, in 16 bits where all of them are whole numbers that small."""
+        """Thresholds one channel after another, in 16 bits where all of them are whole numbers that small.
+
+        How many there are follows from `counts`, so that tables of as many channels are one layer.
+        """
         there = np.isfinite(table.thresholds).T
         values = table.thresholds.T[there]
         whole = bool((abs(values) < 2**15).all()) and bool((values == np.round(values)).all())
         found = {
             "first": self.array(table.first),
             "counts": self.array(there.sum(1).astype(np.uint8)),
-            "thresholds": self.array(values.astype(np.int16) if whole else values),
+            "thresholds": next(iter(self.array(values.astype(np.int16) if whole else values))),
         }
         if not (np.isneginf(table.low) & np.isposinf(table.high)).all():
             found |= {"low": self.array(table.low), "high": self.array(table.high)}
@@ -185,8 +203,19 @@ class _Source:
             raise ValueError(f"a value of several parts: {sorted(value)}")
         if name in DTYPES:
             return self.array(name, inner)
-        read = {key: self.value(one) for key, one in inner.items()}
-        return _table(read) if name == "table" else read
+        if name == "table":
+            return self.table(inner)
+        return {key: self.value(one) for key, one in inner.items()}
+
+    def table(self, given: Mapping[str, Any]) -> Table:
+        first, counts = self.value(given["first"]), self.value(given["counts"])
+        thresholds = np.full((int(counts.max(initial=0)), len(counts)), np.inf, np.float32)
+        there = np.arange(len(thresholds))[:, None] < counts
+        thresholds.T[there.T] = self.array(given["thresholds"], [int(there.sum())])
+        infinite = np.full(len(counts), np.inf, np.float32)
+        low = self.value(given["low"]) if "low" in given else -infinite
+        high = self.value(given["high"]) if "high" in given else infinite
+        return Table(first, float32(thresholds), float32(low), float32(high))
 
     def array(self, name: str, shape: list[int]) -> Array:
         count = int(np.prod(shape))
@@ -204,13 +233,3 @@ class _Source:
         for name, values in self.tensors.items():
             if len(values) != self.places[name]:
                 raise ValueError(f"{len(values) - self.places[name]} numbers of type {name} too many")
-
-
-def _table(read: Mapping[str, Array]) -> Table:
-    counts = read["counts"]
-    thresholds = np.full((int(counts.max(initial=0)), len(counts)), np.inf, np.float32)
-    there = np.arange(len(thresholds))[:, None] < counts
-    thresholds.T[there.T] = read["thresholds"]
-    infinite = np.full(len(counts), np.inf, np.float32)
-    ends = (read.get("low", -infinite), read.get("high", infinite))
-    return Table(read["first"], float32(thresholds), float32(ends[0]), float32(ends[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +17,15 @@ from torch import Tensor, nn
 from evobnn._checks import check_name
 from evobnn._jsonl import writing
 from evobnn.analysis import Run
-from evobnn.deploy import bits as tensors
 from evobnn.deploy import compiled, runtimes
-from evobnn.deploy.c import Described, check_c, source
+from evobnn.deploy.bits import Packed
+from evobnn.deploy.formats import export_bits, export_c
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.images import images_like
 from evobnn.deploy.lower import Rule, lower
 from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
-from evobnn.deploy.verify import Agreement, compared, signs_of
+from evobnn.deploy.verify import Agreement, Answered, compared
 from evobnn.errors import NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
@@ -38,8 +39,8 @@ PLAIN = ("c", "bits")
 """What a network leaves as, unless said otherwise; no other package is needed for it."""
 FORMATS = (*PLAIN, *runtimes.RUNTIMES)
 """What a network can leave as."""
-CHECKED, WATCHED, COMPARED, HELD = 1000, 256, 64, 10
-"""Images: on which the classes are compared, the ranges are watched, all signs are compared, and in `check.c`."""
+CHECKED, WATCHED, COMPARED = 1000, 256, 64
+"""Images: on which the classes are compared, the ranges are watched, and all signs are compared."""
 LOGITS = 1e-3
 """By how much a logit may differ from PyTorch's where all signs are the same, in parts of the largest one."""
 
@@ -53,18 +54,23 @@ class Exported:
         files: their names and bytes.
         sites: what became of each.
         agreement: of the graph with PyTorch.
+        answered: what each format said when it was run; without `c` where there was no compiler.
         said: what was found when the files were run, a sentence each.
+        flash, ram: bytes of the C: its constants, and its maps; None where no C was written.
     """
 
     folder: Path
     files: Mapping[str, int]
     sites: tuple[SiteReport, ...]
     agreement: Agreement
+    answered: Mapping[str, Answered]
     said: tuple[str, ...]
+    flash: int | None = None
+    ram: int | None = None
 
 
 def export(
-    training: str | Path | Run,
+    training: str | os.PathLike[str] | Run,
     to: Sequence[str] = PLAIN,
     out: str | Path | None = None,
     *,
@@ -110,18 +116,25 @@ def export(
     graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if not note else None)
     agreement = _agreed(graph, network, images[:COMPARED])
     said = [note] if note else []
+    answered: dict[str, Answered] = {}
+    sizes: tuple[int, ...] = ()
     with writing(home):
         home.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+    packed, told = _packed(graph, network), partial(torch_signs, network)
     try:
-        if "c" in to:
-            said += _c(place, graph, network, images, cc)
-        if "bits" in to:
-            said += _bits(place, graph, network, images[:HELD])
-        if others := [name for name in runtimes.RUNTIMES if name in to]:
-            packed, wanted = _packed(graph, network), network.logits(images).numpy().argmax(1)
-            for name in others:
-                said += runtimes.export(name, place, packed, images, wanted, partial(torch_signs, network))
+        wanted = network.logits(images).numpy().argmax(1) if set(to) != {"bits"} else None
+        for name in (one for one in FORMATS if one in to):
+            found: Answered | None
+            if name == "bits" or wanted is None:
+                counted = profile(network.network, network.shape, (additions or Additions()).all_counters).bits / 8
+                found, lines = export_bits(place, packed, images, counted)
+            elif name == "c":
+                found, lines, sizes = export_c(place, packed, images, wanted, told, cc)
+            else:
+                found, lines = runtimes.export(name, place, packed, images, wanted, told)
+            answered |= {name: found} if found else {}
+            said += lines
         with writing(home):
             place.chmod(0o755)
             place.rename(home)
@@ -129,13 +142,15 @@ def export(
         shutil.rmtree(place, ignore_errors=True)
         raise
     files = {path.name: path.stat().st_size for path in sorted(home.iterdir())}
-    return Exported(home, files, sites, agreement, tuple(said))
+    return Exported(home, files, sites, agreement, answered, tuple(said), *sizes)
 
 
-def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | Run, int | None]:
+def _named(training: str | os.PathLike[str] | Run, seed: int | None) -> tuple[str | os.PathLike[str] | Run, int | None]:
     """Return the training and the seed that `NAME:SEED` says."""
-    head, colon, tail = str(training).rpartition(":")
-    if isinstance(training, Run) or not colon or not (tail.isascii() and tail.isdigit()):
+    if isinstance(training, Run):
+        return training, seed
+    head, colon, tail = os.fspath(training).rpartition(":")
+    if not colon or not (tail.isascii() and tail.isdigit()):
         return training, seed
     if runs.is_one(head):
         return training, seed  # RUN:ID, which `load_network` refuses and says what to do
@@ -144,11 +159,11 @@ def _named(training: str | Path | Run, seed: int | None) -> tuple[str | Path | R
     return head, int(tail)
 
 
-def _title(training: str | Path | Run) -> str:
+def _title(training: str | os.PathLike[str] | Run) -> str:
     return Path(training.path if isinstance(training, Run) else training).resolve().name
 
 
-def _images(training: str | Path | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
+def _images(training: str | os.PathLike[str] | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
     """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
     spec = network.settings.experiment.dataset
     there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
@@ -191,62 +206,12 @@ def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
     return agreement
 
 
-def _c(place: Path, graph: Graph, network: LoadedNetwork, images: Array, cc: compiled.Compiler | None) -> list[str]:
-    code = source(graph, Described(network.class_names, _about(network)))
-    for name, text in (("model.h", code.header), ("model.c", code.code), ("check.c", check_c(graph, images[:HELD]))):
-        (place / name).write_text(text, encoding="utf-8")
-    said = [f"model.c: {code.flash:,} bytes of constants, {code.ram:,} bytes of memory."]
-    if cc is None:
-        return [*said, "model.c was not run here: there is no C compiler. Compile it with check.c where there is one."]
-    compiled.checked(cc, place)
-    own = compiled.logits_of(cc, place, images, len(network.class_names))
-    wanted = network.logits(images).numpy()
-    other = np.flatnonzero(own.argmax(1) != wanted.argmax(1))
-    same = len(images) - len(other)
-    said.append(f"model.c, compiled by {cc.version}: {same:,} of {len(images):,} images in PyTorch's class.")
-    if len(other):
-        signs, _ = torch_signs(network, images[other])
-        mine, logits = signs_of(graph, images[other])
-        turned = np.array(
-            [sum(int((mine[path][n] != signs[path][n]).sum()) for path in mine) for n in range(len(other))]
-        )
-        if (turned == 0).any() or (logits.argmax(1) != own[other].argmax(1)).any():
-            got = f"another one for image {other[0]}, and no sign that rounding turned"
-            raise NetworkError(message("PyTorch's class from the compiled C", got, compiled.REPORT))
-        said.append(f"In the other {len(other)} rounding turned {int(turned.sum())} signs.")
-    return said
-
-
-def _packed(graph: Graph, network: LoadedNetwork) -> tensors.Packed:
+def _packed(graph: Graph, network: LoadedNetwork) -> Packed:
     about = {"genome": str(network.genome), "seed": network.seed, **_accuracy(network)}
-    return tensors.Packed(graph, network.class_names, about)
-
-
-def _bits(place: Path, graph: Graph, network: LoadedNetwork, images: Array) -> list[str]:
-    data = tensors.pack(_packed(graph, network))
-    path = place / "bits.safetensors"
-    path.write_bytes(data)
-    mine, logits = signs_of(graph, images)
-    other, again = signs_of(tensors.read_bits(path).graph, images)
-    if not np.array_equal(logits, again) or any(not np.array_equal(mine[name], other[name]) for name in mine):
-        got = "others from the file of bits"
-        raise NetworkError(message("the answers of the reference", got, compiled.REPORT))
-    found, analytic = tensors.sizes(data), profile(network.network, network.shape).bits / 8
-    return [
-        f"bits.safetensors: {found.tensors:,} bytes of tensors, {found.tensors / analytic:.2f} times the "
-        f"{analytic:,.0f} that are counted, and {found.head:,} bytes of header and graph."
-    ]
+    return Packed(graph, network.class_names, about)
 
 
 def _accuracy(network: LoadedNetwork) -> dict[str, object]:
     rows = (network.result or {}).get("seeds", ())
     own = next((row for row in rows if isinstance(row, Mapping) and row.get("seed") == network.seed), {})
     return {"test_error": own["test_error"]} if own.get("test_error") is not None else {}
-
-
-def _about(network: LoadedNetwork) -> list[str]:
-    error = _accuracy(network).get("test_error")
-    lines = [f"Genome: {network.genome}", f"Seed: {network.seed}."]
-    if isinstance(error, float):
-        lines.append(f"Right on {100 * (1 - error):.2f} % of the test images, as PyTorch computes it.")
-    return [*lines, f"Classes: {', '.join(network.class_names)}."]

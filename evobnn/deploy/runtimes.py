@@ -14,7 +14,7 @@ from evobnn.deploy.bits import Packed
 from evobnn.deploy.compiled import REPORT
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.ops import Array
-from evobnn.deploy.verify import compared
+from evobnn.deploy.verify import Answered, compared
 from evobnn.errors import NetworkError, message
 
 ROUNDING = 1e-4
@@ -62,8 +62,8 @@ def require(name: str) -> None:
 
 def export(
     name: str, place: Path, packed: Packed, images: Array, wanted: Array, torch: Callable[[Array], Answers]
-) -> list[str]:
-    """Write a network in a format, run it, and return what is to be said.
+) -> tuple[Answered, list[str]]:
+    """Write a network in a format, run it, and return what it answered and what is to be said.
 
     Arguments:
         name: of the format.
@@ -84,12 +84,23 @@ def export(
     images, wanted = images[: runtime.checked], wanted[: runtime.checked]
     _, own = runtime.run(place, packed.graph, images, sites=False)
     other = np.flatnonzero(own.argmax(1) != wanted)
-    but = f" but {flips:,}, which rounding turns" if flips else ""
-    said.append(f"{name}: signs as the reference's on {len(few)} images: all of {bits:,}{but}.")
-    said.append(f"{name}: {len(images) - len(other):,} of {len(images):,} images in PyTorch's class.")
+    count = 0
     if len(other):
-        said.append(_exceptions(name, packed.graph, runtime, place, images[other], torch))
-    return said
+        again = runtime.run(place, packed.graph, images[other], sites=True)
+        count = turned(name, packed.graph, images[other], again, torch(images[other]))
+    found = Answered(len(few), bits, flips, len(images), len(images) - len(other), count)
+    return found, [*said, *_lines(name, found)]
+
+
+def _lines(name: str, found: Answered) -> list[str]:
+    but = f" but {found.flips:,}, which rounding turns" if found.flips else ""
+    lines = [
+        f"{name}: signs as the reference's on {found.compared} images: all of {found.bits:,}{but}.",
+        f"{name}: {found.same:,} of {found.images:,} images in PyTorch's class.",
+    ]
+    if others := found.images - found.same:
+        lines.append(f"{name}: in the other {others} rounding turned {found.turned:,} signs.")
+    return lines
 
 
 def _explained(name: str, graph: Graph, images: Array, signs: dict[str, Array], logits: Array) -> tuple[int, int]:
@@ -103,16 +114,18 @@ def _explained(name: str, graph: Graph, images: Array, signs: dict[str, Array], 
     return found.flips, found.bits
 
 
-def _exceptions(
-    name: str, graph: Graph, runtime: Runtime, place: Path, images: Array, torch: Callable[[Array], Answers]
-) -> str:
-    """Return how many signs rounding turned in images of another class than PyTorch's."""
-    (signs, logits), (theirs, wanted) = runtime.run(place, graph, images, sites=True), torch(images)
-    for who, answers in ((name, (signs, logits)), ("PyTorch", (theirs, wanted))):
+def turned(name: str, graph: Graph, images: Array, own: Answers, torch: Answers) -> int:
+    """Return how many signs rounding turned in images of another class than PyTorch's, given the answers of both.
+
+    Raises:
+        NetworkError: a sign, or a class of an image without a turned sign, that rounding does not explain.
+    """
+    for who, answers in ((name, own), ("PyTorch", torch)):
         _explained(who, graph, images, *answers)
-    turned = np.array([sum(int((signs[p][n] != theirs[p][n]).sum()) for p in signs) for n in range(len(images))])
+    (signs, _), (theirs, wanted) = own, torch
+    found = np.array([sum(int((signs[p][n] != theirs[p][n]).sum()) for p in signs) for n in range(len(images))])
     top = np.sort(wanted, 1)[:, -2:]
     close = top[:, 1] - top[:, 0] <= 2 * ROUNDING * np.maximum(1.0, abs(wanted).max(1))
-    if ((turned == 0) & ~close).any():
+    if ((found == 0) & ~close).any():
         raise NetworkError(message(f"PyTorch's class from {name}", "another one, and no sign that was turned", REPORT))
-    return f"{name}: in the other {len(images)} rounding turned {int(turned.sum()):,} signs."
+    return int(found.sum())

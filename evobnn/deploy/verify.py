@@ -34,6 +34,26 @@ class Agreement:
     logits: float
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What a file said when it was run.
+
+    compared  images of which every sign was compared with the reference's
+    bits      how many signs these are
+    flips     how many of them differ, all where rounding can turn them
+    images    of which the class was compared with PyTorch's
+    same      how many are in it
+    turned    how many signs rounding turned in the others
+    """
+
+    compared: int
+    bits: int
+    flips: int
+    images: int = 0
+    same: int = 0
+    turned: int = 0
+
+
 def compared(graph: Graph, images: Array, signs: dict[str, Array], logits: Array) -> Agreement:
     """Compare a graph with the signs of another back end, which go on in place of its own: nothing spreads.
 

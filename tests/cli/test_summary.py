@@ -12,9 +12,9 @@ from rich.console import Console
 
 from evobnn import load_run
 from evobnn.cli import summary as page
-from evobnn.cli.summary import sized
 from evobnn.errors import ExperimentError
 from evobnn.experiment import Experiment
+from evobnn.experiment.asked import sized
 from evobnn.spaces import PUBLISHED, Template
 from tests.cli.conftest import Call
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import nn
 
-from evobnn._seals import UNSEALED, seal_tensors, with_text
+from evobnn._seals import UNSEALED, seal_tensors, text_in, with_text
 from evobnn.deploy.bits import NAME, Packed, pack, read_bits, sizes
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.lower import Lowered
@@ -36,6 +37,7 @@ def test_read_back_it_is_the_same(packed: Packed, made: tuple[nn.Module, Lowered
     assert pack(again) == data
     found = sizes(data)
     assert found.tensors + found.head == len(data)
+    assert found.head <= 8 * 1024  # tables, paths and repeated layers take little
     thresholds = [
         node.op.table.thresholds for node in packed.graph.sites if isinstance(node.op, Site) and node.op.table
     ]
@@ -51,6 +53,25 @@ def test_weights_take_one_bit_each(packed: Packed) -> None:
     count = sum(-(-node.op.weight.size // 8) for node in packed.graph.nodes if isinstance(node.op, BinaryConvolution))
     firsts = sum(-(-len(node.op.table.first) // 8) for node in packed.graph.sites if node.op.table)
     assert load(pack(packed))["bit"].nbytes == count + firsts
+
+
+def test_equal_layers_stand_once(packed: Packed) -> None:
+    row = json.loads(text_in(pack(packed), NAME) or "")
+    layers = [json.dumps(layer) for layer in row["layers"]]
+    assert len(set(layers)) == len(layers) < 0.7 * len(row["nodes"])
+    assert row["paths"] == [node.path for node in packed.graph.sites]
+
+
+def test_names_of_sites_that_are_too_many_or_too_few(packed: Packed, tmp_path: Path) -> None:
+    data, path = pack(packed), tmp_path / "bits.safetensors"
+    from safetensors.numpy import load, save
+
+    for change in (lambda paths: [*paths, "more"], lambda paths: paths[1:]):
+        row = json.loads(text_in(data, NAME) or "")
+        row["paths"] = change(row["paths"])
+        path.write_bytes(seal_tensors(with_text(save(load(data), metadata=UNSEALED), NAME, json.dumps(row))))
+        with pytest.raises(RunError, match="Expected a network in bits"):
+            read_bits(path)
 
 
 def test_damage_is_noticed(packed: Packed, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import evobnn
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.c.arena import Lifetime, arena
 from evobnn.deploy.c.expressions import function
@@ -22,11 +23,12 @@ from evobnn.deploy.c.text import comment, constant, number, string
 from evobnn.deploy.c.weights import interleaved, of_groups
 from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
-from evobnn.deploy.graph import Graph
-from evobnn.deploy.ops import Expression
+from evobnn.deploy.graph import Graph, Node, Value
+from evobnn.deploy.ops import BinaryConvolution, Expression, Linear, Normalise, Site, float32
 from evobnn.deploy.reference import evaluate
 from evobnn.errors import NetworkError
-from evobnn.nn import Site, TreeActivation
+from evobnn.nn import Site as SiteModule
+from evobnn.nn import TreeActivation
 from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
 
 GCC = Compiler(("gcc",), "gcc")
@@ -56,6 +58,27 @@ def test_compiled_it_says_what_the_reference_says(macro: str, tmp_path: Path) ->
 
 
 @needs_compiler
+def test_layers_of_any_number_of_filters_compile_without_a_warning(tmp_path: Path) -> None:
+    """As the header advises. 24 filters of one word: gcc once saw a read behind the last one, which never happened."""
+    draw = np.random.default_rng(0)
+    pixels = Node(Normalise(float32([100.0]), float32([50.0])), ("image",), Value("pixels", (1, 4, 4), "f32"), "")
+    nodes, last = [pixels], pixels
+    for filters in (24, 8, 12, 4):
+        inputs = last.output.shape[0]
+        site = Node(Site(), (last.output.name,), Value(f"bits {filters}", (inputs, 4, 4), "bit"), f"site {filters}")
+        weight = draw.random((filters, inputs, 1, 1)) < 0.5
+        value = Value(f"sums {filters}", (filters, 4, 4), "i32")
+        last = Node(BinaryConvolution(weight), (site.output.name,), value, f"layer {filters}")
+        nodes += [site, last]
+    linear = Linear(float32(draw.standard_normal((10, 64))), float32(np.zeros(10)))
+    nodes.append(Node(linear, (last.output.name,), Value("logits", (10, 1, 1), "f32"), "head"))
+    graph = Graph(Value("image", (1, 4, 4), "u8"), tuple(nodes), "logits")
+    folder = write(tmp_path, graph, pictures(graph.input.shape, 3))
+    for flags in (("-O3", *NATIVE[1:]), ("-O3", "-DEVOBNN_PORTABLE")):
+        assert "sites that differ 0" in checked(GCC, folder, flags)
+
+
+@needs_compiler
 def test_a_bit_that_is_wrong_is_noticed(tmp_path: Path) -> None:
     graph = folded_of("resnet")
     folder = write(tmp_path, graph, pictures(graph.input.shape, 2))
@@ -81,7 +104,7 @@ def test_a_graph_that_is_not_folded_is_written_too(tmp_path: Path) -> None:
 def test_functions_without_constants_have_names_of_their_own(tmp_path: Path) -> None:
     network, shape = network_of("bnas")
     for module in network.modules():
-        if isinstance(module, Site):
+        if isinstance(module, SiteModule):
             module.activation = TreeActivation(("add", ("sin", ("x",)), ("x",)), 1)
     graph = lowered_network(network.eval(), shape).graph
     folder = write(tmp_path, graph, pictures(shape, 2))
@@ -108,7 +131,10 @@ def test_the_header_says_what_it_needs(folded: Graph) -> None:
     graph = folded
     code = source(graph, Described(('a"b', "ü"), ("Genome: x */ y",)))
     c, h, w = graph.input.shape
+    genome = f"Genome: x = {'add(sin(x), x) ' * 20}"
+    assert max(map(len, source(graph, Described((), (genome,))).header.splitlines())) <= 110
     for line in (
+        f"written by evobnn {evobnn.__version__}.",
         f"Input: {c} x {h} x {w} grey values",
         "Genome: x * / y",
         f"EVOBNN_FLASH_BYTES {code.flash}",
@@ -116,6 +142,7 @@ def test_the_header_says_what_it_needs(folded: Graph) -> None:
         'EVOBNN_CLASS_NAMES {"a\\042b", "\\303\\274"}',
     ):
         assert line in code.header
+    assert f"image[(channel * {h} + row) * {w} + column]" in re.sub(r"\n \*\s+", " ", code.header)
     arrays = re.findall(r"static const (float|uint32_t|uint16_t|uint8_t) c\d+\[(\d+)\]", code.code)
     size = {"float": 4, "uint32_t": 4, "uint16_t": 2, "uint8_t": 1}
     assert code.flash == sum(size[kind] * int(count) for kind, count in arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ def test_it_leaves_what_was_run(trained: Path, tmp_path: Path) -> None:
     assert found.folder == out and set(found.files) == {"model.h", "model.c", "check.c", "bits.safetensors"}
     assert [path.name for path in out.parent.iterdir()] == ["here"]
     assert found.agreement.wrong == () and found.agreement.bits > 10_000
+    sizes = re.findall(r"_(?:FLASH|RAM)_BYTES (\d+)", (out / "model.h").read_text())
+    assert [found.flash, found.ram] == [int(size) for size in sizes]
     assert any("100 of 100 images in PyTorch's class" in line for line in found.said), found.said
+    assert found.answered["c"].same == found.answered["c"].images == 100
+    assert found.answered["bits"].bits == found.answered["c"].bits > 10_000
     network = evobnn.load_network(trained, seed=4)
     packed = read_bits(out / "bits.safetensors")
     assert packed.class_names == network.class_names and packed.about["seed"] == 4
@@ -32,7 +37,7 @@ def test_it_leaves_what_was_run(trained: Path, tmp_path: Path) -> None:
     assert (evaluate(packed.graph, images).argmax(1) == wanted).mean() >= 0.9
     own = compiled.logits_of(compiled.Compiler(("gcc",), ""), out, images, 10)
     assert np.array_equal(own, evaluate(packed.graph, images))
-    header = (out / "model.h").read_text()
+    header = re.sub(r"\n \*\s+", " ", (out / "model.h").read_text())
     assert f"Genome: {network.genome}" in header and "% of the test images" in header
 
 
@@ -55,6 +60,7 @@ def test_without_the_data_set_noise_is_looked_at_and_that_is_said(
     monkeypatch.setattr("evobnn.deploy.images.prepare", lost)
     found = evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     assert "checked on noise" in found.said[0] and found.agreement.images == 64
+    assert found.flash is None and found.ram is None
 
 
 def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +80,7 @@ def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatc
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(here.tensors, "pack", lambda packed: b"no tensors at all, but long enough for one")
+    monkeypatch.setattr("evobnn.deploy.bits.pack", lambda packed: b"no tensors at all, but long enough for one")
     with pytest.raises(RunError, match="Expected a network in bits"):
         evobnn.export(trained, to=("bits",), out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -108,7 +108,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, place: Path, run: Any, move: int = 
 
     monkeypatch.setitem(runtimes.RUNTIMES, "onnx", runtimes.Runtime((), write, run, 4, 20))
     told = answers(network, images)
-    return runtimes.export("onnx", place, Packed(graph, CLASSES, {}), images, wanted, lambda some: told)
+    return runtimes.export("onnx", place, Packed(graph, CLASSES, {}), images, wanted, lambda some: told)[1]
 
 
 def test_a_file_that_says_something_else_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

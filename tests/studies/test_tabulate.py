@@ -412,6 +412,28 @@ def test_a_disk_that_fills_up_keeps_what_was_there(
     assert Counter(used.trained().values()) == {1: ALL - 1, 2: 1}  # the one that could not be written
 
 
+def test_a_drawn_table_is_a_sample_at_any_time_and_grows_without_training_anew(
+    toys: Callable[..., Toys], tmp_path: Path
+) -> None:
+    offered = {**CLIMB.settings["space"], "offered": ["zero", "max3", "conv3"]}
+    drawn = replace(CLIMB, settings={**CLIMB.settings, "space": offered, "halving": {}}, topologies=3, drawn=True)
+    used = toys()
+    table = made(tmp_path, spec=drawn)
+    trained = [row for row in table.rows.values() if row.errors]
+    begun = [job.genome for job in used.jobs]
+    cells = list(dict.fromkeys(genome.split("@")[0] for genome in begun))
+    plain = [f"{one}@net = add(x, zero)" for one in cells]
+    assert len(cells) == 3
+    assert begun[:6] == [one for one in plain for _ in range(2)], "the plain sign of all, with both seeds"
+    assert list(dict.fromkeys(one.split("@")[0] for one in begun[6:])) == cells
+    assert len(begun) == 2 * len(trained) == len(used.trained())
+    grown = made(tmp_path, spec=replace(drawn, topologies=0))
+    assert list(grown.rows)[: len(table.rows)] == list(table.rows)
+    assert len(used.jobs) == len(used.trained())
+    every_cell = list(dict.fromkeys(row.genome.split("@")[0] for row in grown.rows.values() if row.errors))
+    assert every_cell[:3] == cells and every_cell != sorted(every_cell)
+
+
 # --- Scores on the way ----------------------------------------------------------------------------------------------
 
 CLIMB = TableSpec(

@@ -56,8 +56,9 @@ def train(
 ) -> None:
     """Train one network to its end, and read the test images once; goes on where it was stopped."""
     from evobnn.cli import train
+    from evobnn.experiment.asked import Asked
 
-    asked = train.Asked(
+    asked = Asked(
         preset,
         dataset,
         size,

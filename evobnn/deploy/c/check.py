@@ -1,4 +1,4 @@
-"""`check.c`: some images, the digests of their site bits and their logits, and whether the compiled model agrees."""
+"""`check.c`: some images, digests of their site bits and their logits, and whether the compiled model agrees."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from evobnn.deploy.c.text import constant
 from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.ops import Array
 from evobnn.deploy.reference import evaluate
+
+HEAD = """/* Checks model.c on {images} images: their grey values, logits, and a digest of the bits of each of {sites}
+ * sites, 32 bit FNV-1a over the bytes. The bits themselves would not fit beside a network on a small processor.
+ *
+ *   cc -std=c99 -O2 -DEVOBNN_TRACE model.c check.c -lm -o check && ./check
+ *
+ * ends with 0 where all agree. Without -DEVOBNN_TRACE only logits are compared.
+ */
+"""
 
 PROGRAM = """
 static uint32_t found[EVOBNN_SITES + 1];
@@ -70,7 +79,7 @@ def check_c(graph: Graph, images: Array) -> str:
     tolerance = TOLERANCE * max(float(abs(logits).max()), 1e-30)
     return "".join(
         (
-            "/* Checks model.c: compile both with -DEVOBNN_TRACE to compare the bits of every site, too. */\n",
+            HEAD.format(images=len(images), sites=len(graph.sites)),
             '#include <stdint.h>\n#include <stdio.h>\n\n#include "model.h"\n\n',
             f"#define IMAGES {len(images)}\n#define TOLERANCE {tolerance:.9g}f\n\n",
             constant("images", np.ascontiguousarray(images)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
 
+from evobnn import __version__
 from evobnn.deploy.c.arena import arenas
 from evobnn.deploy.c.calls import written
 from evobnn.deploy.c.expressions import helpers_in, needs_math
@@ -16,6 +18,9 @@ from evobnn.deploy.c.text import comment, string
 from evobnn.deploy.c.writer import Writer
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.ops import Site
+
+WIDTH = 110
+"""Columns of a comment, where its words allow it."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,8 @@ def source(graph: Graph, described: Described, *, marks: bool = False) -> Source
     ram = 4 * max(real.size, 1) + max(bits.size, 1) + 8 * writer.window
     unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
     code = "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip())
-    return Source(
-        _header(graph, described, writer.flash, ram, unfolded, needs_math(text)), code, writer.flash, ram, unfolded
-    )
+    header = _header(graph, described, writer.flash, ram, 8 * writer.window, unfolded, needs_math(text))
+    return Source(header, code, writer.flash, ram, unfolded)
 
 
 def _stage(writer: Writer, stage: Stage, graph: Graph) -> str:
@@ -85,25 +89,31 @@ def _stage(writer: Writer, stage: Stage, graph: Graph) -> str:
     return text
 
 
-def _header(graph: Graph, described: Described, flash: int, ram: int, unfolded: Sequence[str], math: bool) -> str:
+def _header(
+    graph: Graph, described: Described, flash: int, ram: int, stack: int, unfolded: Sequence[str], math: bool
+) -> str:
     c, h, w = graph.input.shape
     names = described.class_names
-    facts = [*described.lines]
-    facts.append(f"Input: {c} x {h} x {w} grey values from 0 to 255, channel by channel, row by row.")
+    facts = [f"A binary neural network, written by evobnn {__version__}.", *described.lines]
+    facts.append(
+        f"Input: {c} x {h} x {w} grey values from 0 to 255, channel by channel, row by row: "
+        f"image[(channel * {h} + row) * {w} + column]. They are normalised inside."
+    )
     facts.append(f"Output: {len(names)} logits; the largest names the class.")
-    facts.append(f"Constants {flash} bytes (flash), maps and windows {ram} bytes (RAM), code apart. No other memory.")
+    facts.append(f"Flash: {flash} bytes of constants, the code apart.")
+    facts.append(f"RAM: {ram} bytes, {stack} of them on the stack beside what calls take; no heap.")
     if unfolded:
-        lines = ["Sites that are evaluated directly, everywhere or outside of what was seen:", *unfolded]
-        facts += [", ".join(lines[1:]).join((f"{lines[0]} ", "."))]
+        facts.append(f"Signs that call their function, everywhere or outside of what was seen: {', '.join(unfolded)}.")
     facts.append("Calls math.h: yes, link with -lm." if math else "Calls math.h: no.")
     facts.append(
-        "Compile for the processor that it runs on (-O3 -march=native): AVX2 and NEON are used where they may be."
+        "Compile with -O3 for the processor that it runs on (-march=native, -mcpu=cortex-m4): AVX2 and NEON are used "
+        "where they are there, and not with -DEVOBNN_PORTABLE."
     )
     facts.append("Compile without -ffast-math and, with clang, -ffp-contract=fast: sums would be rounded otherwise.")
-    facts.append("evobnn_run keeps its maps in static memory: one call at a time.")
-    about = "\n".join(f" * {comment(line)}" for line in facts)
+    facts.append("Not reentrant: evobnn_run keeps its maps in static memory, one call at a time.")
+    about = "\n".join(_wrapped(comment(line)) for line in facts)
     listed = ", ".join(string(name) for name in names)
-    return f"""/* A binary neural network.
+    return f"""/*
 {about}
  */
 #ifndef EVOBNN_MODEL_H
@@ -118,6 +128,7 @@ def _header(graph: Graph, described: Described, flash: int, ram: int, unfolded: 
 #define EVOBNN_SITES {len(graph.sites)}
 #define EVOBNN_FLASH_BYTES {flash}
 #define EVOBNN_RAM_BYTES {ram}
+/* static const char *const names[] = EVOBNN_CLASS_NAMES; */
 #define EVOBNN_CLASS_NAMES {{{listed}}}
 
 #ifdef __cplusplus
@@ -133,6 +144,18 @@ void evobnn_run(const uint8_t *image, float *logits);
 
 #endif
 """
+
+
+def _wrapped(line: str) -> str:
+    """Return a line of a comment as lines of a bearable width, those behind the first further to the right."""
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=" * ",
+        subsequent_indent=" *   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def digest(bits: np.ndarray) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ KERNELS = ("torch", "recorded")
 
 
 def load_network(
-    folder: str | Path | Run,
+    folder: str | os.PathLike[str] | Run,
     id: int | None = None,
     seed: int | None = None,
     *,

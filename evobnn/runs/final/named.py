@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from evobnn.analysis import Run, load_run
@@ -25,7 +26,7 @@ def find(what: str) -> Path | None:
     return None
 
 
-def training_of(what: str | Path | Run, number: int | None = None) -> Path:
+def training_of(what: str | os.PathLike[str] | Run, number: int | None = None) -> Path:
     """Return the training folder that is meant.
 
     Arguments:
@@ -36,7 +37,7 @@ def training_of(what: str | Path | Run, number: int | None = None) -> Path:
         RunError: a run, whose networks have no weights, an id beside a training, or nothing that is known.
         EvobnnError: an id that is not in the run.
     """
-    text = str(what.path if isinstance(what, Run) else what)
+    text = os.fspath(what.path if isinstance(what, Run) else what)
     head, colon, tail = text.rpartition(":")
     if colon and number is None and tail.isascii() and tail.isdigit() and runs.is_one(head):
         text, number = head, int(tail)

@@ -32,6 +32,8 @@ class TableSpec:
         baselines: genomes as text that get `more` seeds whatever their rank.
         twins: seeds with which the real-valued twin is trained as well.
         topologies: only so many are tabulated, the first in which something can be trained; 0 for all.
+        drawn: topologies stand in an order that is drawn, and are trained one after another with all seeds, the plain
+            sign of all of them first: what is done at any time is a random sample of the whole table.
     """
 
     name: str
@@ -44,6 +46,7 @@ class TableSpec:
     baselines: tuple[str, ...] = ()
     twins: int = 0
     topologies: int = 0
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         check_at_least("seeds", self.seeds, 1)
@@ -135,6 +138,24 @@ TABLES: dict[str, TableSpec] = {
             },
             seeds=4,
             topologies=40,
+        ),
+        TableSpec(
+            "joint-mnist5k",
+            "4 functions for each kind of cell on 300 topologies: a cell and a reduction of five operations; mnist5k",
+            "mnist5k",
+            {
+                "objectives": ["error", "ops"],
+                "space": {
+                    "nodes": 1,
+                    "offered": ["zero", "max3", "avg3", "conv3", "conv5"],
+                    "unary": ["x", "sin"],
+                    "binary": ["mix"],
+                },
+            },
+            best=150,
+            more=15,
+            topologies=300,
+            drawn=True,
         ),
     )
 }

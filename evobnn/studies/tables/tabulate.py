@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from evobnn._jsonl import writing
+from evobnn._seeding import generator
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.evaluation.pace import Pace
@@ -78,10 +78,13 @@ def plan(spec: TableSpec, experiment: Experiment, options: Options) -> Plan:
     bench = search_bench(experiment, options)
     genomes = dict(every(bench.space))
     refused = {name: reason for name, genome in genomes.items() if (reason := bench.infeasible(genome))}
-    if spec.topologies:
-        cells = dict.fromkeys(genome.cells for name, genome in genomes.items() if name not in refused)
-        first = set(islice(cells, spec.topologies))
-        genomes = {name: genome for name, genome in genomes.items() if genome.cells in first}
+    topologies = list(dict.fromkeys(genome.cells for name, genome in genomes.items() if name not in refused))
+    if spec.drawn:
+        generator(0, "topologies").shuffle(topologies)
+    if spec.drawn or spec.topologies:
+        place = {cells: number for number, cells in enumerate(topologies[: spec.topologies or None])}
+        genomes = {name: genome for name, genome in genomes.items() if genome.cells in place}
+        genomes = dict(sorted(genomes.items(), key=lambda pair: place[pair[1].cells]))
         refused = {name: reason for name, reason in refused.items() if name in genomes}
     baselines = {key(bench.space, bench.space.parse(text)): text for text in spec.baselines}
     if strange := [text for name, text in baselines.items() if name not in genomes]:
@@ -94,12 +97,20 @@ def missing(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluat
     """Return the trainings to be done next: first `seeds` of all, then `more` of the best; empty when all is done."""
     trained = [name for name in plan.genomes if name not in plan.refused]
     first = [Task(name, seed, seed < spec.twins) for seed in range(spec.seeds) for name in trained]
+    if spec.drawn:
+        rank = {name: (not _is_plain(plan, name), number) for number, name in enumerate(trained)}
+        first.sort(key=lambda task: rank[task.key])
     left = [task for task in first if (task.key, task.seed) not in known]
     if left or spec.more <= spec.seeds:
         return left
     chosen = _best(spec, plan, known)
     more = [Task(name, seed, False) for seed in range(spec.seeds, spec.more) for name in chosen]
     return [task for task in more if (task.key, task.seed) not in known]
+
+
+def _is_plain(plan: Plan, name: str) -> bool:
+    plainest = plan.bench.space.plainest()
+    return all(expression == plainest for _, expression in plan.genomes[name].expressions)
 
 
 def _best(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> list[str]:

@@ -61,7 +61,7 @@ static void eight_sums(const uint32_t *w, const uint32_t *seen, const uint32_t *
 static void binary_row(const binary_layer *l, const uint8_t *x, int y, int columns, float *EVOBNN_APART out)
 {
     uint32_t seen[EVOBNN_WINDOW], inside[EVOBNN_WINDOW];
-    const int terms = l->kernel * l->kernel * l->channels;
+    const int terms = l->kernel * l->kernel * l->channels, rest = l->filters % 8, full = l->filters - rest;
     int column, f, n;
     for (column = 0; column < columns; column++, out += l->filters) {
         const int whole = all_inside(l, y, column), edge = l->zeros && !whole;
@@ -72,12 +72,12 @@ static void binary_row(const binary_layer *l, const uint8_t *x, int y, int colum
             window_at_edge(l, x, y, column, seen, inside);
         if (edge)
             for (n = 0, here = 0; n < l->words; n++) here += popcount(inside[n]);
-        for (f = 0; f + 8 <= l->filters; f += 8)
+        for (f = 0; f < full; f += 8)
             eight_sums(l->weights + (long)f * l->words, seen, edge ? inside : 0, l->words, here, out + f);
-        if (f < l->filters) {
-            float rest[8];
-            eight_sums(l->weights + (long)f * l->words, seen, edge ? inside : 0, l->words, here, rest);
-            memcpy(out + f, rest, sizeof(float) * (size_t)(l->filters - f));
+        if (rest) {
+            float last[8];
+            eight_sums(l->weights + (long)full * l->words, seen, edge ? inside : 0, l->words, here, last);
+            memcpy(out + full, last, sizeof(float) * (size_t)rest);
         }
     }
 }
