@@ -199,7 +199,7 @@ class Experiment:
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
-        if check_name("choose", self.choose, CHOICES) == "model":
+        if check_name("value of choose", self.choose, CHOICES) == "model":
             self._check_model()
         if self.halving:
             self._check_halving()

@@ -65,6 +65,18 @@ def beliefs_of(search: Search) -> Beliefs:
     return search.naming.believed(search.archive)
 
 
+def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    return tuple(a) != tuple(b) and all(x <= y for x, y in zip(a, b, strict=True))
+
+
+def test_what_cannot_be_trained_is_not_asked_for(tiny_space: Space) -> None:
+    steps = stepped(begun(tiny_space, feasible=lambda genome: "no" if str(genome).count("sin") else ""), 3)
+    asked = [one.request.individual for one in steps[3].results]
+    assert [one.origin for one in asked].count("model") >= 4
+    assert not any("sin" in one.genome for one in asked)
+    assert steps[3].log["infeasible"] == 0
+
+
 def test_untrained_genomes_come_as_the_model_would_name_them(tiny_space: Space) -> None:
     search = begun(tiny_space, horizon=9)
     stepped(search, 4)
@@ -74,17 +86,20 @@ def test_untrained_genomes_come_as_the_model_would_name_them(tiny_space: Space) 
         name = key(tiny_space, genome)
         return "" if search.archive.times(name) else name
 
-    found = beliefs.untrained(6, fresh, search.toolbox, generator(0, "naming"))
-    assert found == beliefs.untrained(6, fresh, search.toolbox, generator(0, "naming"))
-    assert len({key(tiny_space, genome) for genome, _ in found}) == len(found) == 6
+    found = beliefs.untrained(12, fresh, search.toolbox, generator(0, "naming"))
+    assert found == beliefs.untrained(12, fresh, search.toolbox, generator(0, "naming"))
+    assert len({key(tiny_space, genome) for genome, _ in found}) == len(found) == 12
     assert all(fresh(genome) for genome, _ in found)
     landscape = NKLandscape(tiny_space)
     points = [
         (float(beliefs.process.errors([genes(tiny_space, genome)])[0]), counts(landscape, genome)["ops"])
         for genome, _ in found
     ]
-    for later, point in enumerate(points):
-        assert not any(a <= b and c <= d and (a, c) != (b, d) for b, d in points[:later] for a, c in [point])
+    known = [one.values for one in beliefs.candidates]
+    beaten = [any(dominates(other, point) for other in (*known, *points)) for point in points]
+    assert beaten == sorted(beaten) and True in beaten and False in beaten
+    first = [error for (error, _), worse in zip(points, beaten, strict=True) if not worse]
+    assert first == sorted(first)
     assert beliefs.untrained(6, lambda genome: "", search.toolbox, generator(0, "naming")) == []
 
 
