@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evobnn.data import PreparedData
+from evobnn.deploy import evaluate, lower
+from evobnn.deploy.timing import Spent
 from evobnn.errors import EvobnnError
 from evobnn.experiment import preset_table
 from evobnn.experiment.text import from_table
-from evobnn.nn import BinaryConv2d, binary_convolutions, settle_latent_
+from evobnn.nn import BinaryConv2d, Site, binary_convolutions, settle_latent_
+from evobnn.nn.binary.layers import ConvStyle
+from evobnn.runs.setup import assembled
 from evobnn.training import Recipe
 from evobnn.training.optimiser import make_optimiser
 from tests.cli.conftest import DRAWING, TINY
@@ -231,9 +237,108 @@ def test_runtimes_are_measured(load: Load, tmp_path: Path, capsys: pytest.Captur
     assert "8 channels, 8x8, 2 binary convolutions" in capsys.readouterr().out
 
 
+def test_whole_networks_are_measured_once_and_compared_round_by_round(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy = load("bench_deploy")
+    asked: list[str] = []
+
+    def turn(first: float) -> Any:
+        taken = iter([first, first, 4 * first] * 9)
+        return lambda images, seconds, least: Spent([next(taken)], [0.001])
+
+    def prepared(timed: Any, compiler: Any, place: Path) -> Any:
+        asked.append(timed.title)
+        assert timed.images.shape[1:] == (3, 8, 8) and not timed.network.training
+        turns = {"C, AVX2": turn(0.001), "OpenVINO, 1 bit": turn(0.002), "OpenVINO, real twin": turn(0.006)}
+        return turns, {"torch": "it is cold"}
+
+    monkeypatch.setattr(deploy, "prepared", prepared)
+    path = tmp_path / "rows.jsonl"
+    given = ("--widths", "4", "--sides", "8", "--rounds", "3", "--json", str(path))
+    deploy.main([*given, "--macros", "resnet"])
+    said = capsys.readouterr().out
+    for words in (
+        "OpenVINO, 1 bit",
+        "2.00 (2.00 to 2.00)",
+        "6.00 (6.00 to 6.00)",
+        "torch: not run here, for it is cold.",
+    ):
+        assert words in said
+    (gain,) = [line for line in said.splitlines() if "twin by 1 bit" in line]
+    assert gain.split()[-8:] == ["3.00", "(3.00", "to", "3.00)", "1.00", "(1.00", "to", "1.00)"]
+    row = json.loads(path.read_text())
+    assert row["milliseconds"]["C, AVX2"] == [1.0, 1.0, 4.0] and row["network"] == "resnet 4 8"
+    deploy.main(given)
+    assert asked == ["resnet 4 8", "bnas 4 8"] and len(path.read_text().splitlines()) == 2
+    tables = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in tables if line[15:].startswith("C, AVX2  ")] == ["resnet", "bnas"]
+
+
 def test_without_its_packages_a_benchmark_says_what_to_install(
     load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     load("bench_runtimes").main([])
     assert "pip install 'evobnn[onnx]'" in capsys.readouterr().out
+
+
+def test_the_networks_that_leave_are_those_of_their_spaces(load: Load) -> None:
+    same = load("same_networks")
+    told = {"mnist5k": (1, 28, 28), "digits": (1, 8, 8), "cifar10": (3, 32, 32)}
+    seen = set()
+    for subject in same.SUBJECTS.values():
+        settings = same.experiment(subject.preset, None, subject.settings, additions=subject.additions)
+        (channels, side, _), size = told[settings.dataset.name], settings.dataset.size
+        shape = (channels, size or side, size or side)
+        prepared = PreparedData("", "", settings.dataset.name, shape, 10, 0, 0, tuple("0123456789"))
+        bench = assembled(settings, prepared, same.Options(jobs=1, additions=subject.additions))
+        assert bench.phenotype(bench.space.parse(subject.genome)).cost.bits > 0
+        seen |= {settings.network.macro, settings.network.style, settings.network.skip, settings.space.encoding}
+    assert seen >= {"bnas", "bats", "cpnas", "resnet", "imagenet", "published", "free", "none", 1, 2}
+
+
+def test_the_operation_of_a_user_leaves_as_it_is(load: Load) -> None:
+    same, draw = load("same_networks"), torch.manual_seed(0)
+    images = torch.randint(0, 256, (3, 2, 5, 5), generator=draw, dtype=torch.uint8)
+    module = same.halfway(2, 2, lambda channels: Site(), ConvStyle()).eval()
+    found = evaluate(lower(module, (2, 5, 5), [100.0] * 2, [50.0] * 2, same.RULES).graph, images.numpy())
+    assert np.allclose(found, module((images.float() - 100) / 50).detach().flatten(1), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_was_measured_is_not_measured_again(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = load("bench_honest")
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    calls: list[float] = []
+
+    def timed(*given: Any) -> Any:
+        calls.append(1e-4 * (1 + len(calls)))
+        return Spent([calls[-1]] * 3, [1.0])
+
+    monkeypatch.setenv("EVOBNN_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        "evobnn.deploy.latency.measured_layers", lambda cc, flags, layers, shape: {n: len(n) / 1e4 for n in layers}
+    )
+    monkeypatch.setattr("evobnn.deploy.latency.say", lambda sentence: None)
+    monkeypatch.setattr(honest, "program", lambda *given: Path("program"))
+    monkeypatch.setattr(honest, "run_program", timed)
+    rows, picture, told = tmp_path / "rows.jsonl", tmp_path / "honest.png", tmp_path / "told.json"
+    arguments = ["--preset", "digits", "--rows", str(rows), "--picture", str(picture), "--json", str(told)]
+    arguments += ["--turns", "3"]
+    honest.main([*arguments, "--networks", "3"])
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert [line["milliseconds"] for line in lines] == pytest.approx([n / 10 for n in range(1, 10)])
+    least = [one.milliseconds for one in honest.together(list(honest.read(rows).values()))]
+    assert least == pytest.approx([0.1, 0.2, 0.3])
+    assert all(0 < line["ops"] < line["macs"] and line["layers"] > 0 for line in lines)
+    rows.write_text(rows.read_text() + '{"genome": "cut o')
+    honest.main([*arguments, "--networks", "4"])
+    assert len(calls) == 12 and len(honest.read(rows)) == 12
+    honest.main([*arguments, "--networks", "3", "--scalar"])
+    assert len(calls) == 21
+    assert [row["predictor"] for row in json.loads(told.read_text())["rows"]] == ["ops", "macs", "layers"]
+    assert picture.read_bytes().startswith(b"\x89PNG") and "sum over layers (ms)   tau" in capsys.readouterr().out

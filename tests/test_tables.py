@@ -68,8 +68,30 @@ def test_values_by_hand():
     assert toy.unseen_mean("aa", frozenset()) == pytest.approx(93 / 3 / 40)
     assert toy.unseen_mean("aa", frozenset({1})) == pytest.approx(65 / 2 / 40)
     assert toy.unseen_mean("aa", frozenset({0, 2})) == 0.7
-    assert (toy.best().key, toy.best_mean()) == ("bb", 15 / 40)
-    assert (toy.best(3).key, toy.best_mean(3)) == ("ee", 18 / 40)
+    assert toy.best_known == 18 / 40  # ee, by two columns each time; bb has fewer than the most
+
+
+def scored(*rows: tuple[int, ...]) -> Table:
+    return table(*(Row(f"k{at}", "@net = x", Status.OK, 1.0, 1, errors) for at, errors in enumerate(rows)),
+                 seeds=tuple(range(9)))  # fmt: skip
+
+
+def test_no_column_scores_what_it_chose():
+    assert scored((0, 30, 30), (10, 10, 10)).best_known == 10 / 40  # not (10 + 0 + 0) / 3: luck scores nothing
+    # By columns 1 and 2 the first is best and scores 30, by 0 and 2 and by 0 and 1 the second, which scores 10 and 10.
+    assert scored((30, 4, 4), (10, 10, 10)).best_known == pytest.approx(50 / 3 / 40)
+    assert scored((8, 12), (11, 9)).best_known == pytest.approx((11 + 12) / 2 / 40)
+
+
+def test_columns_that_chose_what_is_trained_more_often_score_nothing():
+    toy = scored((1, 2, 20, 24), (3, 3, 22, 22), (30, 30), (9, 9, 9))
+    assert [list(toy.fair(row)) for row in toy.rows.values()] == [[2, 3], [2, 3], [0, 1], [0, 1, 2]]
+    assert toy.unseen_mean("k0", frozenset()) == 22 / 40
+    assert toy.unseen_mean("k0", frozenset({2})) == 24 / 40
+    assert toy.unseen_mean("k0", frozenset({2, 3})) == pytest.approx(1.5 / 40)  # nothing else is left
+    assert toy.unseen_mean("k2", frozenset({0})) == 30 / 40
+    assert toy.best_known == pytest.approx((20 + 24 + 22 + 22) / 4 / 40, abs=2 / 40)
+    assert toy.best_known == (22 + 24) / 2 / 40
 
 
 @pytest.mark.parametrize(
@@ -80,7 +102,7 @@ def test_values_by_hand():
         (lambda: table().value("aa", -1), "a column of the 3 of aa, got -1"),
         (lambda: table().value("cc", 0), "a column of the 0 of cc"),
         (lambda: table().unseen_mean("bb", frozenset({0, 1})), "did not see, got 2 of bb, all seen"),
-        (lambda: table().best(4), "a row with at least 4 columns"),
+        (lambda: scored((3,), (4,)).best_known, "a row with at least 2 columns, got 1 in the table toy"),
         (lambda: table(images=0), "images to be a whole number of at least 1"),
         (lambda: table(images=39), "wrong images of ee outside 0 to 39"),
         (lambda: table(seeds=(0, 1)), "3 columns of aa where there are 2 seeds"),

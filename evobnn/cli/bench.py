@@ -14,7 +14,7 @@ import numpy as np
 from evobnn.cli.brought import additions
 from evobnn.cli.console import console, note, table
 from evobnn.cli.words import counted
-from evobnn.deploy.bench import Measured, bench, whole_networks
+from evobnn.deploy.bench import ROUNDS, Measured, base_of, bench, whole_networks
 from evobnn.deploy.compiled import compiler
 from evobnn.deploy.latency import CTimer
 from evobnn.deploy.layers import Layer, listed
@@ -26,6 +26,12 @@ from evobnn.evaluation import Additions, LayerTimes
 from evobnn.runs import Options
 from evobnn.runs.chosen import experiment as read_experiment
 from evobnn.runs.setup import make_bench
+
+ABOUT = (
+    f"One thread. Medians by the clock and quartiles over {ROUNDS} rounds, in each of which every engine has its turn.",
+    "The C and OpenVINO take the images of a batch one after another. The unfolded C computes the function of each "
+    "site; a real twin has float weights and ReLU at its sites.",
+)
 
 
 @dataclass(frozen=True)
@@ -62,39 +68,36 @@ def show(what: str | None, asked: Asked) -> None:
 def _network(timed: Timed, asked: Asked) -> None:
     if not timed.real:
         note("The data set is not there: timed on noise.")
-    graph = timed.graph()
-    measured = bench(timed, graph, compiler(asked.compiler), asked.seconds)
-    layers = listed(graph) if asked.layers else ()
+    measured = bench(timed, compiler(asked.compiler), asked.seconds)
+    layers = listed(timed.graph()) if asked.layers else ()
     times = CTimer(asked.compiler).times_of(all_layers(layers), timed.shape) if layers else None
     if asked.as_json:
         print(json.dumps(_plain(timed.title, measured, layers, times), indent=1))
         return
     shown = console()
     shown.print(timed.title)
-    rows = table("engine", "batch", "ms per image", "quartiles", "CPU", "rounds", first=(0, 1, 2))
+    base = base_of(measured)
+    rows = table("engine", "batch", "ms per image", "quartiles", "CPU", f"times {base or 'C'}", first=(0, 1, 2, 5))
     for one in measured:
         for timing in one.timings:
             low, middle, high = map(_milliseconds, timing.wall)
-            cpu = _milliseconds(timing.cpu[1])
-            rows.add_row(one.engine, str(timing.batch), middle, f"{low} to {high}", cpu, f"{timing.rounds:,}")
+            ratio = "" if timing.ratio is None else "{1:.2f} ({0:.2f} to {2:.2f})".format(*timing.ratio)
+            rows.add_row(one.engine, str(timing.batch), middle, f"{low} to {high}", _milliseconds(timing.cpu[1]), ratio)
     rows.show(shown)
     for one in measured:
         if one.absent:
             shown.print(f"{one.engine}: not run here, for {one.absent}.")
-    shown.print("One thread; medians by the clock. The C takes the images of a batch one after another.")
+    for line in ABOUT:
+        shown.print(line)
     if times is not None:
         rows = table("layer", "at", "µs", first=(0, 2))
         for layer in layers:
             rows.add_row(layer.name, layer.node.path or "image", f"{1000 * times.milliseconds[layer.name]:.3g}")
         rows.show(shown)
-        total, whole = times.of(layer.name for layer in layers), _fastest(measured)
+        total = times.of(layer.name for layer in layers)
+        whole = next(one.timings[0].wall[1] for one in measured if one.engine == base)
         share = f"{100 * total / whole:.0f} % of the {_milliseconds(whole)} ms that it takes"
         shown.print(f"The layers sum up to {_milliseconds(total)} ms, {share}.")
-
-
-def _fastest(measured: Sequence[Measured]) -> float:
-    """Return the milliseconds of the C that layers are timed with: with SIMD where there is some."""
-    return [one for one in measured if one.engine.startswith("C") and one.timings][-1].timings[0].wall[1]
 
 
 def _space(asked: Asked, own: Additions) -> None:
@@ -142,9 +145,10 @@ def _plain(
         }
         for one in measured
     ]
+    found = {"network": title, "base": base_of(measured), "engines": engines}
     if times is None:
-        return {"network": title, "engines": engines}
+        return found
     rows = [
         {"layer": layer.name, "at": layer.node.path, "milliseconds": times.milliseconds[layer.name]} for layer in layers
     ]
-    return {"network": title, "engines": engines, "layers": rows, "sum": times.of(layer.name for layer in layers)}
+    return {**found, "layers": rows, "sum": times.of(layer.name for layer in layers)}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -46,18 +47,18 @@ class Asked:
     budget: str | None = None
     assignments: Sequence[str] = ()
 
-    def question(self) -> Question:
-        """Return the question; raise EvobnnError for what is not understood."""
+    def question(self, brought: Mapping[str, Any] = {}) -> Question:
+        """Return the question; `brought` holds the user's own strategies. EvobnnError for what is not understood."""
         space = [f"space.name={self.space}"] if self.space else []
         experiment = chosen.experiment(self.what, None, [*space, *self.assignments], self.table)
-        arms = arms_of(experiment, named(self.strategies), named(self.pressures), named(self.parts), self.own)
+        arms = arms_of(experiment, named(self.strategies), named(self.pressures), named(self.parts), self.own, brought)
         seeds = (SEEDS_ON_TABLE if self.table else SEEDS) if self.seeds is None else self.seeds
-        return Question(experiment, arms, seeds, *budget_of(self.budget, experiment))
+        return Question(experiment, arms, seeds, *budget_of(self.budget, experiment, brought))
 
 
 def show(asked: Asked, options: Options, out: Path | None) -> None:
     """Compare, or go on with a comparison, and print the report."""
-    question = asked.question()
+    question = asked.question(options.additions.strategies)
     check(question, options)
     folder = out or new_folder(runs.ROOT, f"compare-{question.experiment.preset}")
     for sentence in torn_lines(folder / RESULTS):
@@ -86,7 +87,7 @@ def named(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def budget_of(text: str | None, experiment: Experiment) -> tuple[int, str]:
+def budget_of(text: str | None, experiment: Experiment, own: Mapping[str, Any] = {}) -> tuple[int, str]:
     """Return a budget and its unit: trained epochs from `900` or `900 epochs`, or `300 trainings` of the recipe's
     length, or evaluations, each counted as one however early it was stopped, from `300 evaluations`; without a text the
     epochs that the experiment trains to its horizon.
@@ -96,7 +97,7 @@ def budget_of(text: str | None, experiment: Experiment) -> tuple[int, str]:
     """
     each = prices_of(experiment).whole
     if text is None:
-        strategy = experiment.make_strategy()
+        strategy = experiment.make_strategy(own)
         return math.ceil(each * (strategy.first + experiment.horizon * strategy.batch)), EPOCHS
     found = re.fullmatch(r"([\d,_]+)\s*(epochs?|trainings?|evaluations?|)", text.strip().lower())
     digits = re.sub(r"[,_]", "", found[1]) if found else ""

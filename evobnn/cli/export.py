@@ -12,12 +12,18 @@ from evobnn.deploy.export import Exported
 
 
 def show(
-    folder: str, to: str, out: Path | None, compiler: str | None, data_dir: Path | None, brought: Sequence[str]
+    folder: str | None,
+    untrained: str | None,
+    to: str,
+    out: Path | None,
+    compiler: str | None,
+    data_dir: Path | None,
+    brought: Sequence[str],
 ) -> None:
-    """Export a training and print what became of its sites, and what was found when the files were run."""
+    """Export a network and print what became of its sites, and what was found when the files were run."""
     formats = [name.strip() for name in to.split(",") if name.strip()]
     own = additions(brought)
-    found = export(folder, formats, out, data_dir=data_dir, compiler=compiler, additions=own)
+    found = export(folder, formats, out, untrained=untrained, data_dir=data_dir, compiler=compiler, additions=own)
     shown = console()
     heads = ("site", "channels", "folded", "where seen", "direct", "thresholds", "arrives")
     listed = table(*heads, first=(0, 2, 4))

@@ -1,31 +1,28 @@
-"""How fast a network is here: PyTorch, the compiled C, and whatever else runs its graph, on one thread."""
+"""How fast a network is here by several engines, which take turns so that a busy moment hits them all."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from evobnn._seeding import generator
-from evobnn.data.batches import normalise
-from evobnn.deploy import compiled
-from evobnn.deploy.graph import Graph
+from evobnn.deploy.compiled import Compiler
+from evobnn.deploy.engines import ENGINES, AbsentError, Engine, Turn
 from evobnn.deploy.latency import CTimer
-from evobnn.deploy.ops import Array
 from evobnn.deploy.timed import Timed, of_genome
-from evobnn.deploy.timing import LEAST, MOST, SCALAR, Timing, simd_flags, time_c, timing_of
-from evobnn.errors import NetworkError
+from evobnn.deploy.timing import SCALAR, Spent, Timing, simd_flags, time_c, timing_of
 from evobnn.evaluation import Bench
 from evobnn.experiment import Experiment
 from evobnn.training import torch_threads
 
 BATCHES = (1, 64)
-"""Images at a time. The C takes one after another."""
-WARM = 3
+"""Images at a time. The C and OpenVINO take one after another."""
+ROUNDS, LEAST = 5, 4
+"""Rounds, in each of which every engine has a turn; and how many passes a turn has at least."""
+BASES = ("C, SIMD", "C, scalar")
+"""What ratios refer to: the first of these that runs here."""
 NETWORKS = 4
 """Random networks of a space that are timed whole, beside its extremes."""
 
@@ -39,83 +36,58 @@ class Measured:
     absent: str = ""
 
 
-Run = Callable[[Array], object]
-"""Computes the logits of images, uint8 (N, C, H, W), on one thread."""
-
-Engine = Callable[[Timed, Graph], Run]
-"""Makes what runs a network; raises NetworkError with the reason where it cannot be run here."""
-
-
-def _torch(timed: Timed, graph: Graph) -> Run:
-    mean, deviation = torch.from_numpy(np.array(timed.mean)), torch.from_numpy(np.array(timed.deviation))
-
-    def run(images: Array) -> object:
-        with torch.inference_mode():
-            return timed.network(normalise(torch.from_numpy(images), mean, deviation))
-
-    return run
-
-
-ENGINES: dict[str, Engine] = {"torch": _torch}
-"""What runs inside this process, by name: whoever prints a graph for a library adds it here."""
-
-
 def bench(
     timed: Timed,
-    graph: Graph,
-    compiler: compiled.Compiler | None,
+    compiler: Compiler | None,
     seconds: float = 1.0,
     batches: Sequence[int] = BATCHES,
     engines: Mapping[str, Engine] = ENGINES,
 ) -> list[Measured]:
-    """Return how long a network takes by each engine, then by its C, scalar and with SIMD.
+    """Return how long a network takes by each engine.
 
     Arguments:
         timed: the network.
-        graph: of it, folded.
         compiler: of C, or None where there is none.
-        seconds: for which each batch is run; at least 20 times.
+        seconds: for which each engine runs each batch, all rounds together.
         batches: images at a time.
         engines: by name.
     """
-    found = []
-    with torch_threads(1):
-        for name, engine in engines.items():
+    turns, absent = dict[str, Turn](), dict[str, str]()
+    with torch_threads(1), tempfile.TemporaryDirectory() as at:
+        for number, (name, engine) in enumerate(engines.items()):
+            (place := Path(at) / str(number)).mkdir()
             try:
-                run = engine(timed, graph)
-            except NetworkError as error:
-                found.append(Measured(name, absent=str(error)))
-                continue
-            found.append(Measured(name, tuple(time_run(run, timed.images[:n], seconds) for n in batches)))
-    for name, flags in c_builds(compiler).items():
-        if compiler is None or flags is None:
-            why = "there is no C compiler" if compiler is None else "the C has no SIMD for this processor"
-            found.append(Measured(name, absent=why))
-            continue
-        timings = tuple(time_c(compiler, graph, timed.images[:n], flags, seconds) for n in batches)
-        found.append(Measured(name, timings))
+                turns[name] = engine(timed, place, compiler)
+            except AbsentError as error:
+                absent[name] = str(error)
+        spent = {n: in_turns(turns, timed, n, seconds) for n in batches}
+    base = next((name for name in BASES if name in turns), None)
+
+    def timing(name: str, n: int) -> Timing:
+        return timing_of(n, spent[n][name], spent[n][base] if base else None)
+
+    return [
+        Measured(name, absent=absent[name])
+        if name in absent
+        else Measured(name, tuple(timing(name, n) for n in batches))
+        for name in engines
+    ]
+
+
+def base_of(measured: Sequence[Measured]) -> str | None:
+    """Return what the ratios of timings refer to."""
+    return next((name for name in BASES for one in measured if one.engine == name and one.timings), None)
+
+
+def in_turns(
+    turns: Mapping[str, Turn], timed: Timed, batch: int, seconds: float, rounds: int = ROUNDS
+) -> dict[str, list[Spent]]:
+    """Return what the passes of each engine took, round after round; each has so many seconds in all."""
+    found: dict[str, list[Spent]] = {name: [] for name in turns}
+    for _ in range(rounds):
+        for name, turn in turns.items():
+            found[name].append(turn(timed.images[:batch], seconds / rounds, LEAST))
     return found
-
-
-def c_builds(compiler: compiled.Compiler | None) -> dict[str, tuple[str, ...] | None]:
-    """Return the options of the C by name; None for what cannot be run here."""
-    if compiler is None:
-        return {"C, scalar": None, "C, SIMD": None}
-    return {"C, scalar": SCALAR, "C, SIMD": simd_flags(compiler)}
-
-
-def time_run(run: Run, images: Array, seconds: float) -> Timing:
-    """Return how long a batch of images takes in this process."""
-    for _ in range(WARM):
-        run(images)
-    wall, cpu = list[float](), list[float]()
-    begun = time.perf_counter()
-    while len(wall) < MOST and (len(wall) < LEAST or time.perf_counter() - begun < seconds):
-        before, spent = time.perf_counter(), time.process_time()
-        run(images)
-        wall.append(time.perf_counter() - before)
-        cpu.append(time.process_time() - spent)
-    return timing_of(len(images), wall, cpu)
 
 
 def whole_networks(

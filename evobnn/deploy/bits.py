@@ -8,7 +8,7 @@ modules of the sites, in their order.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,20 @@ def _kind(op: Op) -> str:
     return next(name for name, kind in OPS.items() if kind is type(op))
 
 
+def _runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Return whole numbers as runs, `[first, step, count]` each: which channels are gathered would be long lists."""
+    found: list[list[int]] = []
+    for number in numbers:
+        first, step, count = found[-1] if found else (0, 0, 0)
+        if count == 1:
+            found[-1] = [first, number - first, 2]
+        elif count and number == first + step * count:
+            found[-1][2] += 1
+        else:
+            found.append([number, 0, 1])
+    return found
+
+
 @dataclass
 class _Store:
     """Values as JSON, and their arrays apart, one after another by type."""
@@ -157,7 +171,8 @@ class _Store:
         if isinstance(value, Mapping):
             return {"map": {name: self.value(one) for name, one in value.items()}}
         if isinstance(value, tuple):
-            return [self.value(one) for one in value]
+            runs = _runs(value) if all(isinstance(one, int) for one in value) else ()
+            return {"runs": runs} if 0 < 3 * len(runs) < len(value) else [self.value(one) for one in value]
         return value
 
     def array(self, values: Array) -> dict[str, Any]:
@@ -203,6 +218,8 @@ class _Source:
             raise ValueError(f"a value of several parts: {sorted(value)}")
         if name in DTYPES:
             return self.array(name, inner)
+        if name == "runs":
+            return tuple(first + step * n for first, step, count in inner for n in range(count))
         if name == "table":
             return self.table(inner)
         return {key: self.value(one) for key, one in inner.items()}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from evobnn.deploy.graph import Graph
 from evobnn.deploy.ops import Array
 from evobnn.errors import NetworkError, message
 
@@ -43,6 +44,18 @@ int main(void)
         if (fwrite(logits, sizeof(float), EVOBNN_CLASSES, stdout) != EVOBNN_CLASSES) return 1;
     }
     return 0;
+}
+"""
+
+
+TRACED = """
+#include <stdlib.h>
+
+void evobnn_trace(int site, const uint8_t *bits, unsigned long bytes);
+void evobnn_trace(int site, const uint8_t *bits, unsigned long bytes)
+{
+    const uint32_t number = (uint32_t)site;
+    if (fwrite(&number, 4, 1, stdout) != 1 || fwrite(bits, 1, bytes, stdout) != bytes) abort();
 }
 """
 
@@ -87,15 +100,41 @@ def checked(compiler: Compiler, folder: Path, flags: tuple[str, ...] = ()) -> st
 
 def logits_of(compiler: Compiler, folder: Path, images: Array, classes: int, flags: tuple[str, ...] = ()) -> Array:
     """Compile `model.c` of a folder and return its logits (N, classes) of images (N, C, H, W), uint8."""
+    said = _driven(compiler, folder, DRIVER, images, 4 * classes, flags)
+    return np.frombuffer(said, np.float32).reshape(len(images), classes)
+
+
+def answers_of(
+    compiler: Compiler, folder: Path, graph: Graph, images: Array, flags: tuple[str, ...] = ()
+) -> tuple[dict[str, Array], Array]:
+    """Compile `model.c` of a folder, and return its signs of each site by its path, and its logits (N, classes)."""
+    shapes = [node.output.shape for node in graph.sites]
+    sizes = [-(-c // 8) * h * w for c, h, w in shapes]
+    classes = graph.values[graph.output].shape[0]
+    size = sum(4 + one for one in sizes) + 4 * classes
+    said = _driven(compiler, folder, DRIVER + TRACED, images, size, ("-DEVOBNN_TRACE", *flags))
+    rows = np.frombuffer(said, np.uint8).reshape(len(images), size)
+    signs, at = {}, 0
+    for _ in shapes:
+        number = int(rows[0, at : at + 4].view("<u4")[0])
+        c, h, w = shapes[number]
+        bits = rows[:, at + 4 : at + 4 + sizes[number]].reshape(len(images), h, w, -1)
+        unpacked = np.unpackbits(bits, axis=3, count=c, bitorder="little").astype(bool)
+        signs[graph.sites[number].path] = np.ascontiguousarray(unpacked.transpose(0, 3, 1, 2))
+        at += 4 + sizes[number]
+    return signs, np.ascontiguousarray(rows[:, at:]).view(np.float32)
+
+
+def _driven(compiler: Compiler, folder: Path, text: str, images: Array, size: int, flags: tuple[str, ...]) -> bytes:
+    """Compile `model.c` with a driver and return the bytes that it says of images, so many of each."""
     with tempfile.TemporaryDirectory() as place:
-        (driver := Path(place) / "driver.c").write_text(DRIVER, encoding="utf-8")
+        (driver := Path(place) / "driver.c").write_text(text, encoding="utf-8")
         program = built(compiler, folder, driver, Path(place), flags)
-        pixels = np.ascontiguousarray(images).tobytes()
-        done = _ran([str(program)], input=pixels)
-    if done.returncode or len(done.stdout) != 4 * len(images) * classes:
+        done = _ran([str(program)], input=np.ascontiguousarray(images).tobytes())
+    if done.returncode or len(done.stdout) != size * len(images):
         got = f"exit code {done.returncode} and {len(done.stdout)} bytes"
-        raise NetworkError(message(f"the logits of {len(images)} images from the compiled C", got, REPORT))
-    return np.frombuffer(done.stdout, np.float32).reshape(len(images), classes)
+        raise NetworkError(message(f"the answers to {len(images)} images from the compiled C", got, REPORT))
+    return bytes(done.stdout)
 
 
 def built(compiler: Compiler, folder: Path, main: Path, place: Path, flags: tuple[str, ...] = ()) -> Path:
@@ -111,6 +150,9 @@ def built(compiler: Compiler, folder: Path, main: Path, place: Path, flags: tupl
         got = f"this from {compiler.version}: {' · '.join(done.stderr.splitlines()[:4])}"
         do = "Name another compiler with --compiler, or report it with the genome."
         raise NetworkError(message("C that compiles without a warning", got, do))
+    if not program.is_file():
+        do = "Name another compiler with --compiler, or with CC."
+        raise NetworkError(message(f"a program from {' '.join(compiler.command)}", "none", do))
     return program
 
 

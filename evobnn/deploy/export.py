@@ -11,17 +11,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from evobnn._checks import check_name
 from evobnn._jsonl import writing
 from evobnn.analysis import Run
-from evobnn.deploy import compiled, runtimes
+from evobnn.deploy import compiled, leaving, runtimes
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.formats import export_bits, export_c
 from evobnn.deploy.graph import Graph
-from evobnn.deploy.images import images_like
+from evobnn.deploy.leaving import NOISE, Leaving, chosen
 from evobnn.deploy.lower import Rule, lower
 from evobnn.deploy.ops import Array
 from evobnn.deploy.passes import SiteReport, fold_sites, watched_ranges
@@ -29,11 +28,6 @@ from evobnn.deploy.verify import Agreement, Answered, compared
 from evobnn.errors import NetworkError, RunError, message
 from evobnn.evaluation import Additions
 from evobnn.nn import Site, profile
-from evobnn.runs import named as runs
-from evobnn.runs.final.loaded import LoadedNetwork
-from evobnn.runs.final.loading import load_network
-from evobnn.runs.final.named import training_of
-from evobnn.snapshot import read_starts
 
 PLAIN = ("c", "bits")
 """What a network leaves as, unless said otherwise; no other package is needed for it."""
@@ -70,10 +64,11 @@ class Exported:
 
 
 def export(
-    training: str | os.PathLike[str] | Run,
+    training: str | os.PathLike[str] | Run | None = None,
     to: Sequence[str] = PLAIN,
     out: str | Path | None = None,
     *,
+    untrained: str | None = None,
     seed: int | None = None,
     data_dir: Path | None = None,
     compiler: str | None = None,
@@ -89,6 +84,8 @@ def export(
         to: `c` for model.h, model.c and check.c; `bits` for bits.safetensors, see `evobnn.deploy.read_bits`; `onnx`,
             `qonnx` and `openvino`, each of which needs the extra of its name.
         out: a folder that does not exist; by default the training's name and seed, in the present folder.
+        untrained: `RUN:ID` in place of a training: an individual of a run with random weights, for timing only; the
+            files say so.
         seed: whose weights; by default those of the first seed that was trained.
         data_dir: folder with the data set's files, on whose training images everything is checked.
         compiler: of C; by default $CC, cc, gcc or clang. Without any the C is written and not run.
@@ -105,25 +102,29 @@ def export(
             runtimes.require(name)
     if not to:
         raise NetworkError(message(f"a format, {' or '.join(FORMATS)}", "none", "Name one with --to."))
-    training, seed = _named(training, seed)
-    network = load_network(training, seed=seed, data_dir=data_dir, additions=additions)
-    home = Path(out) if out is not None else Path(f"{_title(training)}-seed-{network.seed}")
+    chosen(training, untrained)
+    if training is not None:
+        network = leaving.trained(training, seed, data_dir, additions, CHECKED)
+    else:
+        network = leaving.untrained(str(untrained), data_dir, additions, CHECKED)
+    home = Path(out) if out is not None else Path(network.name)
     if home.exists():
         raise RunError(message("a folder that does not exist yet", f"{home}", "Choose another one with --out DIR."))
     cc = compiled.compiler(compiler) if "c" in to else None
-    lowered = lower(network.network, network.shape, network.mean.numpy(), network.deviation.numpy(), rules)
-    images, note = _images(training, network, data_dir)
-    graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if not note else None)
+    lowered = lower(network.network, network.shape, network.mean, network.deviation, rules)
+    images = network.images
+    graph, sites = fold_sites(lowered, watched_ranges(lowered.graph, images[:WATCHED]) if network.real else None)
     agreement = _agreed(graph, network, images[:COMPARED])
-    said = [note] if note else []
+    said = [*network.said, *([] if network.real else [NOISE])]
     answered: dict[str, Answered] = {}
     sizes: tuple[int, ...] = ()
     with writing(home):
         home.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
-    packed, told = _packed(graph, network), partial(torch_signs, network)
+    packed = Packed(graph, network.class_names, network.about)
+    told = partial(torch_signs, network)
     try:
-        wanted = network.logits(images).numpy().argmax(1) if set(to) != {"bits"} else None
+        wanted = network.logits(images).argmax(1) if set(to) != {"bits"} else None
         for name in (one for one in FORMATS if one in to):
             found: Answered | None
             if name == "bits" or wanted is None:
@@ -145,35 +146,7 @@ def export(
     return Exported(home, files, sites, agreement, answered, tuple(said), *sizes)
 
 
-def _named(training: str | os.PathLike[str] | Run, seed: int | None) -> tuple[str | os.PathLike[str] | Run, int | None]:
-    """Return the training and the seed that `NAME:SEED` says."""
-    if isinstance(training, Run):
-        return training, seed
-    head, colon, tail = os.fspath(training).rpartition(":")
-    if not colon or not (tail.isascii() and tail.isdigit()):
-        return training, seed
-    if runs.is_one(head):
-        return training, seed  # RUN:ID, which `load_network` refuses and says what to do
-    if seed is not None and seed != int(tail):
-        raise RunError(message("one seed", f"{tail} and {seed}", "Name it once."))
-    return head, int(tail)
-
-
-def _title(training: str | os.PathLike[str] | Run) -> str:
-    return Path(training.path if isinstance(training, Run) else training).resolve().name
-
-
-def _images(training: str | os.PathLike[str] | Run, network: LoadedNetwork, data_dir: Path | None) -> tuple[Array, str]:
-    """Return images to check on, uint8 (N, C, H, W): of the training part; else noise, and a sentence that says so."""
-    spec = network.settings.experiment.dataset
-    there = next(reversed(read_starts(training_of(training))), {}).get("data_dir")
-    folder = data_dir or (Path(there) if there else None)
-    images, real = images_like(spec, folder, network.shape, CHECKED, network.settings.all_images)
-    noise = "The training images are not at hand: checked on noise, and folded without ranges that were seen."
-    return images, "" if real else noise
-
-
-def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array], Array]:
+def torch_signs(network: Leaving, images: Array) -> tuple[dict[str, Array], Array]:
     """Return the signs of every site by its path, bool, and the logits, as PyTorch computes them."""
     found: dict[str, list[Array]] = {}
 
@@ -186,14 +159,14 @@ def torch_signs(network: LoadedNetwork, images: Array) -> tuple[dict[str, Array]
         if isinstance(module, Site) and not module.real
     ]
     try:
-        logits: Array = network.logits(torch.from_numpy(images)).numpy()
+        logits = network.logits(images)
     finally:
         for hook in hooks:
             hook.remove()
     return {path: np.concatenate(parts) for path, parts in found.items()}, logits
 
 
-def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
+def _agreed(graph: Graph, network: Leaving, images: Array) -> Agreement:
     signs, logits = torch_signs(network, images)
     agreement = compared(graph, images, signs, logits)
     if not agreement.logits <= LOGITS * abs(logits).max():
@@ -204,14 +177,3 @@ def _agreed(graph: Graph, network: LoadedNetwork, images: Array) -> Agreement:
         got = f"{count} others at '{path}' and {len(agreement.wrong) - 1} more sites that differ"
         raise NetworkError(message("the signs of PyTorch at every site", got, compiled.REPORT))
     return agreement
-
-
-def _packed(graph: Graph, network: LoadedNetwork) -> Packed:
-    about = {"genome": str(network.genome), "seed": network.seed, **_accuracy(network)}
-    return Packed(graph, network.class_names, about)
-
-
-def _accuracy(network: LoadedNetwork) -> dict[str, object]:
-    rows = (network.result or {}).get("seeds", ())
-    own = next((row for row in rows if isinstance(row, Mapping) and row.get("seed") == network.seed), {})
-    return {"test_error": own["test_error"]} if own.get("test_error") is not None else {}

@@ -166,13 +166,15 @@ def _confirm(
 def _follow_dips(function: Function, points: Array, values: Array, bits: Array, reasons: list[str]) -> None:
     """Object where |a| comes down to 0 between two points of one sign, and has the other sign there."""
     size = np.nan_to_num(abs(values), nan=np.inf)
-    dip = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:])
-    dip &= (bits[:, 1:-1] == bits[:, :-2]) & (bits[:, 1:-1] == bits[:, 2:]) & ~((size[:, 1:-1] == 0) & bits[:, 1:-1])
-    order = np.argsort(np.where(dip, size[:, 1:-1], np.inf), axis=1)[:, :DIPS]
     row = np.arange(len(points))[:, None]
+    # Of equal values beside each other the first one: stairs of rounding are no dips and would use up all places.
+    before, after = _neighbours(size)
+    dip = (size < size[row, before]) & (size < size[row, after])
+    dip &= (bits == bits[row, before]) & (bits == bits[row, after]) & ~((size == 0) & bits)
+    order = np.argsort(np.where(dip, size, np.inf), axis=1)[:, :DIPS]
     there = dip[row, order]
-    below, above = keys(points[row, order]), keys(points[row, order + 2])
-    old = bits[row, order + 1]
+    below, above = keys(points[row, before[row, order]]), keys(points[row, after[row, order]])
+    old = bits[row, order]
     share = np.arange(PARTS + 1)
     for _ in range(LEVELS):
         seen = below[..., None] + (above - below)[..., None] * share // PARTS
@@ -183,3 +185,16 @@ def _follow_dips(function: Function, points: Array, values: Array, bits: Array, 
         at = np.argmin(np.nan_to_num(abs(found), nan=np.inf), axis=-1)[..., None]
         below = np.take_along_axis(seen, np.maximum(at - 1, 0), -1)[..., 0]
         above = np.take_along_axis(seen, np.minimum(at + 1, PARTS), -1)[..., 0]
+
+
+def _neighbours(values: Array) -> tuple[Array, Array]:
+    """Return the places (C, n) of the last other value before each, and of the first other one behind it.
+
+    Where a value is not the first of equal ones, or has no other before or behind it, both are its own.
+    """
+    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    other, ends = values[:, 1:] != values[:, :-1], np.ones((len(values), 1), bool)
+    first, last = np.concatenate((ends, other), 1), np.concatenate((other, ends), 1)
+    after = np.minimum.accumulate(np.where(last, place, values.shape[1])[:, ::-1], axis=1)[:, ::-1] + 1
+    inside = first & (place > 0) & (after < values.shape[1])
+    return np.where(inside, place - 1, place), np.where(inside, after, place)

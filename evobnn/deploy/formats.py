@@ -11,7 +11,7 @@ from evobnn.deploy import bits, compiled
 from evobnn.deploy.bits import Packed
 from evobnn.deploy.c import Described, check_c, source
 from evobnn.deploy.ops import Array
-from evobnn.deploy.runtimes import Answers, turned
+from evobnn.deploy.runtimes import Answers, explained, turned
 from evobnn.deploy.timing import simd_flags
 from evobnn.deploy.verify import Answered, signs_of
 from evobnn.errors import NetworkError, message
@@ -44,7 +44,11 @@ def export_c(
     """
     graph, held = packed.graph, images[:HELD]
     code = source(graph, Described(packed.class_names, _about(packed)))
-    for name, text in (("model.h", code.header), ("model.c", code.code), ("check.c", check_c(graph, held))):
+    for name, text in (
+        ("model.h", code.header),
+        ("model.c", code.code),
+        ("check.c", check_c(graph, held, exact=not code.math)),
+    ):
         (place / name).write_text(text, encoding="utf-8")
     said = [f"model.c: {code.flash:,} bytes of constants, {code.ram:,} bytes of memory."]
     if cc is None:
@@ -52,19 +56,22 @@ def export_c(
         return None, said, (code.flash, code.ram)
     # One for any processor, the other as the header advises: both ways of counting bits are run.
     compiled.checked(cc, place)
-    own = compiled.logits_of(cc, place, images, len(packed.class_names), ("-O3", *(simd_flags(cc) or ())))
+    flags = ("-O3", *(simd_flags(cc) or ()))
+    flips, bits_held = 0, len(held) * sum(int(np.prod(node.output.shape)) for node in graph.sites)
+    if code.math:
+        flips, _ = explained("model.c", graph, held, *compiled.answers_of(cc, place, graph, held, flags))
+        but = f" but {flips:,}, which rounding turns" if flips else ""
+        said.append(f"model.c: signs as the reference's on {len(held)} images: all of {bits_held:,}{but}.")
+    own = compiled.logits_of(cc, place, images, len(packed.class_names), flags)
     other = np.flatnonzero(own.argmax(1) != wanted)
-    same = len(images) - len(other)
+    same, count = len(images) - len(other), 0
     said.append(f"model.c, compiled by {cc.version}: {same:,} of {len(images):,} images in PyTorch's class.")
-    count = 0
     if len(other):
-        signs, logits = signs_of(graph, images[other])
-        if (logits.argmax(1) != own[other].argmax(1)).any():
-            raise NetworkError(message("the reference's classes from the compiled C", "others", compiled.REPORT))
-        count = turned("model.c", graph, images[other], (signs, logits), torch(images[other]))
+        answers = compiled.answers_of(cc, place, graph, images[other], flags)
+        count = turned("model.c", graph, images[other], answers, torch(images[other]))
         said.append(f"In the other {len(other)} rounding turned {count} signs.")
-    signs_held = len(held) * sum(int(np.prod(node.output.shape)) for node in graph.sites)
-    return Answered(len(held), signs_held, 0, len(images), same, count), said, (code.flash, code.ram)
+    found = Answered(len(held), bits_held, flips, len(images), same, count)
+    return found, said, (code.flash, code.ram)
 
 
 def export_bits(place: Path, packed: Packed, images: Array, counted: float) -> tuple[Answered, list[str]]:
@@ -95,7 +102,9 @@ def export_bits(place: Path, packed: Packed, images: Array, counted: float) -> t
 
 
 def _about(packed: Packed) -> list[str]:
-    lines = [f"Genome: {packed.about['genome']}", f"Seed: {packed.about['seed']}."]
+    lines = [f"Genome: {packed.about['genome']}"]
+    lines += [f"Seed: {packed.about['seed']}."] if "seed" in packed.about else []
+    lines += [str(packed.about["untrained"])] if "untrained" in packed.about else []
     if isinstance(error := packed.about.get("test_error"), float):
         lines.append(f"Right on {100 * (1 - error):.2f} % of the test images, as PyTorch computes it.")
     return [*lines, f"Classes: {', '.join(packed.class_names)}."]

@@ -6,14 +6,14 @@ the last place from what torch computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from evobnn.deploy.ops import Array, Expression
+from evobnn.deploy.ops import Array, Expression, Op
 from evobnn.errors import NetworkError, message
 
 TINY = np.float32(1e-8)
@@ -79,13 +79,8 @@ def parameters_at(place: str, parameters: Mapping[str, Array]) -> list[Array]:
     return [values for name, values in parameters.items() if name.startswith(f"{place}_")]
 
 
-def known(tree: tuple[Any, ...]) -> bool:
-    """Tell whether every form of a tree is in the table."""
-    return tree[0] in FORMS and all(map(known, tree[1:]))
-
-
-def computed(op: Expression, x: Array) -> Array:
-    """Return a(x) of a float32 array (N, C, …).
+def computed(op: Expression, x: Array, rounded: Callable[[Array], Array] = lambda values: values) -> Array:
+    """Return a(x) of a float32 array (N, C, …); `rounded` may change what each form yields.
 
     Raises NetworkError for a form that is not in the table.
     """
@@ -96,11 +91,22 @@ def computed(op: Expression, x: Array) -> Array:
         if tree[0] not in FORMS:
             raise NetworkError(unknown(tree[0]))
         arguments = [value(sub, f"{place}{n}") for n, sub in enumerate(tree[1:])] or [x]
-        found: Array = FORMS[tree[0]].compute(*arguments, *parameters_at(place, parameters))
-        return found
+        return rounded(FORMS[tree[0]].compute(*arguments, *parameters_at(place, parameters)))
 
     with np.errstate(all="ignore"):
         return np.broadcast_to(np.asarray(value(op.tree, "p"), np.float32), x.shape)
+
+
+def check_forms(ops: Iterable[Op]) -> None:
+    """Raise NetworkError where an expression has a form that is computed by torch alone."""
+    for op in ops:
+        if isinstance(op, Expression) and (strange := _strange(op.tree)):
+            raise NetworkError(unknown(strange[0]))
+
+
+def _strange(tree: tuple[Any, ...]) -> list[str]:
+    own = [] if tree[0] in FORMS else [tree[0]]
+    return own + [name for sub in tree[1:] for name in _strange(sub)]
 
 
 def unknown(name: str) -> str:

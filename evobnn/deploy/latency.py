@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -38,11 +39,13 @@ class CTimer(Timer):
         compiler: of C; by default $CC, cc, gcc or clang.
         rules: how modules of your own leave, by class, see `evobnn.deploy.lower`.
         cache: folder of the tables; by default that of the prepared images.
+        portable: without SIMD, as on a processor for which the C has none.
     """
 
     compiler: str | None = None
     rules: Mapping[type[nn.Module], Rule] = field(default_factory=dict)
     cache: Path | None = None
+    portable: bool = False
 
     @property
     def processor(self) -> str:
@@ -57,9 +60,15 @@ class CTimer(Timer):
         """Return the compiler; raise NetworkError where there is none."""
         there = compiled.compiler(self.compiler)
         if there is None:
+            named = os.environ.get("CC")
+            got = f"none, for CC says '{named}'" if named else "none"
             do = "Install gcc or clang, or set CC to one."
-            raise NetworkError(message("a C compiler, with which layers are timed for latency", "none", do))
+            raise NetworkError(message("a C compiler, with which layers are timed for latency", got, do))
         return there
+
+    def options(self, compiler: compiled.Compiler) -> tuple[str, ...]:
+        """Return the options with which layers are compiled."""
+        return SCALAR if self.portable else simd_flags(compiler) or SCALAR
 
     def layers(self, network: nn.Module, shape: Shape) -> Sequence[str]:
         """Return the names of a network's layers; see `evobnn.deploy.layers`."""
@@ -77,8 +86,9 @@ class CTimer(Timer):
             NetworkError: no C compiler, or no folder that can be written.
         """
         compiler = self.found()
-        flags = simd_flags(compiler) or SCALAR
-        empty = LayerTimes(self.processor, f"{compiler.version}, {' '.join(flags)}", code_digest())
+        flags = self.options(compiler)
+        named = f"{compiler.version}, {' '.join((*compiler.command[1:], *flags))}"
+        empty = LayerTimes(self.processor, named, code_digest())
         path = self.place(empty)
         with FileLock(path.with_suffix(".lock")):
             table = _read(path, empty)

@@ -15,7 +15,7 @@ import numpy as np
 from torch import nn
 
 from evobnn.deploy.c.expressions import needs_math
-from evobnn.deploy.folding import fold
+from evobnn.deploy.folding import fold, fold_whole
 from evobnn.deploy.forms import FORMS
 from evobnn.deploy.graph import Graph, Node, Shape, Value
 from evobnn.deploy.lower import Behaviour, Lowered, Rule, lower
@@ -155,13 +155,13 @@ def _with_sites(lowered: Lowered) -> Graph:
         if isinstance(node.op, Site):
             source, chain = arriving(graph, node, lowered.behaviours)
             parts = tuple((one, lowered.behaviours[one.output.name]) for one in chain)
-            node = replace(site_of(node, _priced(parts)), inputs=(source,))
+            node = replace(site_of(node, _priced(parts, graph.producers.get(source))), inputs=(source,))
         nodes.append(node)
     return merged(live(replace(graph, nodes=tuple(nodes))))
 
 
-def _priced(chain: tuple[tuple[Node, Behaviour], ...]) -> Cost:
-    """Return what a site costs whose numbers go through these operations before their sign."""
+def _priced(chain: tuple[tuple[Node, Behaviour], ...], producer: Node | None) -> Cost:
+    """Return what a site costs whose numbers come from a node, and go through these operations before their sign."""
     forms = [(node.op, behaviour) for node, behaviour in chain]
     own = [(op, behaviour) for op, behaviour in forms if isinstance(op, Expression)]
     if not own:
@@ -169,7 +169,10 @@ def _priced(chain: tuple[tuple[Node, Behaviour], ...]) -> Cost:
     constants = [(name, float(values[0])) for op, _ in own for name, values in op.parameters.items()]
     channels = chain[0][0].output.shape[0]
     function = _First(composed([behaviour for _, behaviour in own]), channels)
-    return _folded(tuple(op.tree for op, _ in own), tuple(constants), function)
+    sums = None
+    if producer is not None and isinstance(producer.op, BinaryConvolution):
+        sums = producer.op.terms, 1 if producer.op.zeros else 2
+    return _folded(tuple(op.tree for op, _ in own), tuple(constants), function, sums)
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,15 @@ class _First:
 
 
 @lru_cache(maxsize=4096)
-def _folded(trees: tuple[Any, ...], constants: tuple[tuple[str, float], ...], function: _First) -> Cost:
+def _folded(
+    trees: tuple[Any, ...], constants: tuple[tuple[str, float], ...], function: _First, sums: tuple[int, int] | None
+) -> Cost:
+    """Return what a function costs of all real numbers, or of whole sums: of how many terms, and how far apart."""
+    if sums is not None:
+        terms, step = sums
+        found = fold_whole(lambda line: function(line / np.float32(np.sqrt(terms))), 1, terms, step)
+        if not found.reasons[0]:
+            return Cost(_level(len(found.thresholds[0]), LEVELS))
     for end, seen in ((WIDE, False), (SEEN, True)):
         found = fold(function, float32([-end]), float32([end]))
         if not found.reasons[0]:

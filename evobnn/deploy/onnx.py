@@ -61,20 +61,27 @@ def write(place: Path, packed: Packed) -> list[str]:
     return [f"{FILE}: opset {OPSET}, from grey values 'image' (N, C, H, W), uint8, to 'logits'; bits are ±1."]
 
 
+def session(model: str | bytes) -> Any:
+    """Return what runs a model, or the file of one, by onnxruntime: one thread, all optimisations of graphs."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+
+
 def run(place: Path, graph: Graph, images: Array, *, sites: bool) -> tuple[dict[str, Array], Array]:
     """Return the signs of each site by its path, or none, and the logits (N, classes), by onnxruntime on one thread."""
     import onnx
-    import onnxruntime
 
     loaded = onnx.load(place / FILE)
     names = {node.path: printed(graph, PRINT)[1][node.output.name] for node in graph.sites} if sites else {}
     for name in names.values():
         loaded.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(loaded.SerializeToString(), options, ["CPUExecutionProvider"])
+    runner = session(loaded.SerializeToString())
     asked = [LOGITS, *names.values()]
-    found = [session.run(asked, {graph.input.name: images[at : at + BATCH]}) for at in range(0, len(images), BATCH)]
+    found = [runner.run(asked, {graph.input.name: images[at : at + BATCH]}) for at in range(0, len(images), BATCH)]
     logits, *signs = (np.concatenate(part) for part in zip(*found, strict=True))
     return {path: part > 0 for path, part in zip(names, signs, strict=True)}, logits

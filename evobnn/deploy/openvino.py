@@ -21,7 +21,12 @@ from evobnn.deploy.sheet import Sheet, printed
 from evobnn.errors import NetworkError, message
 
 FILE = "model.xml"
-EXACT = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+EXACT = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "INFERENCE_NUM_THREADS": 1,
+    "NUM_STREAMS": 1,
+    "PERFORMANCE_HINT": "LATENCY",
+}
 """Without the first, OpenVINO computes in bfloat16 on processors that have it."""
 
 

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 
 from evobnn.deploy.folding import Folded, Function, fold, fold_whole
-from evobnn.deploy.forms import known, unknown
+from evobnn.deploy.forms import check_forms
 from evobnn.deploy.graph import Graph, Node
 from evobnn.deploy.lower import Behaviour, Lowered
 from evobnn.deploy.ops import Affine, Array, BinaryConvolution, Elementwise, Expression, Scale, Site, Table, float32
 from evobnn.deploy.ranges import Range, ranges
 from evobnn.deploy.reference import evaluate
-from evobnn.errors import NetworkError
 
 WIDER = 0.5
 """By how much of its width the range that was seen is made wider on either side."""
@@ -133,7 +132,7 @@ def _folded(
     table = _table(most, kept, low, high)
     whole = bool(everywhere.all())
     if not whole:
-        _check_forms(direct)
+        check_forms(direct)
     site = Site(() if whole else direct, table if kept.any() else None, whole, exact)
     report = SiteReport(
         node.path,
@@ -192,12 +191,6 @@ def _table(folded: Folded, kept: Array, low: Array, high: Array) -> Table:
     for channel, values in enumerate(used):
         thresholds[: len(values), channel] = values
     return Table(folded.first & kept, float32(thresholds), float32(low), float32(high))
-
-
-def _check_forms(direct: tuple[Elementwise, ...]) -> None:
-    for op in direct:
-        if isinstance(op, Expression) and not known(op.tree):
-            raise NetworkError(unknown(op.tree[0]))
 
 
 def live(graph: Graph) -> Graph:

@@ -52,10 +52,14 @@ RUNTIMES = {
 """By the name of the format."""
 
 
+def lacking(name: str) -> list[str]:
+    """Return which packages of a format are not installed."""
+    return [module for module in RUNTIMES[name].modules if importlib.util.find_spec(module) is None]
+
+
 def require(name: str) -> None:
     """Raise NetworkError where a package of a format is not installed."""
-    missing = [module for module in RUNTIMES[name].modules if importlib.util.find_spec(module) is None]
-    if missing:
+    if missing := lacking(name):
         do = f"Run `pip install 'evobnn[{name}]'`, or leave {name} out of --to."
         raise NetworkError(message(f"the packages behind '{name}'", f"no {', '.join(missing)}", do))
 
@@ -80,7 +84,7 @@ def export(
     said = runtime.write(place, packed)
     few = images[: runtime.compared]
     signs, logits = runtime.run(place, packed.graph, few, sites=True)
-    flips, bits = _explained(name, packed.graph, few, signs, logits)
+    flips, bits = explained(name, packed.graph, few, signs, logits)
     images, wanted = images[: runtime.checked], wanted[: runtime.checked]
     _, own = runtime.run(place, packed.graph, images, sites=False)
     other = np.flatnonzero(own.argmax(1) != wanted)
@@ -103,7 +107,7 @@ def _lines(name: str, found: Answered) -> list[str]:
     return lines
 
 
-def _explained(name: str, graph: Graph, images: Array, signs: dict[str, Array], logits: Array) -> tuple[int, int]:
+def explained(name: str, graph: Graph, images: Array, signs: dict[str, Array], logits: Array) -> tuple[int, int]:
     """Return how many signs differ from the reference's, all where rounding turns them, and of how many."""
     found = compared(graph, images, signs, logits)
     if found.wrong:
@@ -121,7 +125,7 @@ def turned(name: str, graph: Graph, images: Array, own: Answers, torch: Answers)
         NetworkError: a sign, or a class of an image without a turned sign, that rounding does not explain.
     """
     for who, answers in ((name, own), ("PyTorch", torch)):
-        _explained(who, graph, images, *answers)
+        explained(who, graph, images, *answers)
     (signs, _), (theirs, wanted) = own, torch
     found = np.array([sum(int((signs[p][n] != theirs[p][n]).sum()) for p in signs) for n in range(len(images))])
     top = np.sort(wanted, 1)[:, -2:]

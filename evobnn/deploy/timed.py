@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,11 @@ from torch import nn
 from evobnn.data import DatasetSpec
 from evobnn.deploy.graph import Graph, Shape
 from evobnn.deploy.images import images_like
-from evobnn.deploy.lower import Rule, lower
+from evobnn.deploy.lower import Lowered, Rule, lower
+from evobnn.deploy.moments import take_moments
 from evobnn.deploy.ops import Array
-from evobnn.deploy.passes import fold_sites, watched_ranges
+from evobnn.deploy.passes import fold_sites, live, watched_ranges
+from evobnn.deploy.twin import real_twin
 from evobnn.evaluation import Additions, Bench
 from evobnn.genome import Genome
 from evobnn.runs import named as runs
@@ -41,7 +43,6 @@ class Timed:
         mean, deviation: float32 (C,) in grey values: images become (image - mean) / deviation.
         images: uint8 (N, C, H, W), as many as the largest batch.
         real: whether they are of its data set, and no noise.
-        twin: makes its real-valued twin, with random weights, for what compares with floats; or None.
         rules: how modules of a user's own leave, see `evobnn.deploy.lower`.
     """
 
@@ -51,7 +52,6 @@ class Timed:
     deviation: Array
     images: Array
     real: bool
-    twin: Callable[[], nn.Module] | None = None
     rules: Mapping[type[nn.Module], Rule] = field(default_factory=dict)
 
     @property
@@ -62,9 +62,23 @@ class Timed:
 
     def graph(self) -> Graph:
         """Return its graph, folded on the ranges that its images show."""
-        lowered = lower(self.network, self.shape, self.mean, self.deviation, self.rules)
-        folded, _ = fold_sites(lowered, watched_ranges(lowered.graph, self.images))
-        return folded
+        return self._folded
+
+    def unfolded(self) -> Graph:
+        """Return its graph with the function of each site as the network has it."""
+        return self._lowered.graph
+
+    def twin(self) -> Graph:
+        """Return the graph of its real-valued twin: the same shapes, float weights and ReLU at its sites."""
+        return live(real_twin(self._lowered.graph))
+
+    @cached_property
+    def _lowered(self) -> Lowered:
+        return lower(self.network, self.shape, self.mean, self.deviation, self.rules)
+
+    @cached_property
+    def _folded(self) -> Graph:
+        return fold_sites(self._lowered, watched_ranges(self._lowered.graph, self.images))[0]
 
 
 def find(what: str, preset: str, data_dir: Path | None, additions: Additions) -> Timed:
@@ -74,7 +88,8 @@ def find(what: str, preset: str, data_dir: Path | None, additions: Additions) ->
         EvobnnError: none of these, or a training without weights.
     """
     head, colon, tail = what.rpartition(":")
-    if colon and (runs.is_one(head) or not (tail.isascii() and tail.isdigit())):
+    typed = subject.is_genome(what) and not Path(head if colon else what).exists()
+    if typed or (colon and (runs.is_one(head) or not (tail.isascii() and tail.isdigit()))):
         return of_subject(subject.find(what, preset, data_dir, additions))
     training = training_of(head if colon else what)
     network = load_network(training, seed=int(tail) if colon else None, data_dir=data_dir, additions=additions)
@@ -87,20 +102,30 @@ def find(what: str, preset: str, data_dir: Path | None, additions: Additions) ->
 
 def of_subject(found: subject.Subject) -> Timed:
     """Return the network of an individual or a genome, with random weights."""
-    experiment = found.experiment
-    recipe = replace(experiment.recipe, kernels="torch", precision="fp32")
-    bench = replace(found, experiment=replace(experiment, recipe=recipe)).paper_bench()
+    bench = readable_bench(found)
     title = f"{found.title}, with random weights, for a search keeps none: {found.text}"
-    return of_genome(bench, bench.space.parse(found.text), experiment.dataset, found.data_dir, title)
+    return of_genome(bench, bench.space.parse(found.text), found.experiment.dataset, found.data_dir, title)
 
 
-def of_genome(bench: Bench, genome: Genome, spec: DatasetSpec, data_dir: Path | None, title: str = "") -> Timed:
-    """Return the network of a genome, with random weights; the bench makes readable modules."""
+def readable_bench(found: subject.Subject) -> Bench:
+    """Return a bench that makes readable modules in float32 for an individual or a genome."""
+    recipe = replace(found.experiment.recipe, kernels="torch", precision="fp32")
+    return replace(found, experiment=replace(found.experiment, recipe=recipe)).paper_bench()
+
+
+def random_network(bench: Bench, genome: Genome) -> tuple[nn.Module, Array, Array]:
+    """Return the network of a genome with random weights, and how its images are normalised; the same every time."""
     bench.space.check_buildable(genome)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = bench.network(genome).eval()
-    shape = bench.prepared.shape
-    images, real = images_like(spec, data_dir, shape, IMAGES)
-    mean, deviation = (np.full(shape[0], value, np.float32) for value in (MIDDLE, SPREAD))
-    return Timed(title, network, mean, deviation, images, real, partial(bench.network, genome, variant="twin"))
+    channels = bench.prepared.shape[0]
+    return network, np.full(channels, MIDDLE, np.float32), np.full(channels, SPREAD, np.float32)
+
+
+def of_genome(bench: Bench, genome: Genome, spec: DatasetSpec, data_dir: Path | None, title: str = "") -> Timed:
+    """Return the network of a genome, with random weights; the bench makes readable modules."""
+    network, mean, deviation = random_network(bench, genome)
+    images, real = images_like(spec, data_dir, bench.prepared.shape, IMAGES)
+    take_moments(network, images, mean, deviation)
+    return Timed(title, network, mean, deviation, images, real)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evobnn.deploy.forms import computed
 from evobnn.deploy.graph import Graph, Node
-from evobnn.deploy.ops import Array, Site
+from evobnn.deploy.ops import Array, Expression, Site
 from evobnn.deploy.reference import apply, evaluate
 
 ULPS = 16
@@ -86,13 +87,50 @@ def compared(graph: Graph, images: Array, signs: dict[str, Array], logits: Array
 
 def turns(site: Site, x: Array, wanted: Array) -> Array:
     """Return where a number within rounding of x has the wanted sign; bool, shaped as x."""
-    if site.exact:
-        return np.zeros(x.shape, bool)
-    reach = np.float32(ULPS * np.finfo(np.float32).eps) * abs(x).max()
     there = np.zeros(x.shape, bool)
-    for share in np.linspace(-1.0, 1.0, TRIES, dtype=np.float32):
-        there |= apply(site, [x + share * reach]) == wanted
+    if not site.exact:
+        reach = np.float32(ULPS * np.finfo(np.float32).eps) * abs(x).max()
+        for share in np.linspace(-1.0, 1.0, TRIES, dtype=np.float32):
+            there |= apply(site, [x + share * reach]) == wanted
+    if site.direct:
+        there |= _turns_inside(site, x, wanted) & _directly(site, x)
     return there
+
+
+def _directly(site: Site, x: Array) -> Array:
+    """Return where a number is evaluated directly; bool, shaped as x."""
+    if site.table is None:
+        return np.ones(x.shape, bool)
+    low, high = (end.reshape(1, -1, *(1,) * (x.ndim - 2)) for end in (site.table.low, site.table.high))
+    found: Array = (x < low) | (x > high)
+    return found
+
+
+def _turns_inside(site: Site, x: Array, wanted: Array) -> Array:
+    """Return where rounding on the way turns the sign: every step of the function is off by a random part of `ULPS`.
+
+    Some functions are 0 but for rounding on whole intervals; there each library has signs of its own. Some libraries
+    also take numbers for 0 that are smaller than the least normal one.
+    """
+    draw = np.random.default_rng(0)
+
+    def rounded(values: Array) -> Array:
+        share = draw.uniform(-ULPS, ULPS, x.shape) * np.finfo(np.float32).eps
+        found: Array = (values * (1 + share)).astype(np.float32)
+        return found
+
+    there = np.zeros(x.shape, bool)
+    with np.errstate(all="ignore"):
+        for change in (_flushed, *(rounded,) * TRIES):
+            value = x
+            for op in site.direct:
+                value = computed(op, value, change) if isinstance(op, Expression) else change(apply(op, [value]))
+            there |= (value >= 0) == wanted
+    return there
+
+
+def _flushed(values: Array) -> Array:
+    return np.where(abs(values) < np.finfo(np.float32).tiny, np.float32(0), values)
 
 
 def signs_of(graph: Graph, images: Array) -> tuple[dict[str, Array], Array]:

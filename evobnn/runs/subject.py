@@ -98,6 +98,13 @@ def paper_bench(
         return assembled(experiment, told, options, times)
 
 
+def is_genome(text: str) -> bool:
+    """Tell whether a text looks like a genome's, and no `RUN:ID` does."""
+    head, colon, _ = text.rpartition(":")
+    named = colon and (runs.is_run(Path(head)) or runs.is_run(runs.ROOT / head))
+    return _GENOME_MARKS.search(text) is not None and not named
+
+
 def find(text: str, preset: str, data_dir: Path | None, additions: Additions | None = None) -> Subject:
     """Return what `RUN:ID` or the text of a genome means, with what the user brings along.
 
@@ -106,7 +113,7 @@ def find(text: str, preset: str, data_dir: Path | None, additions: Additions | N
     """
     own = additions or Additions()
     head, colon, tail = text.rpartition(":")
-    if _GENOME_MARKS.search(text) and not (colon and (runs.is_run(Path(head)) or runs.is_run(runs.ROOT / head))):
+    if is_genome(text):
         return Subject(text, read_experiment(preset, None, ()), data_dir, additions=own)
     if not colon:
         if runs.is_run(Path(text)) or runs.is_run(runs.ROOT / text):

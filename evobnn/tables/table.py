@@ -158,35 +158,53 @@ class Table:
         """Return the columns that repeats 0 to `repeats` - 1 of a search show."""
         return frozenset(self.order(root, key)[:repeats])
 
+    @cached_property
+    def first(self) -> int:
+        """How many columns every trained row has: by these it was decided which rows to train more often."""
+        return min((len(row.errors) for row in self.rows.values() if row.errors), default=0)
+
+    def fair(self, row: Row) -> range:
+        """Return the columns that had no part in deciding how often to train a row: those behind `first`, or all of a
+        row that has not at least two more.
+        """
+        count = len(row.errors)
+        return range(self.first if count >= self.first + 2 else 0, count)
+
     def unseen_mean(self, key: str, seen: frozenset[int]) -> float:
-        """Return the mean error over a row's columns but those in `seen`, in [0, 1].
+        """Return the mean error over a row's fair columns but those in `seen`, in [0, 1]; over all but these where no
+        fair one is left.
 
         Raises:
             RunError: no such row, or no column is left.
         """
-        left = [count for column, count in enumerate(self.row(key).errors) if column not in seen]
+        row = self.row(key)
+        left = [at for at in self.fair(row) if at not in seen] or [
+            at for at in range(len(row.errors)) if at not in seen
+        ]
         if not left:
-            got = f"{len(self.row(key).errors)} of {key}, all seen"
+            got = f"{len(row.errors)} of {key}, all seen"
             do = "Measure a genome less often (noise.repeats), or hold columns out."
             raise RunError(message("a column that the search did not see", got, do))
-        return math.fsum(left) / len(left) / self.images
+        return math.fsum(row.errors[at] for at in left) / len(left) / self.images
 
-    def best(self, columns: int = 1) -> Row:
-        """Return the row with the least mean error among those of at least `columns` columns; the first of equals.
+    @cached_property
+    def best_known(self) -> float:
+        """The mean error, in [0, 1], of the best among the rows with the most columns: for each fair column the row
+        with the least mean over the others, scored on this one. No column scores what it chose, so the least of many
+        noisy means does not flatter itself. The regret of a genome is its `unseen_mean` less this, and may be negative.
 
-        The least of many noisy means flatters itself. More columns for the best of a first sight, and a choice among
-        those alone, keep that small.
+        Raises:
+            RunError: no row has two columns.
         """
-        rows = [row for row in self.rows.values() if len(row.errors) >= max(1, columns)]
-        if not rows:
-            got = f"none in the table {self.name}"
-            raise RunError(message(f"a row with at least {max(1, columns)} columns", got, "Ask for fewer columns."))
-        return min(rows, key=lambda row: math.fsum(row.errors) / len(row.errors))
-
-    def best_mean(self, columns: int = 1) -> float:
-        """Return the mean error of `best(columns)`, in [0, 1]: the regret of a genome is its `unseen_mean` less it."""
-        errors = self.best(columns).errors
-        return math.fsum(errors) / len(errors) / self.images
+        most = max((len(row.errors) for row in self.rows.values()), default=0)
+        if most < 2:
+            got = f"{most} in the table {self.name}"
+            raise RunError(message("a row with at least 2 columns", got, "Go on with 'evobnn tabulate'."))
+        rows = [row for row in self.rows.values() if len(row.errors) == most]
+        columns = self.fair(rows[0])
+        totals = {row.key: sum(row.errors[at] for at in columns) for row in rows}
+        chosen = [min(rows, key=lambda row: totals[row.key] - row.errors[at]) for at in columns]
+        return sum(row.errors[at] for row, at in zip(chosen, columns, strict=True)) / len(columns) / self.images
 
 
 def wrong_images(error: float, images: int) -> int:

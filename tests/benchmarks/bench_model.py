@@ -70,7 +70,7 @@ class Archive:
         found = [KERNELS[kernel](genes(space, space.parse(row.genome))) for row in self.rows]
         groups = sorted({group for one in found for group in one})
         self.genes = [{group: one.get(group, frozenset()) for group in groups} for one in found]
-        self.best = self.table.best_mean(max(len(row.errors) for row in self.rows))
+        self.best = self.table.best_known
 
     def column(self, seed: int, at: int, repeat: int = 0) -> float:
         """Return the error of a row in the column that a search with this seed is shown as this repeat."""

@@ -38,13 +38,13 @@ class Half(nn.Module):
 class Halfway(nn.Module):
     """An operation of a user's own: a binary convolution of 1x1, and half of what it reads."""
 
-    def __init__(self, layer: nn.Module, half: nn.Module) -> None:
+    def __init__(self, layer: nn.Module, rest: nn.Module) -> None:
         super().__init__()
-        self.layer, self.half = layer, half
+        self.layer, self.rest = layer, rest
 
     def forward(self, x: Tensor) -> Tensor:
         """Return both added up."""
-        out: Tensor = self.layer(x) + self.half(x)
+        out: Tensor = self.layer(x) + self.rest(x)
         return out
 
 
@@ -68,8 +68,8 @@ def lower_half(b: Builder, m: Any, path: str, x: Value) -> Value:
 def lower_halfway(b: Builder, m: Any, path: str, x: Value) -> Value:
     """Lower its parts."""
     return b.add(
-        Add(), b.lower(m.layer, below(path, "layer"), x), b.lower(m.half, below(path, "half"), x), path=path,
-        shape=halved(x.shape, m.half.stride),
+        Add(), b.lower(m.layer, below(path, "layer"), x), b.lower(m.rest, below(path, "rest"), x), path=path,
+        shape=halved(x.shape, m.rest.stride),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,6 +112,13 @@ SLIPS: dict[str, tuple[Sequence[object], Sequence[str]]] = {
     "another protocol": (["--arms", "joint,topology", "--set", "recipe.epochs=9"], ["protocol", "recipe.epochs = 9"]),
     "another space": (["--arms", "joint,topology", "--space", "bnas"], ["protocol", "space.name = 'bnas'"]),
     "too few objectives": (["--strategies", "nsga2,opsbins", "--set", 'objectives=["error"]'], ["In the arm opsbins"]),
+    "a word for the filter": (
+        ["--arms", "joint", "--arm", "optuna-tpe filter=no"],
+        ["filter=on or filter=off, got 'filter=no'"],
+    ),
+    "a filter that a strategy lacks": (["--arms", "joint", "--arm", "nsga2 filter=off"], ["strategy.unfiltered"]),
+    "another package": (["--strategies", "nsga2,optuna-tp"], ["Did you mean 'optuna-tpe'?"]),
+    "the name of a row": (["--strategies", "nsga2", "--arm", "dearest strategy.population=4"], ["dearest"]),
     "a folder of a run": (["--arms", "joint,topology", "--out", "/dev/null"], ["/dev/null"]),
 }
 
@@ -123,6 +131,62 @@ def test_slips(evobnn: Call, table: str, slip: str):
     assert "Traceback" not in done.err + done.out
     for part in parts:
         assert part in done.err, done.err
+    assert not Path("populations").exists()
+
+
+CLIMB = """
+from dataclasses import dataclass
+
+import evobnn
+
+
+@dataclass(frozen=True)
+class Climb(evobnn.Strategy):
+    best: int = 2
+
+    def propose(self, view, prepared, toolbox, rng):
+        elite = sorted(view.population, key=lambda one: prepared[one.id])[: self.best]
+        return toolbox.mutate(elite[0].genome, rng=rng), "mutate", (elite[0].id,)
+
+
+climb = evobnn.Additions(strategies={"climb": Climb})
+"""
+
+
+def test_strategies_of_ones_own_are_arms(evobnn: Call, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "climb_arm.py").write_text(CLIMB)
+    own = (
+        "--with",
+        "climb_arm:climb",
+        "--strategies",
+        "nsga2,climb",
+        "--arm",
+        "climb-1 strategy.name=climb strategy.best=1",
+    )
+    sizes = ("--seeds", 2, "--budget", "12 evaluations", "--jobs", 1)
+    done = evobnn("compare", "--table", table, *own, *sizes, "--out", "out")
+    assert done.code == 0, done.err
+    assert "arms   nsga2, climb, climb-1; 2 seeds each" in done.out
+    trained = evobnn("compare", "digits", *TINY, "--set", "strategy.population=2", *sizes[:2], "--budget", 4, *own[:4])
+    assert trained.code == 0, trained.err
+    assert Path("populations/compare-digits-1/climb-1/experiment.toml").read_text().count('name = "climb"') == 1
+    left = evobnn("compare", "--table", table, *own[2:])
+    assert (left.code, "'climb'" in left.err) == (2, True)
+    wrong = evobnn(
+        "compare", "--table", table, *own[:4], "--arm", "c strategy.name=climb strategy.bets=1", "--out", "x"
+    )
+    assert (wrong.code, "strategy.bets" in wrong.err, Path("x").exists()) == (2, True, False)
+
+
+def test_a_package_that_is_missing_is_told_before_any_work(evobnn: Call, table: str, monkeypatch: pytest.MonkeyPatch):
+    for name in ("optuna", "pymoo"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("optuna-tpe", "optuna-nsga2", "pymoo-nsga2", "pymoo-nsga2-unfiltered"):
+        done = evobnn("compare", "--table", table, "--strategies", f"nsga2,{name}")
+        told = f"In the arm {name}: Expected the package {name.partition('-')[0]}, got none installed."
+        assert (done.code, done.err.count("\n")) == (2, 1), done.err
+        assert f"{told} Run `pip install 'evobnn[peers]'`" in done.err
     assert not Path("populations").exists()
 
 

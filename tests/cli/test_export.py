@@ -34,7 +34,9 @@ def test_export(training: Call) -> None:
     check_refused(training("export", "train-digits-1", "--to", "tflite", "--out", "new"), "'tflite'", "bits, c")
     check_refused(training("export", "train-digits-1:7", "--to", "c", "--out", "new"), "seed 7")
     check_refused(training("export", "train-digits-2", "--to", "c", "--out", "new"), "Did you mean")
-    check_refused(training("export", "train-digits-1"), "--to")
+    check_refused(training("export"), "TRAINING or --untrained RUN:ID", "neither")
+    check_refused(training("export", "train-digits-1", "--untrained", "digits-1:0"), "both")
+    assert "bits.safetensors" in training("export", "train-digits-1", "--out", "again").out
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "openvino", None)
         refused = training("export", "train-digits-1", "--to", "c,openvino", "--out", "new")

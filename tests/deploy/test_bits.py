@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from torch import nn
 
 from evobnn._seals import UNSEALED, seal_tensors, text_in, with_text
 from evobnn.deploy.bits import NAME, Packed, pack, read_bits, sizes
-from evobnn.deploy.graph import Graph
+from evobnn.deploy.graph import Graph, Node, Value
 from evobnn.deploy.lower import Lowered
-from evobnn.deploy.ops import BinaryConvolution, Site
+from evobnn.deploy.ops import BinaryConvolution, Gather, Site
 from evobnn.deploy.verify import signs_of
 from evobnn.errors import RunError
 from evobnn.nn import profile
@@ -60,6 +61,24 @@ def test_equal_layers_stand_once(packed: Packed) -> None:
     layers = [json.dumps(layer) for layer in row["layers"]]
     assert len(set(layers)) == len(layers) < 0.7 * len(row["nodes"])
     assert row["paths"] == [node.path for node in packed.graph.sites]
+
+
+def test_channels_that_are_gathered_are_runs(packed: Packed, tmp_path: Path) -> None:
+    """Repeated, shuffled in groups, and without any order, of 200 channels."""
+    rng = np.random.default_rng(0)
+    shuffled = tuple(np.arange(200).reshape(4, 50).T.reshape(-1).tolist())
+    for channels, most in (
+        ((*range(100), *range(100)), 80),
+        (shuffled, 700),
+        (tuple(rng.integers(0, 200, 200).tolist()), 900),
+    ):
+        graph = Graph(Value("image", (200, 1, 1), "f32"), (), "out")
+        node = Node(Gather(channels), ("image",), Value("out", (200, 1, 1), "f32"), "")
+        data = pack(Packed(replace(graph, nodes=(node,)), (), {}))
+        (layer,) = json.loads(text_in(data, NAME) or "")["layers"]
+        assert len(json.dumps(layer, separators=(",", ":"))) < most
+        (path := tmp_path / "bits.safetensors").write_bytes(data)
+        assert read_bits(path).graph.nodes[0].op.channels == channels
 
 
 def test_names_of_sites_that_are_too_many_or_too_few(packed: Packed, tmp_path: Path) -> None:

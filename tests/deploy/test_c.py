@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,27 @@ from evobnn.deploy.c.expressions import function
 from evobnn.deploy.c.model import digest
 from evobnn.deploy.c.stages import stages
 from evobnn.deploy.c.text import comment, constant, number, string
-from evobnn.deploy.c.weights import interleaved, of_groups
-from evobnn.deploy.compiled import Compiler, checked, compiler, logits_of
+from evobnn.deploy.c.weights import interleaved, of_channels, of_groups
+from evobnn.deploy.compiled import Compiler, answers_of, checked, compiler, logits_of
 from evobnn.deploy.forms import FORMS, computed
 from evobnn.deploy.graph import Graph, Node, Value
-from evobnn.deploy.ops import BinaryConvolution, Expression, Linear, Normalise, Site, float32
+from evobnn.deploy.ops import (
+    BinaryConvolution,
+    Concat,
+    Convolution,
+    Expression,
+    Gather,
+    Linear,
+    Normalise,
+    Signed,
+    Site,
+    Table,
+    float32,
+)
 from evobnn.deploy.reference import evaluate
+from evobnn.deploy.verify import signs_of
 from evobnn.errors import NetworkError
+from evobnn.genome import BINARY, UNARY
 from evobnn.nn import Site as SiteModule
 from evobnn.nn import TreeActivation
 from tests.deploy.conftest import folded_of, lowered_network, made_of, needs_compiler, network_of, pictures
@@ -74,8 +89,123 @@ def test_layers_of_any_number_of_filters_compile_without_a_warning(tmp_path: Pat
     nodes.append(Node(linear, (last.output.name,), Value("logits", (10, 1, 1), "f32"), "head"))
     graph = Graph(Value("image", (1, 4, 4), "u8"), tuple(nodes), "logits")
     folder = write(tmp_path, graph, pictures(graph.input.shape, 3))
-    for flags in (("-O3", *NATIVE[1:]), ("-O3", "-DEVOBNN_PORTABLE")):
-        assert "sites that differ 0" in checked(GCC, folder, flags)
+    assert "sites that differ 0" in checked(GCC, folder, ("-O3", *NATIVE[1:]))
+
+
+def evaluated_directly(tree: tuple[Any, ...]) -> Graph:
+    """Return a graph with one site, whose function is not folded."""
+    nodes = (
+        Node(Normalise(float32([100.0]), float32([50.0])), ("image",), Value("pixels", (1, 4, 4), "f32"), ""),
+        Node(Site((Expression(tree),)), ("pixels",), Value("bits", (1, 4, 4), "bit"), "site"),
+        Node(Signed(), ("bits",), Value("signs", (1, 4, 4), "f32"), ""),
+        Node(
+            Linear(float32(np.ones((10, 16))), float32(np.zeros(10))), ("signs",), Value("out", (10, 1, 1), "f32"), ""
+        ),
+    )
+    return Graph(Value("image", (1, 4, 4), "u8"), nodes, "out")
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name not in ("scale", "shift", "const", "mix")])
+def test_a_function_that_is_alone_brings_what_it_calls(name: str, tmp_path: Path) -> None:
+    arity = {**UNARY, **BINARY}[name].arity
+    tree = ("x",) if name == "x" else (name, *[("x",)] * arity)
+    graph = evaluated_directly(("sub", tree, ("square", ("x",))))
+    code = source(graph, Described(["class"] * 10))
+    assert ("#include <math.h>" in code.code) is FORMS[name].header
+    assert ("Calls math.h: yes" in code.header) is FORMS[name].header
+    if name in ("sigmoid", "gauss", "sqrt") and shutil.which("gcc"):
+        assert "sites that differ 0" in checked(GCC, write(tmp_path, graph, pictures(graph.input.shape, 2)), PLAIN)
+
+
+@needs_compiler
+@pytest.mark.parametrize("exact", [True, False])
+def test_signs_that_a_library_turns_are_counted_where_there_may_be_some(exact: bool, tmp_path: Path) -> None:
+    graph, other = evaluated_directly(("sin", ("x",))), evaluated_directly(("neg", ("sin", ("x",))))
+    images = pictures(graph.input.shape, 3)
+    folder = write(tmp_path, graph, images)
+    (folder / "check.c").write_text(check_c(other, images, exact=exact))
+    if exact:
+        with pytest.raises(NetworkError, match="sites that differ 3"):
+            checked(GCC, folder, PLAIN)
+    else:
+        assert "sites that differ 3\nlargest difference of a logit 0\n" in checked(GCC, folder, PLAIN)
+    signs, logits = answers_of(GCC, folder, graph, images, PLAIN)
+    wanted, numbers = signs_of(graph, images)
+    assert np.array_equal(signs["site"], wanted["site"]) and np.array_equal(logits, numbers)
+
+
+CONVOLUTIONS = (
+    # channels, filters, groups, kernel, stride, dilation, border, zeros
+    *((9, 5, 1, 3, 1, 1, 1, True), (9, 17, 1, 3, 1, 1, 1, False), (32, 16, 1, 3, 2, 1, 1, True)),
+    *((40, 8, 1, 5, 1, 1, 2, True), (33, 9, 1, 3, 1, 2, 2, True), (16, 24, 1, 3, 1, 2, 2, False)),
+    *((8, 4, 1, 1, 1, 1, 0, True), (8, 4, 1, 1, 2, 1, 0, False), (3, 3, 1, 7, 1, 1, 3, True)),
+    *((48, 8, 1, 5, 1, 1, 2, False), (12, 12, 4, 3, 1, 1, 1, True), (66, 4, 2, 3, 2, 1, 1, False)),
+    *(
+        (52, 8, 2, 5, 1, 2, 4, True),
+        (9, 9, 9, 3, 1, 1, 1, True),
+        (9, 9, 9, 5, 2, 2, 4, False),
+        (8, 16, 8, 3, 1, 1, 1, True),
+    ),
+)
+
+
+@needs_compiler
+def test_convolutions_of_all_kinds(tmp_path: Path) -> None:
+    """On 7x6 pixels, where every window of some is at an edge; the sums of every pixel are looked at."""
+    rng = np.random.default_rng(3)
+    image = Value("image", (1, 7, 6), "u8")
+    nodes = [Node(Normalise(float32([128]), float32([50])), ("image",), Value("x", (1, 7, 6), "f32"), "")]
+    outputs = []
+    for n, (channels, filters, groups, kernel, stride, dilation, border, zeros) in enumerate(CONVOLUTIONS):
+        shape = (channels, 7, 6)
+        limits = float32(rng.normal(size=(1, channels)))
+        ends = np.full(channels, np.inf, np.float32)
+        site = Site((), Table(rng.random(channels) < 0.5, limits, float32(-ends), float32(ends)), True)
+        weight = rng.random((filters, channels // groups, kernel, kernel)) < 0.5
+        op = BinaryConvolution(weight, stride, dilation, groups, border, zeros)
+        sides = -(-7 // stride), -(-6 // stride)
+        many, bits, sums = (f"{part}{n}" for part in ("many", "bits", "sums"))
+        nodes.append(Node(Gather((0,) * channels), ("x",), Value(many, shape, "f32"), ""))
+        nodes.append(Node(site, (many,), Value(bits, shape, "bit"), f"site{n}"))
+        nodes.append(Node(op, (bits,), Value(sums, (filters, *sides), "i32"), f"conv{n}"))
+        weights = float32(rng.integers(-9, 10, (2, filters * sides[0] * sides[1])))
+        nodes.append(Node(Linear(weights, float32([0, 0])), (sums,), Value(f"out{n}", (2, 1, 1), "f32"), ""))
+        outputs.append(f"out{n}")
+    nodes.append(Node(Concat(), tuple(outputs), Value("logits", (2 * len(outputs), 1, 1), "f32"), ""))
+    graph = Graph(image, tuple(nodes), "logits")
+    images = pictures((1, 7, 6), 4)
+    wanted = evaluate(graph, images)
+    code = source(graph, Described([str(n) for n in range(2 * len(outputs))]))
+    for name, text in (("model.h", code.header), ("model.c", code.code), ("check.c", check_c(graph, images))):
+        (tmp_path / name).write_text(text)
+    for flags in (NATIVE, PLAIN):
+        assert "sites that differ 0" in checked(GCC, tmp_path, flags)
+        assert np.array_equal(logits_of(GCC, tmp_path, images, 2 * len(outputs), flags), wanted)
+
+
+@needs_compiler
+def test_a_stem_of_any_number_of_filters(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    image = Value("image", (3, 7, 6), "u8")
+    moments = Normalise(float32([120, 128, 90]), float32([50, 60, 70]))
+    nodes = [Node(moments, ("image",), Value("x", (3, 7, 6), "f32"), "")]
+    for filters, stride in ((61, 1), (8, 2), (3, 1)):
+        op = Convolution(
+            float32(rng.normal(size=(filters, 3, 3, 3))), float32(rng.normal(size=filters)), (stride,) * 2, (1,) * 4
+        )
+        sides = -(-7 // stride), -(-6 // stride)
+        nodes.append(Node(op, ("x",), Value(f"y{filters}", (filters, *sides), "f32"), ""))
+        weights = float32(rng.normal(size=(2, filters * sides[0] * sides[1])))
+        nodes.append(
+            Node(Linear(weights, float32([0, 1])), (f"y{filters}",), Value(f"o{filters}", (2, 1, 1), "f32"), "")
+        )
+    nodes.append(Node(Concat(), ("o61", "o8", "o3"), Value("logits", (6, 1, 1), "f32"), ""))
+    graph = Graph(image, tuple(nodes), "logits")
+    images = pictures((3, 7, 6), 3)
+    code = source(graph, Described([str(n) for n in range(6)]))
+    (tmp_path / "model.h").write_text(code.header)
+    (tmp_path / "model.c").write_text(code.code)
+    assert np.array_equal(logits_of(GCC, tmp_path, images, 6, NATIVE), evaluate(graph, images))
 
 
 @needs_compiler
@@ -117,6 +247,12 @@ def test_what_does_not_compile_is_an_error(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     with pytest.raises(NetworkError, match="Expected C that compiles without a warning, got this from gcc"):
         checked(GCC, tmp_path)
+
+
+def test_what_compiles_nothing_is_no_compiler(tmp_path: Path) -> None:
+    (tmp_path / "check.c").write_text("")
+    with pytest.raises(NetworkError, match="Expected a program from true -O3, got none. Name another compiler"):
+        checked(Compiler(("true", "-O3"), "true"), tmp_path)
 
 
 def test_compilers_that_are_asked_for_and_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,5 +367,6 @@ def test_weights_lie_as_the_c_reads_them() -> None:
     assert words[1, 0, 0] == (1 << 16) + (1 << 24) and words.sum() == words[1, 0, 0]
     words, count = of_groups(weight)
     assert count == 1 and words[8, 0] == (1 << 9) + (1 << 17)  # close together
+    assert of_channels(weight[:, :1]).tolist() == [[0, 0], [0, 1]]  # the ninth channel, second tap
     assert digest(np.zeros((1, 1, 0), bool)) == 2166136261
     assert digest(np.ones((1, 1, 1), bool)) == (2166136261 ^ 1) * 16777619 % 2**32

@@ -86,6 +86,22 @@ def test_what_disagrees_leaves_nothing(trained: Path, tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_untrained_network_says_that_it_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["evobnn.deploy.export"], "CHECKED", 20)
+    monkeypatch.setattr(compiled, "compiler", lambda asked=None: None)
+    monkeypatch.chdir(tmp_path)
+    run = Path(__file__).parents[2] / "populations" / "digits"
+    found = evobnn.export(untrained=f"{run}:0")
+    assert found.folder == Path("digits-0-untrained") and found.agreement.wrong == ()
+    sentence = "Untrained: random weights, for timing only; its classes mean nothing."
+    assert sentence in found.said
+    header = (found.folder / "model.h").read_text()
+    assert f" * {sentence}" in header and "of the test images" not in header and "Seed" not in header
+    packed = read_bits(found.folder / "bits.safetensors")
+    assert packed.about["untrained"] == sentence and "test_error" not in packed.about
+    assert len(packed.class_names) == 10
+
+
 def test_slips(trained: Path, tmp_path: Path) -> None:
     (there := tmp_path / "there").mkdir()
     for given, words in (
@@ -105,6 +121,16 @@ def test_slips(trained: Path, tmp_path: Path) -> None:
         evobnn.export(f"{trained}:4", seed=3, out=tmp_path / "new")
     with pytest.raises(EvobnnError, match="does not exist"):
         evobnn.export("no-such-training", out=tmp_path / "new")
-    with pytest.raises(EvobnnError, match="whose networks have no weights|has no weights"):
-        evobnn.export("populations/digits:0", out=tmp_path / "new")
+    for what in ("populations/digits:0", "@net = x"):
+        with pytest.raises(EvobnnError, match="which has no weights.*evobnn train") as caught:
+            evobnn.export(what, out=tmp_path / "new")
+        assert ("evobnn export --untrained populations/digits:0" in str(caught.value)) == (":" in what)
+    for given, got in (((None, None), "neither"), (("some", "digits:0"), "both, 'some' and 'digits:0'")):
+        with pytest.raises(EvobnnError, match=f"Expected TRAINING or --untrained RUN:ID, got {got}"):
+            evobnn.export(given[0], untrained=given[1], out=tmp_path / "new")
+    for what in ("populations/digits", "populations/mnist:0", "no-such:0", ":0", "populations/digits:x"):
+        with pytest.raises(EvobnnError, match=f"RUN:ID, an individual of a run, behind --untrained, got '{what}'"):
+            evobnn.export(untrained=what, out=tmp_path / "new")
+    with pytest.raises(EvobnnError, match="999"):
+        evobnn.export(untrained="populations/digits:999", out=tmp_path / "new")
     assert list(tmp_path.iterdir()) == [there]

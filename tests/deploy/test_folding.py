@@ -106,6 +106,17 @@ def test_zeros_far_out_are_found_where_the_centre_is_known() -> None:
     assert found.reasons == ("",) and np.allclose(found.thresholds[0], [39.999, 40.001], atol=1e-4)
 
 
+@pytest.mark.parametrize("inner", [None, f32([[-8], [8]])], ids=["once", "every point twice"])
+def test_an_interval_between_two_points_is_not_overlooked(inner: Array | None) -> None:
+    """A peak between two points, beside a slope in steps of rounding that is nearer to 0 than what is seen of it."""
+
+    def peak(x: Array) -> Array:
+        return np.where(x > 2, f32(0.0005) - abs(x - f32(3.00177)), f32(-1e-4) - (x + f32(8)) * f32(1e-6))
+
+    low, high = np.array([-8], f32), np.array([8], f32)
+    assert fold(peak, low, high, (), inner).reasons == (BLURRED,)
+
+
 def test_channels_are_folded_apart() -> None:
     shift = np.array([[0.5], [-1.5], [9.0]], f32)
     found = fold(lambda x: x + shift, np.full(3, -4, f32), np.full(3, 4, f32))

@@ -73,9 +73,32 @@ def test_names_depend_on_shapes_and_expressions_alone() -> None:
 def test_a_site_costs_its_changes_of_sign(expression: str, cost: Cost) -> None:
     choice = Choice(encoding=2) if "cube" in expression else Choice()
     found = {
-        name.split(" f32")[0].split(" i32")[0] for name in names(expression, choice=choice) if name.startswith("site")
+        name.split(" f32")[0] for name in names(expression, choice=choice) if name.startswith("site") and " f32" in name
     }
     assert found == {f"site {cost.words}"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "function"), [("sin(x)", np.sin), ("sin(cube(x))", lambda x: np.sin(x**3)), ("cos(x)", np.cos)]
+)
+def test_a_site_behind_binary_sums_costs_the_changes_of_sign_between_them(expression: str, function: Any) -> None:
+    """A sum of n terms of ±1 spreads by the root of n, by which the norm divides; nothing lies between two sums."""
+    choice = Choice(encoding=2) if "cube" in expression else Choice()
+    listed = layers(expression, choice=choice)
+    makers = {layer.node.output.name: layer.node for layer in listed}
+    seen = set()
+    for layer in listed:
+        if layer.name.startswith("site") and layer.inputs[0].dtype == "i32":
+            op = makers[layer.node.inputs[0]].op
+            channels, kernel = op.weight.shape[1], op.weight.shape[2]
+            terms = channels * kernel * kernel
+            sums = np.arange(-terms, terms + 1, 1 if op.zeros else 2)
+            signs = function((sums / np.float32(np.sqrt(terms))).astype(np.float32)) >= 0
+            changes = int((signs[1:] != signs[:-1]).sum())
+            wanted = min(level for level in LEVELS if level >= changes)
+            assert changes < 16 and layer.name.startswith(f"site thresholds={wanted} i32")
+            seen.add(terms)
+    assert seen
 
 
 SPACES_OF: dict[str, tuple[str, Choice, dict[str, Any], int]] = {
@@ -188,7 +211,7 @@ def test_layers_are_measured_once_on_a_machine(
     table = timer.times_of(some, SHAPE)
     assert set(counted[1]) == set(some) - set(few) and set(table.milliseconds) == set(some)
 
-    assert own.CTimer("cc 2", cache=tmp_path).times_of(few, SHAPE).compiler.startswith("cc 2")
+    assert own.CTimer("cc 2", cache=tmp_path).times_of(few, SHAPE).compiler.startswith("cc 2, -O3 ")
     assert len(counted) == 3
     monkeypatch.setattr(own.facts, "processor", lambda: "another")
     assert timer.times_of(few, SHAPE).processor == "another" and len(counted) == 4
@@ -197,6 +220,18 @@ def test_layers_are_measured_once_on_a_machine(
     assert timer.times_of(few, SHAPE).of(few) == 5.0 and len(counted) == 5
     timer.times_of(few, SHAPE)
     assert len(counted) == 5
+
+
+def test_a_table_is_of_the_options_of_a_compiler_too(
+    some: dict[str, Layer], counted: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "simd_flags", lambda cc: ("-O3", "-mine"))
+    plain, portable = own.CTimer(cache=tmp_path), own.CTimer(cache=tmp_path, portable=True)
+    assert plain.times_of(some, SHAPE).compiler == "cc 1, -O3 -mine"
+    assert portable.times_of(some, SHAPE).compiler == "cc 1, -O3 -DEVOBNN_PORTABLE"
+    monkeypatch.setattr(own.CTimer, "found", lambda self: compiled.Compiler(("cc", "-fslow"), "cc 1"))
+    assert plain.times_of(some, SHAPE).compiler == "cc 1, -fslow -O3 -mine"
+    assert len(counted) == 3
 
 
 def test_a_table_of_networks_holds_their_layers_alone(counted: list[list[str]], tmp_path: Path) -> None:
@@ -221,5 +256,5 @@ def test_no_place_for_a_table(tmp_path: Path, counted: list[list[str]]) -> None:
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     check: Callable[[], None] = own.CTimer().check
-    with pytest.raises(Exception, match="Expected a C compiler, with which layers are timed"):
+    with pytest.raises(Exception, match="layers are timed for latency, got none, for CC says 'no-such-compiler'"):
         check()

@@ -350,6 +350,7 @@ def test_exported_from_a_training(trained: Path, tmp_path: Path, monkeypatch: py
     assert set(found.files) == {"model.onnx", "model.qonnx.onnx", "model.xml", "model.bin"}
     for name, count in (("onnx", 100), ("qonnx", 1), ("openvino", 100)):
         assert any(line.startswith(f"{name}: {count} of {count} images") for line in found.said), found.said
+        assert found.answered[name].images == found.answered[name].same == count, found.answered
     import onnx as package
 
     kept = {prop.key: prop.value for prop in package.load(tmp_path / "out" / onnx.FILE).metadata_props}

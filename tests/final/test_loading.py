@@ -242,6 +242,7 @@ RUN = Path(__file__).parents[2] / "populations" / "digits"
         (f"{RUN}:3", None, f"Train it with 'evobnn train {RUN}:3'"),
         (RUN, 99_999, "the id of an individual"),
         ("nowhere", None, "got 'nowhere', which does not exist."),
+        ("normal[2 = conv3(0)] @net = x", None, "got a genome, which has no weights. Train it with 'evobnn train"),
     ],
 )
 def test_what_is_no_training(what: Any, number: int | None, part: str) -> None:

@@ -147,12 +147,16 @@ def bench(
     ] = False,
     preset: Preset = DEFAULT_PRESET,
     compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="For which each batch is run.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=0.01, help="For which each engine runs each batch.")] = 1.0,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
     brought: With = None,
 ) -> None:
-    """Time a network on this machine: PyTorch and the C of `evobnn export`, one thread, 1 and 64 images at a time."""
+    """Time a network on this machine, on one thread, 1 and 64 images at a time.
+
+    The C of `evobnn export` with SIMD, scalar, and with the function of each site computed in place of its thresholds;
+    PyTorch; and with the extras onnx and openvino the network and its real-valued twin by onnxruntime and OpenVINO.
+    """
     from evobnn.cli import bench as command
 
     asked = command.Asked(layers, preset, compiler, seconds, data_dir, brought or [], as_json)

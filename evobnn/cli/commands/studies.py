@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evobnn.cli.commands.arguments import Backend, DataDir, Device, Jobs, known
+from evobnn.cli.commands.arguments import Backend, DataDir, Device, Jobs, With, known
 from evobnn.experiment.presets import DEFAULT_PRESET
 
 
@@ -74,7 +74,8 @@ def compare(
         str,
         typer.Option(
             metavar="A,B,…",
-            help="Strategies, -halving behind one that is to halve; also gaaf-published, and gaaf-archive beside it.",
+            help="Strategies, -halving behind one that is to halve; gaaf-published, and gaaf-archive beside it; on a "
+            "table also optuna-tpe, optuna-nsga2 and pymoo-nsga2 of other packages, with -unfiltered as they come.",
         ),
     ] = "",
     pressures: Annotated[
@@ -89,7 +90,8 @@ def compare(
         typer.Option(
             "--arm",
             metavar="'NAME SECTION.KEY=VALUE …'",
-            help="An arm with settings of its own, budget=0.5 among them for half of it. Repeatable.",
+            help="An arm with settings of its own, budget=0.5 among them for half of it; one with the name of a "
+            "strategy is that strategy. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Paired searches of each arm. (default: 5; on a table 200)")] = None,
@@ -108,6 +110,7 @@ def compare(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change any setting for all arms. Repeatable."),
     ] = None,
+    brought: With = None,
     jobs: Jobs = None,
     backend: Backend = None,
     device: Device = None,
@@ -117,8 +120,9 @@ def compare(
     from evobnn.cli.options import options as common
 
     options = common(
-        generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
-    )
+        generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None,
+        brought=brought,
+    )  # fmt: skip
     from evobnn.cli import compare
 
     asked = compare.Asked(

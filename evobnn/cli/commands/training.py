@@ -101,13 +101,18 @@ def predict(
 
 def export(
     folder: Annotated[
-        str, typer.Argument(metavar="TRAINING[:SEED]", help="Training folder, or its name below populations/.")
-    ],
+        str | None,
+        typer.Argument(metavar="[TRAINING[:SEED]]", help="Training folder, or its name below populations/."),
+    ] = None,
     to: Annotated[
         str,
         typer.Option(help="c: in C99; bits: packed tensors; by extras: onnx, qonnx, openvino. With commas."),
-    ],
+    ] = "c,bits",
     out: Annotated[Path | None, typer.Option(help="A new folder. (default: the training's name and seed)")] = None,
+    untrained: Annotated[
+        str | None,
+        typer.Option(metavar="RUN:ID", help="In place of TRAINING: with random weights, for timing only."),
+    ] = None,
     compiler: Annotated[str | None, typer.Option(help="Of C. (default: $CC, cc, gcc or clang)")] = None,
     data_dir: DataDir = None,
     brought: With = None,
@@ -118,4 +123,4 @@ def export(
     """
     from evobnn.cli import export
 
-    export.show(folder, to, out, compiler, data_dir, brought or [])
+    export.show(folder, untrained, to, out, compiler, data_dir, brought or [])

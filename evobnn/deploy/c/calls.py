@@ -9,7 +9,7 @@ import numpy as np
 
 from evobnn.deploy.c.arena import bytes_of
 from evobnn.deploy.c.text import NEVER, number
-from evobnn.deploy.c.weights import interleaved, of_groups
+from evobnn.deploy.c.weights import interleaved, of_channels, of_groups
 from evobnn.deploy.c.writer import Writer
 from evobnn.deploy.graph import Node, Value
 from evobnn.deploy.ops import (
@@ -71,13 +71,19 @@ def _convolution(w: Writer, n: Node, op: Convolution) -> str:
 def _binary(w: Writer, n: Node, op: BinaryConvolution) -> str:
     c, h, wide = _in(w, n).shape
     filters, _, kernel, _ = op.weight.shape
-    together = op.groups == 1
-    packed, words = (interleaved if together else of_groups)(op.weight)
-    w.window = max(w.window, words)
-    w.call("popcount", "window", "binary" if together else "grouped")
-    shape = (h, wide, c, bytes_of(_in(w, n)), filters, op.groups, words)
-    layer = w.layer(*("binary_layer", *shape, kernel, op.stride, op.dilation, op.border, int(op.zeros)), w.keep(packed))
-    name = "binary_row" if together else "grouped_row"
+    shape = (h, wide, c, bytes_of(_in(w, n)), filters, op.groups)
+    sizes = (kernel, op.stride, op.dilation, op.border, int(op.zeros))
+    if op.groups == c == filters:
+        w.call("layer", "depthwise")
+        layer = w.layer("binary_layer", *shape, 0, *sizes, "0", w.keep(of_channels(op.weight)))
+        name = "depthwise_row"
+    else:
+        together = op.groups == 1
+        packed, words = (interleaved if together else of_groups)(op.weight)
+        w.window = max(w.window, words)
+        w.call("popcount", "layer", "pack", *(("window", "binary") if together else ("grouped",)))
+        layer = w.layer("binary_layer", *shape, words, *sizes, w.keep(packed), "0")
+        name = "binary_row" if together else "grouped_row"
     return f"{name}(&{layer}, {w.whole(n.inputs[0])}, y, {n.output.shape[2]}, {w.row(n.output.name)})"
 
 

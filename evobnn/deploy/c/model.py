@@ -19,6 +19,8 @@ from evobnn.deploy.c.writer import Writer
 from evobnn.deploy.graph import Graph
 from evobnn.deploy.ops import Site
 
+BEHIND = 4
+"""Bytes behind the last map of bits, where the last word that is read of it may end."""
 WIDTH = 110
 """Columns of a comment, where its words allow it."""
 
@@ -35,7 +37,8 @@ class Described:
 class Source:
     """C of a network, and what it needs in bytes: constants (flash), and maps and windows (ram).
 
-    `unfolded` are the paths of sites that evaluate functions of `math.h` or of their own.
+    `unfolded` are the paths of sites that evaluate functions of `math.h` or of their own; `math` tells whether any
+    function of `math.h` is called, which each library rounds in its own way.
     """
 
     header: str
@@ -43,6 +46,7 @@ class Source:
     flash: int
     ram: int
     unfolded: tuple[str, ...]
+    math: bool
 
 
 def runtime(name: str) -> str:
@@ -59,18 +63,21 @@ def source(graph: Graph, described: Described, *, marks: bool = False) -> Source
     for number, stage in enumerate(order):
         body += _stage(writer, stage, graph) + (f"    evobnn_mark({number});\n" if marks else "")
     text = "".join(writer.text)
+    helpers = helpers_in(text)
+    math = needs_math(helpers + text)
     parts = [runtime("start"), "void evobnn_mark(int stage);" if marks else ""]
-    if needs_math(text):
+    if math:
         parts.append("#include <math.h>\n")
     parts.append(f"#define EVOBNN_WINDOW {writer.window}\n")
-    parts += [helpers_in(text), *(runtime(name) for name in writer.runtime), text]
-    parts.append(f"static float maps[{max(real.size, 1)}];\nstatic uint8_t signs[{max(bits.size, 1)}];\n")
-    parts.append(f"void evobnn_run(const uint8_t *image, float *logits)\n{{\n    int y;\n{body}}}\n")
-    ram = 4 * max(real.size, 1) + max(bits.size, 1) + 8 * writer.window
+    parts += [helpers, *(runtime(name) for name in writer.runtime), text]
+    spare = bits.size + BEHIND
+    parts.append(f"static float maps[{max(real.size, 1)}];\nEVOBNN_PERHAPS static uint8_t signs[{spare}];\n")
+    parts.append(f"EVOBNN_EACH void evobnn_run(const uint8_t *image, float *logits)\n{{\n    int y;\n{body}}}\n")
+    ram = 4 * max(real.size, 1) + spare + 8 * writer.window
     unfolded = tuple(node.path for node in graph.sites if isinstance(node.op, Site) and not node.op.whole)
     code = "\n".join(part.rstrip("\n") + "\n" for part in parts if part.strip())
-    header = _header(graph, described, writer.flash, ram, 8 * writer.window, unfolded, needs_math(text))
-    return Source(header, code, writer.flash, ram, unfolded)
+    header = _header(graph, described, writer.flash, ram, 8 * writer.window, unfolded, math)
+    return Source(header, code, writer.flash, ram, unfolded, math)
 
 
 def _stage(writer: Writer, stage: Stage, graph: Graph) -> str:

@@ -30,3 +30,8 @@ def of_groups(weight: Array) -> tuple[Array, int]:
     """Return words of weights (O, C/groups, k, k) and how many a filter has: filter after filter, bit after bit."""
     words = _words(weight.transpose(0, 2, 3, 1).reshape(len(weight), -1))
     return words, words.shape[1]
+
+
+def of_channels(weight: Array) -> Array:
+    """Return bits of weights (C, 1, k, k), uint8 (k k, ceil(C/8)): tap after tap, the first channel lowest."""
+    return np.packbits(weight.reshape(len(weight), -1).T, axis=1, bitorder="little")

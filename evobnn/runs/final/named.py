@@ -44,6 +44,9 @@ def training_of(what: str | os.PathLike[str] | Run, number: int | None = None) -
     if runs.is_one(text):
         raise _untrained(runs.find(text), number)
     folder = find(text)
+    if folder is None and "=" in text and not Path(text).exists():
+        do = "Train it with 'evobnn train GENOME' and name the folder that this makes."
+        raise RunError(message("a training folder", "a genome, which has no weights", do))
     if folder is None:
         got = f"'{text}', which {'is none' if Path(text).exists() else 'does not exist'}"
         raise RunError(message("a training folder", got, _hint(text)))

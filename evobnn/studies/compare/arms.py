@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,8 @@ from evobnn.experiment.presets import override
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.text import from_table, to_text
 from evobnn.runs.on_table import load_table
+from evobnn.studies.compare.peers import PEERS
+from evobnn.studies.compare.report import DEAREST
 
 GIVEN = ("", "cells", "expressions")
 LIKE = "-like"
@@ -27,6 +29,8 @@ HALVING = "-halving"
 """What the name of a strategy ends in whose trainings are stopped early at rungs."""
 BUDGET = "budget"
 """What stands before `=` and an arm's share of the budget, among the settings that a user gives it."""
+FILTER = {"filter=on": "strategy.unfiltered=false", "filter=off": "strategy.unfiltered=true"}
+"""Short words for whether a strategy sends only what is new and can be trained."""
 SAME = ("seed", "objectives", "max_macs", "dataset", "network", "recipe", "table")
 """What no arm may change, for its results would not compare."""
 
@@ -111,6 +115,12 @@ VARIANTS: dict[str, Arm] = {
 }
 """GAAF's algorithm as its published code runs, and the same with an archive and a filter of constant signs."""
 
+UNFILTERED: dict[str, Arm] = {
+    f"{name}-unfiltered": Arm(f"{name}-unfiltered", (f"strategy.name={name}", FILTER["filter=off"])) for name in PEERS
+}
+"""Optimisers of other packages as they are without evobnn's filter."""
+_VARIED = {**VARIANTS, **UNFILTERED}
+
 
 # --- From names to arms ---------------------------------------------------------------------------------------------
 
@@ -121,42 +131,48 @@ def arms_of(
     pressures: Sequence[str] = (),
     parts: Sequence[str] = (),
     own: Sequence[str] = (),
+    brought: Collection[str] = (),
 ) -> tuple[Arm, ...]:
     """Return what is to be compared; the first is the reference.
 
     Arguments:
         experiment: whose settings hold where an arm has none of its own.
-        strategies: names of `STRATEGIES` or `VARIANTS`; with `-halving` behind it, the same with successive halving.
-            Beside such an arm the others have none.
+        strategies: names of `STRATEGIES`, `VARIANTS`, `PEERS` or `UNFILTERED`, or of strategies that are brought; with
+            `-halving` behind it, the same with successive halving. Beside such an arm the others have none.
         pressures: names of `PRESSURES`, with or without `-like`: each strategy (that of the experiment if none is
             named) without any and with each of them.
         parts: names of `PARTS`.
-        own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`, with `budget=0.5` among these for half of it; one
-            called after a strategy, or after one and a `+`, is that strategy, as in `nsga2+model choose=model`.
+        own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`, with `budget=0.5` among these for half of it, and
+            `filter=off` for a strategy that can do without. One with the name of a strategy, alone or before a `+`, is
+            that strategy, unless it names another.
+        brought: names of the user's own strategies.
 
     Raises:
         ExperimentError: an unknown name, the same name twice, or fewer than two arms.
     """
-    found = [_strategy_arm(name) for name in strategies]
+    found = [_strategy_arm(name, brought) for name in strategies]
     if any(name.endswith(HALVING) for name in strategies):
         found = [_halving_arm(experiment, arm) for arm in found]
     if pressures:
         found = _with_pressures(experiment, found, pressures)
     found += [PARTS[check_name("arm", name, PARTS)] for name in parts]
-    found += [_own_arm(text) for text in own]
+    found += [_own_arm(text, brought) for text in own]
     if len(found) < 2:
         do = "Name some with --strategies, --pressures, --arms or --arm."
         raise ExperimentError(message("at least 2 arms to compare", str(len(found)), do))
     names = [arm.name for arm in found]
+    if DEAREST in names:
+        do = "Take another name."
+        raise ExperimentError(message(f"no arm called {DEAREST}, which is a row of its own", DEAREST, do))
     if twice := [name for name in names if names.count(name) > 1]:
         raise ExperimentError(message("arms with different names", f"{twice[0]} more than once", "Name each once."))
     return tuple(found)
 
 
-def _strategy_arm(name: str) -> Arm:
+def _strategy_arm(name: str, brought: Collection[str] = ()) -> Arm:
     plain = name.removesuffix(HALVING)
-    check_name("strategy", plain, [*STRATEGIES, *VARIANTS])
-    return replace(VARIANTS[plain], name=name) if plain in VARIANTS else Arm(name, (f"strategy.name={plain}",))
+    check_name("strategy", plain, [*_VARIED, *STRATEGIES, *PEERS, *brought])
+    return replace(_VARIED[plain], name=name) if plain in _VARIED else Arm(name, (f"strategy.name={plain}",))
 
 
 def _halving_arm(experiment: Experiment, arm: Arm) -> Arm:
@@ -202,23 +218,30 @@ def _toml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool | float) else json.dumps(value)
 
 
-def _own_arm(text: str) -> Arm:
+def _own_arm(text: str, brought: Collection[str] = ()) -> Arm:
     try:
         name, *assignments = shlex.split(text)
     except ValueError as error:
         do = "Write for example --arm 'big strategy.population=40'."
         raise ExperimentError(message("an arm as NAME SECTION.KEY=VALUE ...", f"'{text}'", do)) from error
+    if bad := [one for one in assignments if one.partition("=")[0] == "filter" and one not in FILTER]:
+        raise ExperimentError(message(" or ".join(FILTER), f"'{bad[0]}' in the arm {name}", "Write one of these."))
+    assignments = [FILTER.get(one, one) for one in assignments]
     shares = [one for one in assignments if one.partition("=")[0].strip() == BUDGET]
     try:
         share = float(shares[-1].partition("=")[2]) if shares else 1.0
     except ValueError as error:
         do = f"Write for example {BUDGET}=0.5."
         raise ExperimentError(message(f"{BUDGET}= and a share of the whole budget", f"'{shares[-1]}'", do)) from error
-    settings = [one for one in assignments if one not in shares]
-    called, chosen = name.partition("+")[0], any(one.partition("=")[0].strip() == "strategy.name" for one in settings)
-    if called in STRATEGIES and not chosen:
-        settings.insert(0, f"strategy.name={called}")
-    return Arm(name, tuple(settings), share=share)
+    settings = tuple(one for one in assignments if one not in shares)
+    called = name.partition("+")[0]
+    if called in (*_VARIED, *STRATEGIES, *PEERS, *brought) and not any(map(_names_strategy, settings)):
+        settings = (*_strategy_arm(called, brought).assignments, *settings)
+    return Arm(name, settings, share=share)
+
+
+def _names_strategy(assignment: str) -> bool:
+    return assignment.partition("=")[0].strip() == "strategy.name"
 
 
 def assigned(experiment: Experiment, arm: Arm) -> Experiment:

@@ -21,6 +21,8 @@ from evobnn._checks import check_at_least
 from evobnn._seeding import generator
 from evobnn.analysis.pictures.curves import FORMAT, REPORT, RESULTS, VERSION, as_bands, read_results, save_curves
 from evobnn.errors import EvobnnError, ExperimentError, RunError, SearchError, message
+from evobnn.evaluation import Additions
+from evobnn.experiment.needs import check_function, check_strategy
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.text import to_text
 from evobnn.machine.workers import Workers, default_jobs
@@ -31,10 +33,12 @@ from evobnn.snapshot import lock
 from evobnn.studies.compare.account import EPOCHS, Trace
 from evobnn.studies.compare.arms import Arm, assigned
 from evobnn.studies.compare.in_folders import arm_in_folder
-from evobnn.studies.compare.on_table import TableJob, checked, run_table_job
+from evobnn.studies.compare.on_table import TableJob, checked, run_table_job, search_on_table
+from evobnn.studies.compare.peers import PEERS
 from evobnn.studies.compare.phases import fitted, frozen
-from evobnn.studies.compare.report import FACTORS, Report, judge
+from evobnn.studies.compare.report import FACTORS, Report, judge, measured_by
 from evobnn.studies.compare.text import as_markdown
+from evobnn.studies.compare.yardsticks import dearest, floor, trained_rows
 
 CHUNK = 5
 """Searches on a table that a worker does in one go."""
@@ -83,6 +87,7 @@ class Question:
             "budget": self.budget,
             **({} if self.unit == EPOCHS else {"unit": self.unit}),
             "table": {"name": table.name, "fingerprint": table.fingerprint} if table else None,
+            **({"best_known": table.best_known} if table else {}),
             "evobnn": __version__,
         }
 
@@ -97,6 +102,9 @@ def check(question: Question, options: Options) -> None:
     Raises:
         EvobnnError: what is wrong, with the name of the arm.
     """
+    options = with_peers(options)
+    check_function(question.experiment, options.additions)
+    own = options.additions.strategies
     bench = search_bench(question.experiment, options)
     base, whole = settled(question.experiment, bench), bench.space
     if "error" not in base.objectives:
@@ -106,15 +114,27 @@ def check(question: Question, options: Options) -> None:
     for arm in question.arms:
         try:
             experiment = assigned(base, arm)
-            experiment = checked(experiment) if base.table else experiment
+            check_strategy(experiment, options.additions, options.brought)
+            experiment = checked(experiment, own) if base.table else experiment
             first = arm.phases[0]
             genome = whole.sample(generator(base.seed, "compare", "check")) if first.given == "cells" else None
             searched = frozen(experiment, whole, first.given, genome)
-            make_search(searched, search_bench(searched, options))
+            if base.table:
+                search_on_table(searched, search_bench(searched, options), own)
+            elif searched.strategy["name"] in PEERS:
+                do = "Name one with --table, see 'evobnn tabulate'."
+                raise ExperimentError(message("a table to search with another package", "trainings", do))
+            else:
+                make_search(searched, search_bench(searched, options), own)
             share = round(question.budget * arm.share * first.share)
-            fitted(searched, share, question.unit, shrink=len(arm.phases) > 1)
+            fitted(searched, share, question.unit, own, shrink=len(arm.phases) > 1)
         except EvobnnError as error:
             raise type(error)(f"In the arm {arm.name}: {error}") from error
+
+
+def with_peers(options: Options) -> Options:
+    """Return the options with optimisers of other packages beside the user's own strategies."""
+    return replace(options, additions=Additions(strategies=PEERS) + options.additions)
 
 
 def compare(
@@ -132,6 +152,7 @@ def compare(
         EvobnnError: as `check`; or the folder holds the results of another question.
     """
     check(question, options)
+    options = with_peers(options)
     question = replace(question, experiment=settled(question.experiment, make_bench(question.experiment, options)))
     with _jsonl.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +178,8 @@ def _on_table(
         seeds = [seed for one, seed in missing if one is arm]
         for start in range(0, len(seeds), CHUNK):
             chunk = tuple(seeds[start : start + CHUNK])
-            jobs.append(TableJob(question.experiment, arm, chunk, question.budget, question.unit))
+            own = options.additions.strategies
+            jobs.append(TableJob(question.experiment, arm, chunk, question.budget, question.unit, own))
     count = min(options.jobs or default_jobs(), max(1, len(jobs)))
     with Workers(count, options.backend) as workers:
         for outcome in workers.run(run_table_job, jobs):
@@ -255,6 +277,10 @@ def _written(question: Question, done: Done, folder: Path) -> Report:
     last = max((trace.epochs[-1] for arm in traces.values() for trace in arm.values()), default=0.0)
     most = question.budget if question.unit == EPOCHS else math.ceil(last)
     report = judge(said, described, traces, failed, most, question.experiment.seed)
+    if question.experiment.table:
+        table = load_table(question.experiment.table)
+        apart = dearest(question.experiment, question.all_seeds, question.budget, question.unit)
+        report = measured_by(report, traces[question.arms[0].name], apart, floor(table), trained_rows(table))
     _jsonl.write_text(folder / REPORT, json.dumps(plain(dataclasses.asdict(report)), indent=1, allow_nan=False) + "\n")
     _jsonl.write_text(folder / "report.md", as_markdown(report))
     save_curves(folder / "curves.png", as_bands(report.curves))

@@ -57,10 +57,10 @@ def arm_in_folder(
     def bench(searched: Experiment) -> Bench:
         return make_bench(searched, options)
 
-    whole, own = bench(base), assigned(base, arm)
-    believe = believing(own, whole.space)
+    whole, chosen, own = bench(base), assigned(base, arm), options.additions.strategies
+    believe = believing(chosen, whole.space)
     account = Account(
-        base.objectives, _axes(whole), prices_of(own, unit), constraints=base.constraints, believe=believe
+        base.objectives, _axes(whole), prices_of(chosen, unit), constraints=base.constraints, believe=believe
     )
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
@@ -69,7 +69,7 @@ def arm_in_folder(
         place = folder / part if part else folder
         begin = start_afresh and not part
         generations = _searched(searched, place, limit, account, options, report, begin=begin)
-        strategy = searched.make_strategy()
+        strategy = searched.make_strategy(own)
         for generation in generations:
             if account.spent + account.cost(generation.results, strategy) > limit:
                 break
@@ -78,8 +78,8 @@ def arm_in_folder(
                 start.update(_scored(account, _fresh(rescored_path(place, 0), base.objectives)))
         fresh.update(_fresh(latest_rescored(place), base.objectives))
 
-    begins = shared_start(base, whole, own.make_strategy().first)
-    fixed = run_phases(arm, own, bench, begins, budget, account, run)
+    begins = shared_start(base, whole, chosen.make_strategy(own).first)
+    fixed = run_phases(arm, chosen, bench, begins, budget, account, run, own)
     return account.trace(fixed, start, _scored(account, fresh))
 
 
@@ -93,7 +93,7 @@ def _searched(
     _made(experiment, folder, options)
     if begin and not rescored_path(folder, 0).is_file() and len(read_generations(folder)[0]) < 2:
         Session(folder, replace(options, generations=0), report).proceed()
-    batch, room = experiment.make_strategy().batch, limit - account.spent
+    batch, room = experiment.make_strategy(options.additions.strategies).batch, limit - account.spent
 
     def used_up(generations: Sequence[Generation]) -> bool:
         """Tell whether the next generation may be too dear: with twins one costs more than its batch."""

@@ -7,17 +7,19 @@ not shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from typing import Any
 
-from evobnn.errors import SearchError
+from evobnn.errors import ExperimentError, SearchError, message
 from evobnn.evaluation import Bench
 from evobnn.evolution import Search
 from evobnn.evolution.endings import SpaceExhausted
+from evobnn.evolution.halving import check_halving
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Request
-from evobnn.runs.believed import believing
+from evobnn.runs.believed import Believe, believing
 from evobnn.runs.on_table import (
     HELD_OUT,
     check_noise,
@@ -27,9 +29,10 @@ from evobnn.runs.on_table import (
     recorded,
     table_bench,
 )
-from evobnn.runs.setup import make_search
-from evobnn.studies.compare.account import EPOCHS, Account, Trace, prices_of
+from evobnn.runs.setup import constraints_of, infeasible_by, make_search
+from evobnn.studies.compare.account import EPOCHS, Account, Prices, Trace, prices_of
 from evobnn.studies.compare.arms import Arm, assigned
+from evobnn.studies.compare.peers import PEERS, Peer, PeerSearch
 from evobnn.studies.compare.phases import Start, run_phases, shared_start
 from evobnn.tables import Table, TableEvaluator
 
@@ -46,6 +49,7 @@ class TableJob:
         seeds: one search for each.
         budget: of each, in the unit.
         unit: of the budget, see `evobnn.studies.compare.account.Prices`.
+        own: strategies by name beside the built-in ones.
     """
 
     experiment: Experiment
@@ -53,6 +57,7 @@ class TableJob:
     seeds: tuple[int, ...]
     budget: int
     unit: str = EPOCHS
+    own: Mapping[str, Any] = field(default_factory=lambda: dict(PEERS))
 
 
 def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
@@ -60,13 +65,15 @@ def run_table_job(job: TableJob) -> list[tuple[int, Trace | str]]:
     found: list[tuple[int, Trace | str]] = []
     for seed in job.seeds:
         try:
-            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.unit)))
+            found.append((seed, arm_on_table(job.experiment, job.arm, seed, job.budget, job.unit, job.own)))
         except SearchError as error:
             found.append((seed, str(error)))
     return found
 
 
-def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS) -> Trace:
+def arm_on_table(
+    experiment: Experiment, arm: Arm, seed: int, budget: int, unit: str = EPOCHS, own: Mapping[str, Any] = PEERS
+) -> Trace:
     """Run an arm with a seed on the experiment's table and return the account; arguments as those of `TableJob`.
 
     Raises:
@@ -74,20 +81,28 @@ def arm_on_table(experiment: Experiment, arm: Arm, seed: int, budget: int, unit:
         SearchError: nothing of the first generation ended well, or the strategy cannot honour the experiment.
     """
     base = replace(experiment, seed=seed)
-    table, whole = load_table(base.table), _bench(base)
-    own = checked(assigned(base, arm))
-    prices, believe = prices_of(own, unit), believing(own, whole.space)
-    account = Account(base.objectives, _axes(whole), prices, _Unseen(table, seed), base.constraints, believe)
+    table, searched = load_table(base.table), checked(assigned(base, arm), own)
+    believe = believing(searched, bench_on_table(base).space)
+    account = account_on_table(base, prices_of(searched, unit), believe)
 
-    def run(searched: Experiment, limit: float, part: str) -> None:
-        _search(searched, table, limit, account)
+    def run(part: Experiment, limit: float, name: str) -> None:
+        _search(part, table, limit, account, own)
 
-    start = start_on_table(base, own.make_strategy().first)
-    fixed = run_phases(arm, own, _bench, start, budget, account, run)
-    return _with_regret(account.trace(fixed), best_known(table))
+    start = start_on_table(base, searched.make_strategy(own).first)
+    fixed = run_phases(arm, searched, bench_on_table, start, budget, account, run, own)
+    return with_regret(account.trace(fixed), table.best_known)
 
 
-def checked(experiment: Experiment) -> Experiment:
+def account_on_table(experiment: Experiment, prices: Prices, believe: Believe | None = None) -> Account:
+    """Return an account of a search with the experiment's seed, scored on the columns that this is not shown, and
+    named by what is believed, if so.
+    """
+    axes = [Axis(name, *bounds) for name, bounds in bench_on_table(experiment).axes().items()]
+    unseen = _Unseen(load_table(experiment.table), experiment.seed)
+    return Account(experiment.objectives, axes, prices, unseen, experiment.constraints, believe)
+
+
+def checked(experiment: Experiment, own: Mapping[str, Any] = PEERS) -> Experiment:
     """Return the experiment if its table can answer it.
 
     Raises:
@@ -96,19 +111,45 @@ def checked(experiment: Experiment) -> Experiment:
     """
     table = load_table(experiment.table)
     check_same(experiment, table)
-    check_noise(experiment, table)
+    check_noise(experiment, table, own)
     return experiment
 
 
 def start_on_table(experiment: Experiment, count: int) -> Start:
     """Return the shared start of the experiment's seed."""
-    return shared_start(experiment, _bench(experiment), count)
+    return shared_start(experiment, bench_on_table(experiment), count)
 
 
-def _search(experiment: Experiment, table: Table, limit: float, account: Account) -> None:
+def search_on_table(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = PEERS) -> Search | PeerSearch:
+    """Return the search of an experiment on its table; `own` holds strategies by name beside the built-in ones.
+
+    Raises:
+        EvobnnError: the strategy cannot honour the experiment.
+    """
+    strategy = experiment.make_strategy(own)
+    if not isinstance(strategy, Peer):
+        return make_search(experiment, bench, own)
+    if experiment.pressures:
+        got, do = ", ".join(experiment.pressures), "Leave it out, or leave the pressures out with --set pressures={}."
+        raise ExperimentError(message(f"no pressures on {experiment.strategy['name']}", got, do))
+    if experiment.halving:
+        check_halving(strategy)
+    return PeerSearch(
+        bench.space,
+        strategy,
+        experiment.objectives,
+        experiment.seed,
+        worst=[high for _, high, _ in bench.axes().values()],
+        feasible=infeasible_by(experiment, bench),
+        bounded=constraints_of(experiment, bench).refused,
+        starters=[bench.space.parse(text) for text in experiment.start.genomes],
+    )
+
+
+def _search(experiment: Experiment, table: Table, limit: float, account: Account, own: Mapping[str, Any]) -> None:
     """Search until the next generation would exceed the limit of the budget, or nothing is left."""
-    search: Search = make_search(experiment, _bench(experiment))
-    answer = look_up(experiment, table)
+    search = search_on_table(experiment, bench_on_table(experiment), own)
+    answer = look_up(experiment, table, own)
     strategy = search.strategy
     while True:
         try:
@@ -129,7 +170,7 @@ def _measured(answer: TableEvaluator, asked: Sequence[Request], wanted: Mapping[
     return {at: answer.evaluation(asked[at], rung) for at, rung in wanted.items()}
 
 
-def _bench(experiment: Experiment) -> Bench:
+def bench_on_table(experiment: Experiment) -> Bench:
     """Return the bench of an experiment on its table, kept for the next search of the same space."""
     fingerprint = load_table(experiment.table).fingerprint
     return _kept_bench(experiment.table, fingerprint, experiment.space, experiment.objectives)
@@ -139,10 +180,6 @@ def _bench(experiment: Experiment) -> Bench:
 def _kept_bench(name: str, fingerprint: str, space: SpaceSettings, objectives: tuple[str, ...]) -> Bench:
     table = load_table(name)
     return table_bench(replace(recorded(table), space=space, objectives=objectives), table)
-
-
-def _axes(bench: Bench) -> tuple[Axis, ...]:
-    return tuple(Axis(name, *bounds) for name, bounds in bench.axes().items())
 
 
 class _Unseen:
@@ -160,13 +197,8 @@ class _Unseen:
         return self._known[key, shown]
 
 
-def best_known(table: Table) -> float:
-    """Return the mean error, in [0, 1], of a table's best genome among those with the most columns."""
-    return table.best_mean(max((len(row.errors) for row in table.rows.values()), default=1))
-
-
-def _with_regret(trace: Trace, best: float) -> Trace:
-    """Return the trace with the regret in place of the error: the error less that of the table's best genome."""
+def with_regret(trace: Trace, best: float) -> Trace:
+    """Return the trace with the regret in place of the error: the error less that of the table's best known genome."""
 
     def changed(values: Mapping[str, float]) -> dict[str, float]:
         rest = {name: value for name, value in values.items() if name != "error"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -73,12 +74,12 @@ def shared_start(experiment: Experiment, bench: Bench, count: int) -> Start:
     return Start((*given, *(bench.anchors() if experiment.start.anchors else ())), tuple(drawn))
 
 
-def begun(experiment: Experiment, space: Space, start: Start) -> Experiment:
+def begun(experiment: Experiment, space: Space, start: Start, own: Mapping[str, Any] = {}) -> Experiment:
     """Return the experiment with the shared start taken over into this space; what a space cannot hold is drawn anew,
     and what is known to be infeasible is left out unless the strategy sends it to training.
     """
     rng = generator(experiment.seed, "compare", "adapt")
-    unfiltered = experiment.make_strategy().unfiltered
+    unfiltered = experiment.make_strategy(own).unfiltered
     genomes = [*start.given, *(genome for genome, reason in start.drawn if unfiltered or not reason)]
     texts = dict.fromkeys(str(adapt(space, genome, rng)) for genome in genomes)
     return replace(experiment, start=StartSettings(tuple(texts), anchors=False))
@@ -114,17 +115,19 @@ def frozen(experiment: Experiment, space: Space, given: str, genome: Genome | No
     return replace(experiment, space=replace(experiment.space, freeze=freeze))
 
 
-def fitted(experiment: Experiment, budget: float, unit: str = EPOCHS, *, shrink: bool = False) -> Experiment:
+def fitted(
+    experiment: Experiment, budget: float, unit: str = EPOCHS, own: Mapping[str, Any] = {}, *, shrink: bool = False
+) -> Experiment:
     """Return the experiment with the horizon that a budget in this unit allows; raise ExperimentError where it is less
     than one start population takes. With `shrink` the population is at most a quarter of the whole trainings that it
-    pays for, and at least 2.
+    pays for, and at least 2. `own` holds strategies by name beside the built-in ones.
     """
     prices = prices_of(experiment, unit)
     trainings = int(budget // prices.each)
     if shrink:
         population = min(int(experiment.strategy["population"]), max(2, trainings // 4))
         experiment = replace(experiment, strategy={**experiment.strategy, "population": population})
-    strategy = experiment.make_strategy()
+    strategy = experiment.make_strategy(own)
     left = budget - prices.planned(strategy.first)
     if left < 0:
         least = math.ceil(prices.planned(strategy.first) / prices.each)
@@ -142,7 +145,7 @@ Run = Callable[[Experiment, float, str], None]
 
 def run_phases(
     arm: Arm, experiment: Experiment, bench: Callable[[Experiment], Bench], start: Start, budget: int, account: Account,
-    run: Run,
+    run: Run, own: Mapping[str, Any] = {},
 ) -> str:  # fmt: skip
     """Run an arm's phases one after another; return the key of the network in which nothing is searched, which has what
     the first phase may be given: the cells of the first drawn genome, and the plain sign.
@@ -160,6 +163,7 @@ def run_phases(
         budget: of which the arm has its share for all phases, in the unit of the account.
         account: of this arm and seed.
         run: what searches; `part` names the search within the arm, empty where there is only one.
+        own: strategies by name beside the built-in ones.
     """
     whole = bench(experiment).space
     plain = {**dict.fromkeys(whole.sites, X), **whole.frozen.expression_by_site}
@@ -173,10 +177,10 @@ def run_phases(
             if number > 1 and allowed < LEAST * prices.each:
                 continue
             searched = frozen(experiment, whole, phase.given, genome)
-            begins = begun(searched, bench(searched).space, start)
+            begins = begun(searched, bench(searched).space, start, own)
             part = f"{number}-{at + 1}" if several else ""
             try:
-                run(fitted(begins, allowed, prices.unit, shrink=several), account.spent + allowed, part)
+                run(fitted(begins, allowed, prices.unit, own, shrink=several), account.spent + allowed, part)
             except SearchError:
                 if number == 1:
                     raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ FACTORS = ("topology", "expressions", "joint")
 """The arms that search the one, the other, and both."""
 FEW = 10
 """Pairs below which an interval of a mean is Student's: resampling so few covers less than it says."""
+DEAREST = "dearest"
+"""The row of what no search comes to."""
 POINTS = 101
 """Places at which curves are read, at most."""
 
@@ -111,6 +113,9 @@ class Report:
         interactions: the effects of searching topology and expressions and of both together, by measure and by what
             counts as searching neither.
         curves: for each measure and arm, median and quartiles over trained epochs.
+        dearest: what the dearest networks with the plain sign come to without any search, compared with the reference
+            like an arm, but apart from these; on a table only.
+        floor: regret of choosing by one score of each of all `rows` of a table.
     """
 
     question: Mapping[str, Any]
@@ -118,6 +123,9 @@ class Report:
     arms: tuple[ArmReport, ...]
     interactions: tuple[Interaction, ...]
     curves: tuple[Mapping[str, Any], ...]
+    dearest: ArmReport | None = None
+    floor: Spread | None = None
+    rows: int = 0
 
 
 def judge(
@@ -150,6 +158,25 @@ def judge(
     return Report(
         question, names[0], arms, _interactions(measures, traces, seed), _curves(measures, traces, names, budget)
     )
+
+
+def measured_by(report: Report, reference: Traces, dearest: Traces, floor: Sequence[float], rows: int) -> Report:
+    """Return the report with its yardsticks.
+
+    Arguments:
+        report: of the arms on a table.
+        reference: traces of the first arm.
+        dearest: those of `evobnn.studies.compare.yardsticks.dearest`, of the same seeds; left out where there are none.
+        floor: regrets of choosing by one score of each row.
+        rows: how many these are.
+    """
+    measures = [name for name in report.arms[0].spreads if name not in COUNTS]
+    both, names = {report.reference: reference, DEAREST: dearest}, (report.reference, DEAREST)
+    seed = report.question["seeds"][0]
+    versus = {name: found[DEAREST] for name in measures if (found := _versus(name, both, names, seed))}
+    spreads = {name: spread(_finals(dearest, name)) for name in (*measures, *COUNTS)}
+    row = ArmReport(DEAREST, (), ("nothing",), spreads, versus, ()) if dearest else None
+    return replace(report, dearest=row, floor=spread(floor), rows=rows)
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evobnn.studies.compare.account import EPOCHS, EVALUATIONS
-from evobnn.studies.compare.report import COUNTS, ArmReport, Report
+from evobnn.studies.compare.report import COUNTS, DEAREST, ArmReport, Report, Spread
 from evobnn.studies.statistics import Interval
 
 UNITS = {
-    "regret": "points of error (%) above the table's best genome, on columns that the search did not see",
+    "regret": "points of error (%) above the table's best known genome, on columns that chose neither",
     "error": "error (%) of the best, on fresh seeds",
     "hypervolume": "part of the box (0 to 1) that the re-scored front covers; more is better",
     "epochs": "trained in a search",
@@ -33,7 +33,7 @@ def tables(report: Report) -> list[Shown]:
     found = []
     for measure in (name for name in UNITS if _is_compared(report, name)):
         columns: tuple[str, ...] = ("arm", "median (quartiles)", f"minus {report.reference}", "p", "better")
-        rows: tuple[tuple[str, ...], ...] = tuple(_row(arm, measure) for arm in report.arms)
+        rows: tuple[tuple[str, ...], ...] = tuple(_row(arm, measure) for arm in _all(report))
         found.append(Shown(f"{measure}: {UNITS[measure]}", columns, rows))
     if report.interactions:
         rows = tuple(
@@ -49,9 +49,14 @@ def tables(report: Report) -> list[Shown]:
     columns = ("arm", "n", "failed", "trained epochs", "repeated trainings", "invalid trainings")
     rows = tuple(
         (arm.name, str(arm.spreads["epochs"].n), _failed(arm), *(_spread(arm, name) for name in COUNTS))
-        for arm in report.arms
+        for arm in _all(report)
     )
     return [*found, Shown("spent: median and quartiles", columns, rows)]
+
+
+def _all(report: Report) -> tuple[ArmReport, ...]:
+    """Return what has a row: the arms, and what no search comes to."""
+    return (*report.arms, report.dearest) if report.dearest else report.arms
 
 
 def _is_compared(report: Report, measure: str) -> bool:
@@ -70,6 +75,16 @@ def notes(report: Report) -> list[str]:
         f"p: Wilcoxon's signed ranks against {report.reference}, two-sided, after Holm over all arms of a measure; "
         "better: the chance that a run is better than one of the reference (A12). Behind both: 95 % intervals.",
     ]
+    if report.dearest:
+        said.append(
+            f"{DEAREST} is no search: of networks with the plain sign those with the most operations, once each, as "
+            "many as the budget allows. Its p stands alone."
+        )
+    if report.floor:
+        said.append(
+            f"Choosing the least single score of all {report.rows:,} rows has a regret of "
+            f"{_quartiles(report.floor, 'regret')}: what a search comes to that has trained everything once."
+        )
     if report.interactions:
         said.append(
             "Effects are differences of means: of searching topology or not, averaged over searching expressions or "
@@ -103,15 +118,20 @@ def _line(cells: Sequence[str]) -> str:
 
 def _row(arm: ArmReport, measure: str) -> tuple[str, ...]:
     """Return the cells of an arm; those of the comparison are empty for the reference."""
-    spread, versus, show = arm.spreads[measure], arm.versus.get(measure), _number(measure)
-    dash = "–" if spread.lower >= 0.0 else " to "
-    quartiles = f" ({show(spread.lower)}{dash}{show(spread.upper)})" if spread.n > 1 else ""
-    cells = (arm.name, f"{show(spread.median)}{quartiles}")
+    versus = arm.versus.get(measure)
+    cells = (arm.name, _quartiles(arm.spreads[measure], measure))
     if versus is None:
         return (*cells, "", "", "")
     chance = f"{versus.better.estimate:.2f} ({versus.better.low:.2f}–{versus.better.high:.2f})"
     p = "<.001" if versus.adjusted < 0.001 else f"{versus.adjusted:.3f}"
     return (*cells, _interval(versus.difference, measure), p, chance)
+
+
+def _quartiles(spread: Spread, measure: str) -> str:
+    """Return a median, and the quartiles of more than one value."""
+    show, dash = _number(measure), "–" if spread.lower >= 0.0 else " to "
+    quartiles = f" ({show(spread.lower)}{dash}{show(spread.upper)})" if spread.n > 1 else ""
+    return f"{show(spread.median)}{quartiles}"
 
 
 def _interval(interval: Interval, measure: str) -> str:

@@ -118,9 +118,7 @@ def has_contenders(table: Table) -> bool:
 
 def _contenders(table: Table) -> tuple[int, list[Row]]:
     """Return how many trainings every row has, and the rows with at least two more."""
-    trained = [row for row in table.rows.values() if row.errors]
-    first = min((len(row.errors) for row in trained), default=0)
-    return first, [row for row in trained if len(row.errors) >= first + 2]
+    return table.first, [row for row in table.rows.values() if table.first and len(row.errors) >= table.first + 2]
 
 
 def _untrained(table: Table) -> tuple[int, int]:

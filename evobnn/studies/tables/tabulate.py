@@ -256,7 +256,8 @@ def as_table(
     known: Mapping[tuple[str, int], Evaluation],
     untrained: Mapping[str, Row] | None = None,
 ) -> Table:
-    """Return the table of what is known; genomes without any training yet are left out. `untrained` are the rows of
+    """Return the table of what is known; genomes without any training yet are left out, and of a drawn table those that
+    lack some of theirs. `untrained` are the rows of
     those that are never trained, where they are at hand.
     """
     untrained = _untrained(plan) if untrained is None else untrained
@@ -264,7 +265,7 @@ def as_table(
     rows: dict[str, Row] = {}
     for name, genome in plan.genomes.items():
         row = untrained.get(name) or _row(plan, name, genome, known, images, max(spec.seeds, spec.more), rungs)
-        if row is not None:
+        if row is not None and not (spec.drawn and 0 < len(row.errors) < spec.seeds):
             rows[name] = row
     complete = [row.errors[: spec.seeds] for row in rows.values() if len(row.errors) >= spec.seeds]
     return Table(

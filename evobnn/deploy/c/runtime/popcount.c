@@ -1,4 +1,4 @@
-static int popcount(uint32_t x)
+EVOBNN_PERHAPS static int popcount(uint32_t x)
 {
 #if (defined(__POPCNT__) || defined(__aarch64__)) && defined(__GNUC__) && !defined(EVOBNN_PORTABLE)
     return __builtin_popcount(x);

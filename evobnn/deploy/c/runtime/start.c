@@ -27,8 +27,17 @@
 /* What is written never lies where something is read. */
 #if defined(__GNUC__)
 #define EVOBNN_APART __restrict__
+#define EVOBNN_PERHAPS __attribute__((unused))
 #else
 #define EVOBNN_APART
+#define EVOBNN_PERHAPS
+#endif
+
+/* Each layer is compiled for its own sizes, which takes up more code, so not where that is to be small. */
+#if defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
+#define EVOBNN_EACH __attribute__((flatten))
+#else
+#define EVOBNN_EACH
 #endif
 
 #ifdef EVOBNN_TRACE
