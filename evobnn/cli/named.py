@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evobnn._checks import check_name
+from evobnn.errors import closest
 from evobnn.experiment.presets import (
     preset_names,
     preset_summary,
@@ -14,7 +15,7 @@ from evobnn.experiment.presets import (
     recipe_summary,
     recipe_text,
 )
-from evobnn.experiment.shipped import table_file
+from evobnn.experiment.shipped import is_table, table_file, table_names
 from evobnn.runs.named import check_source
 from evobnn.studies.tables.specs import TABLES
 
@@ -67,7 +68,17 @@ def check_table(what: str) -> None:
     check_name("table", what, TABLES)
 
 
+def check_measured(what: str) -> None:
+    """Raise ExperimentError for what is no preset, TOML file or table that is there."""
+    if is_table(what):
+        return
+    if closest(what, preset_names()) is None and closest(what, table_names()) is not None:
+        check_name("table", what, table_names())
+    check_source(what)
+
+
 __all__ = [
+    "check_measured",
     "check_recipe",
     "check_source",
     "check_table",

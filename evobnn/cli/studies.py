@@ -18,6 +18,7 @@ from evobnn.cli.words import STOPPED, duration, percent
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment
 from evobnn.experiment.shelf import experimental
+from evobnn.experiment.shipped import is_table
 from evobnn.runs import Options, chosen
 from evobnn.runs.setup import wants_loops
 from evobnn.studies.compare.compare import plain
@@ -55,6 +56,9 @@ def show(
     """Measure and print the answer to one question: `heritable`, `weights`, or else how far `brief` trainings agree
     with long ones.
     """
+    if what is not None and is_table(what):
+        do = "Add --rankers, or name a preset."
+        raise ExperimentError(message("a preset or a TOML file", f"the table {what}", do))
     if heritable and weights:
         raise ExperimentError(message("one question", "both", "Ask with --heritability or with --weights."))
     if (heritable or weights) and brief != Brief():

@@ -33,7 +33,10 @@ def check_device(device: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _tensors(folder: str, device: str) -> Tensors:
+def tensors_of(folder: str, device: str) -> Tensors:
+    """Return the prepared images in a folder on a device; the same object for the same folder, as long as it is among
+    the last four.
+    """
     return to_tensors(open_split(folder), device)
 
 
@@ -124,7 +127,7 @@ def _trained(one: Phenotype, seed: int, variant: str, *, stretch: Stretch = WHOL
         network = one.network(variant=variant, weights=recipe.weights)
     if recipe.activations == "real":
         set_modes(network, "real", "real" if variant == "twin" else recipe.weights)
-    data = _tensors(bench.prepared.folder, bench.device)
+    data = tensors_of(bench.prepared.folder, bench.device)
     network = network.to(bench.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     deadline = time.monotonic() + bench.timeout if bench.timeout else None
     begun, keep = None, None

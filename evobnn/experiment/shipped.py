@@ -24,6 +24,12 @@ def table_file(name: str) -> Path | None:
     return next((path for folder in folders() if (path := folder / name / FILE).is_file()), None)
 
 
+def is_table(what: str) -> bool:
+    """Tell whether a text names a table: a path to its file or folder, or the name of one that is there."""
+    path = Path(what)
+    return (path.suffix == ".jsonl" and path.is_file()) or (path / FILE).is_file() or table_file(what) is not None
+
+
 def table_names() -> list[str]:
     """Return the names of the tables that are there, sorted."""
     return sorted({path.parent.name for folder in folders() for path in folder.glob(f"*/{FILE}")})

@@ -141,7 +141,7 @@ def test_a_training_writes_to_no_image(tiny_bench: Bench) -> None:
     genome = tiny_bench.space.extremes()[0]
     assert evaluate(tiny_bench, genome, 1).status is Status.OK
     tensors = to_tensors(open_split(tiny_bench.prepared.folder))
-    data = evaluation._tensors(tiny_bench.prepared.folder, "cpu")
+    data = evaluation.tensors_of(tiny_bench.prepared.folder, "cpu")
     assert kilobytes(data.train_images, "train-images.npy", "Anonymous") == 0
     assert torch.equal(data.train_images, tensors.train_images)
 

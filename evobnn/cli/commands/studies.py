@@ -135,9 +135,9 @@ def fidelity(
     what: Annotated[
         str | None,
         typer.Argument(
-            callback=known("source"),
-            metavar="[PRESET | FILE.toml]",
-            help=f"Whose protocol to judge. (default: {DEFAULT_PRESET})",
+            callback=known("measured"),
+            metavar="[PRESET | FILE.toml | TABLE]",
+            help=f"Whose protocol to judge; a table with --rankers. (default: {DEFAULT_PRESET})",
         ),
     ] = None,
     heritable: Annotated[
@@ -145,6 +145,9 @@ def fidelity(
     ] = False,
     weights: Annotated[
         bool, typer.Option("--weights", help="Experimental: do real or binary weights rank better what trains long?")
+    ] = False,
+    rankers: Annotated[
+        bool, typer.Option("--rankers", help="What ranks genomes at a small part of a training's cost, side by side.")
     ] = False,
     brief: Annotated[
         str | None,
@@ -154,10 +157,12 @@ def fidelity(
         str | None, typer.Option(metavar="A,B,…", help="Widths of the briefly trained networks. (default: its own)")
     ] = None,
     genomes: Annotated[
-        int | None, typer.Option(help="Random genomes. (default: 60; 30 of each sample with the other questions)")
+        int | None,
+        typer.Option(help="Random genomes. (default: 60; 30 of each sample; --rankers: 100, or 240 of a table)"),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Long trainings of each genome. (default: 2; with the other questions 3)")
+        int | None,
+        typer.Option(help="Long trainings of each genome. (default: 2; with other questions 3; --rankers: 1)"),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Of the long training. (default: 4 times the preset's; 12 with --weights)")
@@ -182,6 +187,14 @@ def fidelity(
     options = common(
         generations=None, budget=None, jobs=jobs, backend=backend, device=device, data_dir=data_dir, timeout=None
     )
+    if rankers:
+        from evobnn.cli import rankers as judged
+
+        others = {"--heritability": heritable, "--weights": weights, "--brief": brief, "--widths": widths,
+                  "--epochs": epochs}  # fmt: skip
+        judged.check_alone(others)
+        judged.show(what, dataset, assignments or [], options, genomes, seeds, out, as_json=as_json)
+        return
     from evobnn.cli import studies
 
     studies.show(
