@@ -55,7 +55,7 @@ def dump(row: Mapping[str, Any]) -> str:
 def parse(line: bytes) -> Row:
     """Return the object in a line; raise ValueError where there is none."""
     try:
-        row = json.loads(line.decode(), parse_constant=_no_constant)
+        row = _DECODER.decode(line.decode())
     except json.JSONDecodeError as error:
         raise ValueError(f"text that is not whole JSON (column {error.colno}: {error.msg})") from error
     except RecursionError as error:
@@ -104,9 +104,20 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RunError(
-            message(f"to read {path}", f"'{error.strerror}'", "Check the path and that you may read it.")
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> RunError:
+    return RunError(message(f"to read {path}", f"'{error.strerror}'", "Check the path and that you may read it."))
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, each with its newline but for one that is cut off; raises RunError as `read_bytes`."""
+    try:
+        with open(path, "rb") as file:
+            yield from file
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def read_rows(path: Path, form: str, version: int, do: str) -> tuple[list[Row], int]:
@@ -211,6 +222,12 @@ def check_count(path: Path, rows: list[Row], expected: int, do: str) -> None:
 
 def take(row: Any, /, **kinds: type) -> Row:
     """Return `row` if it is an object with exactly these fields of these types; raise ValueError otherwise."""
+    if type(row) is dict and row.keys() == kinds.keys():
+        for name, kind in kinds.items():
+            if type(row[name]) is not kind:
+                break
+        else:
+            return row
     if not isinstance(row, dict):
         raise ValueError("something that is no object")
     if missing := [name for name in kinds if name not in row]:
@@ -236,12 +253,15 @@ def _no_constant(text: str) -> float:
     raise ValueError(f"{text}, which is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 # --- Files ----------------------------------------------------------------------------------------------------------
 
 
-def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a file by one JSON object a line; raises RunError as `write_bytes` does."""
-    write_text(path, "".join(dump(row) for row in rows))
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]], *, lasting: bool = True) -> None:
+    """Replace a file by one JSON object a line; `lasting` and errors as those of `write_bytes`."""
+    write_text(path, "".join(dump(row) for row in rows), lasting=lasting)
 
 
 def write_sealed(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -258,13 +278,14 @@ def sealed_lines(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(lines)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file by `text` in UTF-8; raises RunError as `write_bytes` does."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, *, lasting: bool = True) -> None:
+    """Replace a file by `text` in UTF-8; `lasting` and errors as those of `write_bytes`."""
+    write_bytes(path, text.encode(), lasting=lasting)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: a reader, or a kill at any moment, finds the old file or the new one.
+def write_bytes(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Replace a file as a whole: a reader, or a kill at any moment, finds the old file or the new one. Where it is
+    `lasting`, so does who comes after the power failed; what is derived need not wait for the disk.
 
     Raises:
         RunError: the disk is full or read-only; the old file is untouched and the temporary one removed.
@@ -274,14 +295,16 @@ def write_bytes(path: Path, data: bytes) -> None:
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

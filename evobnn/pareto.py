@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +123,77 @@ def hypervolume(points: ArrayLike, axes: Sequence[Axis]) -> float:
         raise EvobnnError(message(f"points with {len(axes)} columns", f"{given.shape[1]}", "Name one axis a column."))
     scaled = np.column_stack([axis.unit(given[:, j]) for j, axis in enumerate(axes)])
     return float(moocore.hypervolume(scaled, ref=np.ones(len(axes))))
+
+
+class GrowingFront:
+    """The front of points that come one after another, may change and may go: a change costs a look at the front, and
+    one at all points where a point of the front became worse.
+
+    Arguments:
+        count: of objectives.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._rows: dict[int, int] = {}
+        self._numbers: list[int] = []
+        self._values = np.full((256, count), np.nan)
+        self._there = np.zeros(256, dtype=bool)
+        self._front: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        """Return how many points there are."""
+        return int(self._there.sum())
+
+    @property
+    def front(self) -> list[int]:
+        """The numbers of the points on the front, in the order in which the points came."""
+        return list(self._front)
+
+    def put(self, points: Mapping[int, Sequence[float] | None]) -> None:
+        """Take points by number, new ones or in place of what they were; None for one that is none any more.
+
+        Raises:
+            EvobnnError: a value that is not finite.
+        """
+        if not points:
+            return
+        there = np.array([point is not None for point in points.values()])
+        rows = np.array([self._row(number) for number in points])
+        values = np.full((len(rows), self._values.shape[1]), np.nan)
+        if there.any():
+            values[there] = _matrix([point for point in points.values() if point is not None])
+        before = self._values[rows]
+        self._values[rows], self._there[rows] = values, there
+        shaken = [at for at, number in enumerate(points) if number in self._front]
+        left = [before[at] for at in shaken if not (values[at] <= before[at]).all()]
+        self._front = {self._numbers[row]: row for row in self._chosen(rows, left).tolist()}
+
+    def _chosen(self, rows: NDArray[np.int_], left: Sequence[NDArray[np.float64]]) -> NDArray[np.int_]:
+        """Return the rows on the front, after `rows` changed and some that were on it left these places."""
+        chosen = np.zeros(len(self._numbers), dtype=bool)
+        chosen[rows] = True
+        chosen[list(self._front.values())] = True
+        for place in left:
+            chosen |= (self._values[: len(chosen)] >= place).all(axis=1)
+        among = np.flatnonzero(chosen & self._there[: len(chosen)])
+        return among[nondominated(self._values[among])]
+
+    def points(self, without: Collection[int] = ()) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+        """Return the numbers of shape (n,) and the values of shape (n, m) of all points but those `without`."""
+        there = self._there.copy()
+        there[[self._rows[number] for number in without if number in self._rows]] = False
+        rows = np.flatnonzero(there)
+        return np.array(self._numbers, dtype=int)[rows], self._values[rows]
+
+    def _row(self, number: int) -> int:
+        """Return the row of a point, a new one where it has none."""
+        row = self._rows.setdefault(number, len(self._numbers))
+        if row == len(self._numbers):
+            self._numbers.append(number)
+            if row == len(self._values):
+                self._values = np.concatenate([self._values, np.full_like(self._values, np.nan)])
+                self._there = np.concatenate([self._there, np.zeros_like(self._there)])
+        return row
 
 
 def _matrix(points: ArrayLike) -> NDArray[np.float64]:

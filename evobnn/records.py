@@ -28,7 +28,7 @@ class Status(StrEnum):
     PRUNED = "pruned"  # stopped at a rung of successive halving; nothing is wrong with it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What one genome yielded under one protocol and seed.
 
@@ -82,7 +82,7 @@ class Evaluation:
         return {name: self.measures[f"{RUNG}_{name}"] for name in names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Individual:
     """A genome and where it comes from; its evaluations are found by `key`.
 
@@ -103,7 +103,7 @@ class Individual:
     parents: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One training that the search asks for: the individual and the number of the repeat (0, 1, ...).
 
@@ -116,7 +116,7 @@ class Request:
     twin: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """A request and what it yielded."""
 

@@ -37,6 +37,10 @@ def test_a_journal_gives_back_what_it_took(tmp_path: Path) -> None:
         Journal(path).append(entry)
     assert read_journal(path) == (entries, [])
     assert len(entries) == path.read_bytes().count(b"\n") == 4
+    assert read_journal(path, without={("k0", 0), ("k2", 2), ("k1", 0)}) == ([entries[1], entries[3]], [])
+    path.write_bytes(path.read_bytes().replace(b'"k2"', b'"k9"'))
+    entries, notes = read_journal(path, without={("k0", 0), ("k2", 2)})
+    assert len(notes) == 1 and f"{path}, line 3" in notes[0], "what is left out is verified all the same"
 
 
 def test_a_tear_at_every_byte_costs_at_most_its_own_line(tmp_path: Path) -> None:

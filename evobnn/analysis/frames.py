@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,9 @@ import pandas as pd
 
 from evobnn.errors import EvobnnError, RunError, message
 from evobnn.pareto import Axis, axes_of, nondominated, violation
-from evobnn.records import Individual, Status
+from evobnn.records import Individual
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_generations, read_rescored
-from evobnn.snapshot.archive import archive, constraints_in, front_ids, objective_names, of_members, ordered
+from evobnn.snapshot.archive import Archive, archive, objective_names, of_members
 
 # --- Tables ---------------------------------------------------------------------------------------------------------
 
@@ -32,10 +32,16 @@ def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     column before it is left out; named as in `Evaluation.known_measures`), behaviour, on_front, survivor (of the
     newest generation).
     """
-    names = objective_names(generations)
-    members = archive(generations)
-    front = set(front_ids(members, names, constraints_in(generations)))
-    surviving = {s.individual.id for s in generations[-1].survivors} if generations else set()
+    survivors = generations[-1].survivors if generations else ()
+    return individuals_of(archive(generations), {one.individual.id for one in survivors})
+
+
+def individuals_of(
+    archive: Archive, surviving: Collection[int] = (), only: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Return the table of `individuals_frame` for an archive, or of those with the ids in `only`."""
+    names, front = archive.names, set(archive.front)
+    members = archive.members if only is None else {number: archive.members[number] for number in only}
     fixed = ["id", "genome", "key", "born", "origin", "parents", "status", "n", *names]
     last = ["behaviour", "on_front", "survivor"]
     seen = {measure: None for m in members.values() for e in m.evaluations for measure in e.known_measures}
@@ -44,15 +50,21 @@ def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     for number, member in members.items():
         who, evaluations = member.individual, member.evaluations
         known = [e.known_measures for e in evaluations]
-        failed = next((e.status for e in evaluations if e.status is not Status.OK), Status.OK)
         row: dict[str, Any] = {"id": number, "genome": who.genome, "key": who.key, "born": who.born}
         row |= {"origin": who.origin, "parents": who.parents}
-        row |= {"status": str(failed) if evaluations else "", "n": len(evaluations)}
+        row |= {"status": str(member.status or ""), "n": len(evaluations)}
         row |= {name: member.objectives[name] if member.objectives else math.nan for name in names}
         row |= {name: _mean([one[name] for one in known if name in one]) for name in measures}
         row |= {"behaviour": next((e.behaviour for e in evaluations if e.behaviour), "")}
         rows.append({**row, "on_front": number in front, "survivor": number in surviving})
     return pd.DataFrame(rows, columns=[*fixed, *measures, *last])
+
+
+def measured_of(archive: Archive) -> pd.DataFrame:
+    """Return id, objectives and on_front of everyone in an archive who was measured, as in `individuals_frame`."""
+    known = {number: one.objectives for number, one in archive.members.items() if one.objectives is not None}
+    columns = {name: np.array([own[name] for own in known.values()]) for name in archive.names}
+    return pd.DataFrame({"id": list(known), **columns, "on_front": np.isin(list(known), archive.front)})
 
 
 def evaluations_frame(generations: Sequence[Generation]) -> pd.DataFrame:
@@ -92,11 +104,15 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
     Where there are no fresh scores these are NaN, 0 and <NA>; a member that failed on one, or whose fresh means exceed
     a bound of the run, is not non-dominated.
     """
-    names, constraints = objective_names(generations), constraints_in(generations)
-    members = archive(generations)
-    fresh = of_members(members, rescored or {})
+    return front_of(archive(generations), rescored or {})
+
+
+def front_of(archive: Archive, rescored: Mapping[int, Rescored] = {}) -> pd.DataFrame:
+    """Return the table of `front_frame` for an archive."""
+    names, constraints, members = archive.names, archive.constraints, archive.members
+    fresh = of_members(members, rescored)
     within = {i for i in fresh if not violation(members[i].objectives or {}, constraints)}
-    ids = ordered({*front_ids(members, names, constraints), *within}, members, names)
+    ids = archive.ordered({*archive.front, *within})
     whole = [i for i in ids if i in fresh and set(names) <= set(fresh[i].objectives)]
     scored = [i for i in whole if not violation(fresh[i].objectives, constraints)]
     mask = nondominated(
@@ -118,7 +134,8 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
         row["still_nondominated"] = still.get(number, False) if score else pd.NA
         rows.append(row)
     frame = pd.DataFrame(rows, columns=[*columns, "n_rescored", "still_nondominated"])
-    return frame.astype({"still_nondominated": "boolean"})
+    frame["still_nondominated"] = frame["still_nondominated"].astype("boolean")
+    return frame
 
 
 def with_zeros(front: pd.DataFrame) -> pd.DataFrame:
@@ -176,13 +193,23 @@ class Run:
         return objective_names(self.generations)
 
     @cached_property
+    def archive(self) -> Archive:
+        """Everything that was evaluated, by individual, and its front."""
+        return archive(self.generations)
+
+    @property
+    def surviving(self) -> set[int]:
+        """The ids of the newest generation's survivors."""
+        return {one.individual.id for one in self.generations[-1].survivors} if self.generations else set()
+
+    @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """The axes of the hypervolume, as the newest header says; () where it says nothing."""
         return axes_of(self.generations[-1].header)
 
     def individuals(self) -> pd.DataFrame:
         """Return the table of `individuals_frame`."""
-        return individuals_frame(self.generations)
+        return individuals_of(self.archive, self.surviving)
 
     def evaluations(self) -> pd.DataFrame:
         """Return the table of `evaluations_frame`."""
@@ -194,11 +221,11 @@ class Run:
 
     def front(self) -> pd.DataFrame:
         """Return the table of `front_frame`, with the fresh scores."""
-        return front_frame(self.generations, self.rescored)
+        return front_of(self.archive, self.rescored)
 
     def individual(self, number: int) -> Individual:
         """Return the individual with this id; raise EvobnnError where the run has none."""
-        members = archive(self.generations)
+        members = self.archive.members
         if number not in members:
             known = f"{min(members)} to {max(members)}" if members else "none"
             raise EvobnnError(message(f"the id of an individual of {self.path} ({known})", str(number), "Name one."))
@@ -217,6 +244,11 @@ def load_run(path: str | Path) -> Run:
     if not generations:
         got = messages[0] if messages else f"{folder}, which has no generation-0000.jsonl"
         raise RunError(message("a run folder with at least one good generation", got, "Name another folder."))
+    return run_of(folder, generations, messages)
+
+
+def run_of(folder: Path, generations: Sequence[Generation], messages: Sequence[str] = ()) -> Run:
+    """Return the run of a folder whose generations are at hand, with the fresh scores that the folder holds."""
     rescored: tuple[Rescored, ...] = ()
     newest = latest_rescored(folder)
     if newest is not None:

@@ -23,7 +23,7 @@ def ancestry(generations: Sequence[Generation], number: int) -> pd.DataFrame:
     Raises:
         EvobnnError: the run has no individual of this id.
     """
-    members = archive(generations)
+    members = archive(generations).members
     if number not in members:
         raise EvobnnError(message("the id of an individual of this run", str(number), "See the ids in individuals()."))
     steps = {number: 0}

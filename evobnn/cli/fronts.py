@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evobnn.analysis import Run, front_csv, load_run
+from evobnn.analysis.frames import individuals_of
 from evobnn.cli.console import console, note, table
 from evobnn.cli.words import counted, percent, quantity, spread, whole
 from evobnn.snapshot import is_being_written
@@ -20,9 +21,11 @@ ALWAYS = ("ops", "bits")
 """Those that are shown also where the search did not seek them."""
 
 
-def show(folder: Path, *, as_csv: bool = False, as_json: bool = False) -> Run:
-    """Print the front of a run and return the run; what is damaged in its folder is told on stderr."""
-    run = load_run(folder)
+def show(folder: Path, *, as_csv: bool = False, as_json: bool = False, run: Run | None = None) -> Run:
+    """Print the front of a run and return the run, which is read where it is not handed in; what is damaged in its
+    folder is told on stderr.
+    """
+    run = run or load_run(folder)
     for sentence in run.messages:
         note(sentence)
     if is_being_written(folder):
@@ -89,8 +92,9 @@ def _plain(value: Any) -> float | None:
 
 
 def _print_table(run: Run) -> None:
-    who: dict[int, Mapping[Any, Any]] = {row["id"]: row for row in run.individuals().to_dict("records")}
     rows = _rows(run)
+    known_of = individuals_of(run.archive, only=[row["id"] for row in rows])
+    who: dict[int, Mapping[Any, Any]] = {row["id"]: row for row in known_of.to_dict("records")}
     measured = [name for name in run.objectives if name not in COSTS]
     costs = [name for name in COSTS if name in run.objectives or name in ALWAYS]
     columns = ["id"]
@@ -142,7 +146,7 @@ def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _evaluated(run: Run) -> str:
     """Return how many networks were trained, and how many failed in which way."""
-    ended = Counter(str(status) for status in run.individuals()["status"])
+    ended = Counter(str(one.status or "") for one in run.archive.members.values())
     failed = [f"{count} {status}" for status, count in sorted(ended.items()) if status not in ("ok", "")]
     return ", ".join([f"{counted(ended.total(), 'network')} tried", *failed])
 

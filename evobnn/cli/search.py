@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from evobnn._checks import check_at_least, check_name
+from evobnn.analysis.frames import run_of
 from evobnn.cli import augmented, fronts
 from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
@@ -25,7 +26,7 @@ from evobnn.runs import named as runs
 from evobnn.runs.callbacks import HYPERVOLUME, Callback, StopAt, StopAtPlateau
 from evobnn.runs.reseed import PARTS, PUBLISHED, check_published, split
 from evobnn.runs.setup import constraints_of, open_experiment, search_bench, wants_loops
-from evobnn.snapshot import read_generations
+from evobnn.snapshot import generation_path, read_generations
 
 FEW = 10000
 """Images up to which the last line of a search takes the recipe `small`, and above it `standard`."""
@@ -67,8 +68,11 @@ def resume(folder: Path, options: Options, patience: int | None = None, targets:
 def _unfinished(folder: Path) -> int | None:
     """Return the total that the last start was to reach if it did not, so that a stopped run ends where it was to."""
     total = runs.last_start(folder).get("generations")
-    reached = len(read_generations(folder)[0]) - 1
-    return total if isinstance(total, int) and reached < total else None
+    if not isinstance(total, int):
+        return None
+    if not generation_path(folder, total).is_file():  # what is damaged before it makes the run no longer
+        return total
+    return total if len(read_generations(folder)[0]) - 1 < total else None
 
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
@@ -120,7 +124,8 @@ def _proceed(session: Session) -> None:
     if number > session.total:
         note(f"the run has reached generation {number} already; --generations is the total to reach.")
     print()
-    _print_end(session, number, fronts.winner(fronts.show(folder)))
+    run = fronts.show(folder, run=run_of(folder, session.generations))
+    _print_end(session, number, fronts.winner(run))
 
 
 def _print_start(session: Session) -> None:

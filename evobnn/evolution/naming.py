@@ -54,12 +54,14 @@ class Naming:
             model.genes(text, one.genome)
         process = model.learn(trained)
         errors = process.errors([model.genes(text) for text in trained])
-        candidates = [self._with(one, float(error)) for one, error in zip(measured, errors, strict=True)]
+        candidates = [
+            Candidate(one.id, archive.genome, one.key, self._with(one.values, float(error)), one.repeats)
+            for one, error in zip(measured, errors, strict=True)
+        ]
         return Beliefs(self, model, process, candidates)
 
-    def _with(self, one: Candidate, error: float) -> Candidate:
-        values = [error if name == ERROR else value for name, value in zip(self.objectives, one.values, strict=True)]
-        return Candidate(one.id, one.genome, one.key, values, one.repeats)
+    def _with(self, values: Sequence[float], error: float) -> list[float]:
+        return [error if name == ERROR else value for name, value in zip(self.objectives, values, strict=True)]
 
     def point(self, genome: Genome, error: float) -> list[float]:
         """Return the objectives of a genome of which this error is believed."""

@@ -30,7 +30,7 @@ from evobnn.evolution.strategies import Strategy
 from evobnn.evolution.strategies.base import pool
 from evobnn.evolution.toolbox import make_toolbox
 from evobnn.evolution.variation import mutate, mutate_one
-from evobnn.evolution.view import Bounds, View
+from evobnn.evolution.view import Bounds, Counts, View
 from evobnn.genome import Genome
 from evobnn.records import Individual, Request, Result
 from evobnn.spaces import Space, key
@@ -56,13 +56,15 @@ class Search:
         repeats: each generation, members of the first front with fewer evaluations than this are measured once more,
             within the constant number of evaluations asked for; they take at most half of it. 1 for never.
         feasible: why a genome is not worth an evaluation, or an empty text.
-        indicators: numbers for the log from the objectives of all candidates of the archive.
+        indicators: numbers for the log from the objectives of the archive's front.
         starters: genomes to begin with, best first; the rest of generation 0 is sampled.
         pressures: by name; what shapes selection and proposals beside the objectives.
         bounds: (low, high, scale) of the objectives, for scalarisations and bins.
         horizon: number of generations that schedules refer to.
         halving: what new genomes were stopped early by, if anything; whoever evaluates stops them.
         branch: epochs that each of its scores takes, for the log.
+        counted: objectives that are known of a genome before its evaluation.
+        counts: from a genome to these; without one of them where it is unknown.
         constraints: what is counted above its bound is never asked for; what is measured above it follows all that
             meet theirs, and the archive is without it.
         naming: by what model the search names at its end, if by one; the last generation of the horizon then trains
@@ -89,6 +91,8 @@ class Search:
         halving: Halving = WITHOUT,
         branch: float = 0.0,
         constraints: Constraints | None = None,
+        counted: Sequence[str] = (),
+        counts: Counts = lambda genome: {},
         naming: Naming | None = None,
     ) -> None:
         self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
@@ -96,6 +100,7 @@ class Search:
         self.pressures, self.horizon = dict(pressures), horizon
         self.halving, self.branch = halving, branch
         self.bounds: Bounds = dict(bounds)
+        self._known_objectives, self._counts = tuple(counted), counts
         self.constraints, self.naming = constraints or Constraints(), naming
         strategy.check(space, self.objectives, self.bounds)
         if halving:
@@ -115,8 +120,8 @@ class Search:
         self._children: list[int] = []
         self._asked: list[Request] | None = None
         self._refused: Counter[str] = Counter()
-        counted = self.constraints.counts is not None
-        self._tries, self._draws = (bounded.TRIES, bounded.RANDOM_TRIES) if counted else (TRIES, RANDOM_TRIES)
+        strict = self.constraints.counts is not None
+        self._tries, self._draws = (bounded.TRIES, bounded.RANDOM_TRIES) if strict else (TRIES, RANDOM_TRIES)
 
     @property
     def generation(self) -> int:
@@ -131,11 +136,12 @@ class Search:
     def restore(self, steps: Iterable[Step]) -> None:
         """Take over finished generations, in order; the search goes on exactly as if it had not stopped."""
         last: Step | None = None
+        results: list[Result] = []
         for step in steps:
-            for result in step.results:
-                self.archive.note(result)
+            results += step.results
             self.logbook.record(**step.log)
             last = step
+        self.archive.note(*results)
         if last is not None:
             state = last.state
             self._generation, self._memory = state.generation, dict(state.memory)
@@ -154,7 +160,8 @@ class Search:
         """Return what algorithms see; pressures have had their say about the spread of the population."""
         view = View(
             self.space, self.objectives, self.bounds, self._seed, generation, self.horizon, tuple(self._population),
-            self.archive.measured(), self._memory, constraints=self.constraints.bounds,
+            self.archive.measured(), self._memory, constraints=self.constraints.bounds, counted=self._known_objectives,
+            counts=self._counts, tried=lambda genome: self.archive.times(self._key(genome)) > 0,
         )  # fmt: skip
         return self._spread(view, self._population)
 
@@ -325,8 +332,7 @@ class Search:
                 message("the results of what was asked, in that order", f"{len(results)} others", "Call ask() first.")
             )
         self._asked = None
-        for result in results:
-            self.archive.note(result)
+        self.archive.note(*results)
         self._generation += 1
         view = self._view(self._generation)
         view = replace(view, population=tuple(self.archive.candidates(one.id for one in self._population)), spread={})
@@ -361,13 +367,13 @@ class Search:
         return {name: memory for name, memory in memories.items() if memory}
 
     def _log(self, results: Sequence[Result]) -> dict[str, Any]:
-        archive, population = self.archive.feasible(), whole(self._population)
+        population = whole(self._population)
         row: dict[str, Any] = {
             "generation": self._generation,
             **counts(results, halved=bool(self.halving)),
             "duplicates": self._refused["duplicates"],
             "infeasible": self._refused["infeasible"],
-            "archive": len(archive),
+            "archive": self.archive.size,
             "survivors": len(population),
         }
         if self.halving:
@@ -377,7 +383,7 @@ class Search:
             view = self._view(self._generation)
             for name, pressure in self.pressures.items():
                 row |= {f"{name}_{what}": float(value) for what, value in pressure.log(view).items()}
-        return row | dict(self.indicators([one.values for one in archive]))
+        return row | dict(self.indicators([one.values for one in self.archive.front]))
 
     def _exhausted(self) -> SpaceExhausted:
         if self.constraints.nearest:

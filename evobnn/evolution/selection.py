@@ -6,7 +6,7 @@ An individual whose objectives are all NaN is dominated by nobody and would sit 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -45,22 +45,22 @@ def minimising(count: int) -> type[Any]:
 class Candidate:
     """A small mutable shell for DEAP, never stored: genome, key, id and fitness, which are the objectives `values`, in
     order, to be minimised. `short` is by how many rungs its training was shorter than that of others, `violation` by
-    how much it exceeds the bounds (see `evobnn.pareto`).
+    how much it exceeds the bounds (see `evobnn.pareto`). In place of a genome it may have who returns it for an id.
     """
 
-    __slots__ = ("fitness", "genome", "id", "key", "repeats", "short", "values", "violation")
+    __slots__ = ("_genome", "fitness", "id", "key", "repeats", "short", "values", "violation")
 
     def __init__(
         self,
         id: int,
-        genome: Genome,
+        genome: Genome | Callable[[int], Genome],
         key: str,
         values: Sequence[float],
         repeats: int = 1,
         short: int = 0,
         violation: float = 0.0,
     ) -> None:
-        self.id, self.genome, self.key, self.repeats, self.short = id, genome, key, repeats, short
+        self.id, self._genome, self.key, self.repeats, self.short = id, genome, key, repeats, short
         if not values or not all(math.isfinite(value) for value in values):
             raise SearchError(message("finite objectives", str(list(values)), "Report the evaluation as diverged."))
         self.values: tuple[float, ...] = tuple(values)
@@ -69,10 +69,15 @@ class Candidate:
         if violation:
             self.fitness.violation = violation
 
+    @property
+    def genome(self) -> Genome:
+        """What was evaluated."""
+        return self._genome if isinstance(self._genome, Genome) else self._genome(self.id)
+
 
 def candidate(
     id: int,
-    genome: Genome,
+    genome: Genome | Callable[[int], Genome],
     key: str,
     objectives: Mapping[str, float],
     names: Sequence[str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 
 from evobnn._seeding import generator
 from evobnn.evolution.selection import Candidate, Order, ranks
+from evobnn.genome import Genome
 from evobnn.spaces import Space
 
 Bounds = Mapping[str, tuple[float, float, str]]
 """(low, high, scale) by objective: what counts as the best and the worst value; scale is `linear` or `log10`."""
+
+
+Counts = Callable[[Genome], Mapping[str, float]]
+"""From a genome to quantities that are known without an evaluation, by name."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,9 @@ class View:
         memory: JSON values that the strategy (`strategy`) and the pressures (by name) keep between generations.
         spread: what pressures add to the crowding distance, by id of a candidate of the population.
         constraints: bound by name; candidates know by how much they exceed them.
+        counted: objectives that are known of a genome before its evaluation.
+        counts: from a genome to these; without one of them where it is unknown.
+        tried: whether a genome was evaluated before, however that ended.
     """
 
     space: Space
@@ -47,6 +55,9 @@ class View:
     memory: Mapping[str, Any] = field(default_factory=dict)
     spread: Mapping[int, float] = field(default_factory=dict)
     constraints: Mapping[str, float] = field(default_factory=dict)
+    counted: tuple[str, ...] = ()
+    counts: Counts = lambda genome: {}
+    tried: Callable[[Genome], bool] = lambda genome: False
 
     def order(self, candidates: Sequence[Candidate]) -> Order:
         """Return (rank, minus spread, key) by id: smaller is better, and no two are equal."""

@@ -5,6 +5,7 @@
 from evobnn.genome.cell import Cell, Edge
 from evobnn.genome.expression import Expression, X
 from evobnn.genome.genome import Genome
+from evobnn.genome.reader import Reader
 from evobnn.genome.specs import (
     BATS_OPERATIONS,
     BINARY,
@@ -33,6 +34,7 @@ __all__ = [
     "FormSpec",
     "Genome",
     "OpSpec",
+    "Reader",
     "X",
     "groups",
     "parse_expression",

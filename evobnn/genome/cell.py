@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 
@@ -22,6 +23,9 @@ class Edge(NamedTuple):
         return f"{self.operation}({self.source})"
 
 
+_target = itemgetter(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A tuple of edges, kept in the order of their targets; printed as `2 = conv3(0) + max3(1); 3 = ...`."""
@@ -29,10 +33,11 @@ class Cell:
     edges: tuple[Edge, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "edges", tuple(sorted((Edge(*e) for e in self.edges), key=lambda e: e.target)))
+        edges = (edge if type(edge) is Edge else Edge(*edge) for edge in self.edges)
+        object.__setattr__(self, "edges", tuple(sorted(edges, key=_target)))
 
     def __str__(self) -> str:
-        nodes = groupby(self.edges, key=lambda e: e.target)
+        nodes = groupby(self.edges, key=_target)
         return "; ".join(f"{node} = {' + '.join(map(str, edges))}" for node, edges in nodes)
 
     def into(self, node: int) -> tuple[Edge, ...]:

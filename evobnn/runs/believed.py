@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from evobnn.experiment.settings import Experiment
-from evobnn.pareto import violation
 from evobnn.records import Status
 from evobnn.scores import Model
-from evobnn.snapshot import Generation
-from evobnn.snapshot.archive import archive, constraints_in
+from evobnn.snapshot.archive import Archive
 from evobnn.spaces import Space
 
 Believe = Callable[[Mapping[str, Sequence[float]]], Mapping[str, float]]
@@ -21,13 +19,11 @@ def believing(experiment: Experiment, space: Space) -> Believe | None:
     return Model(space).errors if experiment.choose == "model" else None
 
 
-def believed(generations: Sequence[Generation], believe: Believe | None) -> dict[int, float]:
+def believed(archive: Archive, believe: Believe | None) -> dict[int, float]:
     """Return by id the errors that are believed of every member of a run that may be named; none without beliefs."""
     if believe is None:
         return {}
-    bounds = constraints_in(generations)
-    members = {number: one for number, one in archive(generations).items() if one.objectives is not None}
-    named = {number: one for number, one in members.items() if not violation(one.objectives or {}, bounds)}
+    named = {number: archive.members[number] for number in sorted(archive.points()[0].tolist())}
     seen = {
         one.individual.genome: [e.objectives["error"] for e in one.evaluations if e.status is Status.OK]
         for one in named.values()

@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from evobnn._checks import check_at_least, check_name
-from evobnn.analysis import front_frame
+from evobnn.analysis.frames import front_of
 from evobnn.errors import EvobnnError, ExperimentError, RunError, message
 from evobnn.experiment.constraints import checked_bound
 from evobnn.pareto import told, violation
 from evobnn.records import Result
 from evobnn.snapshot import Generation
-from evobnn.snapshot.archive import constraints_in, objective_names
+from evobnn.snapshot.archive import Archive, archive, constraints_in, objective_names
 
 HYPERVOLUME = "hypervolume"
 
@@ -33,10 +33,12 @@ class State:
     Attributes:
         folder: of the run.
         generations: all that are committed, the newest last.
+        archive: what they evaluated, where somebody keeps it: it grows with the search.
     """
 
     folder: Path
     generations: Sequence[Generation]
+    archive: Archive | None = None
 
     @property
     def number(self) -> int:
@@ -50,7 +52,7 @@ class State:
 
     def front(self) -> Any:
         """Return the front so far as a DataFrame, see `Run.front`."""
-        return front_frame(self.generations)
+        return front_of(self.archive or archive(self.generations))
 
     def series(self, measure: str) -> list[float]:
         """Return a number for each generation: the `hypervolume` of everything so far, or the least of an objective

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
-from evobnn.analysis import front_csv, front_frame, individuals_frame, save_front
+from evobnn._jsonl import append, dump
+from evobnn.analysis import front_csv, save_front
+from evobnn.analysis.frames import front_of, measured_of
 from evobnn.pareto import told, violation
 from evobnn.records import Individual, Result, Status
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_rescored, write_lines, write_text
-from evobnn.snapshot.archive import archive, constraints_in
+from evobnn.snapshot.archive import Archive
+
+SHARE = 0.05
+"""Of the time of a search that pictures of it take at most."""
+LEAST = 2.0
+"""Seconds between two pictures at least."""
 
 
 def fresh_scores(folder: Path) -> dict[int, Rescored]:
@@ -35,22 +45,69 @@ def rescored_row(individual: Individual, results: Sequence[Result]) -> Rescored:
     )
 
 
-def unmet(generations: Sequence[Generation]) -> str:
+def unmet(archive: Archive) -> str:
     """Return that nothing which was measured meets the bounds of the run, and what comes nearest; or an empty text."""
-    bounds = constraints_in(generations)
-    members = [(i, one.objectives) for i, one in archive(generations).items() if one.objectives is not None]
-    if not bounds or not members or any(not violation(own, bounds) for _, own in members):
+    bounds = archive.constraints
+    if not bounds or len(archive.points()[0]):
+        return ""
+    members = [(i, one.objectives) for i, one in archive.members.items() if one.objectives is not None]
+    if not members:
         return ""
     nearest, own = min(members, key=lambda one: (violation(one[1], bounds), one[0]))
     has = told({name: own[name] for name in bounds if name in own})
     return f"No network has at most {told(bounds)}, so the front is empty; the nearest, {nearest}, has {has}."
 
 
-def write_derived(folder: Path, generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> None:
-    """Write what follows from the generations: `log.jsonl`, `front.csv` and `front.png`."""
-    write_lines(folder / "log.jsonl", [dict(generation.log) for generation in generations])
-    front = front_frame(generations, rescored)
-    write_text(folder / "front.csv", front_csv(front))
-    names = tuple(generations[-1].header["objectives"])
-    if len(names) > 1:
-        save_front(folder / "front.png", front, individuals_frame(generations), (names[0], names[1]))
+class Derived:
+    """What follows from the generations of a run, kept up to date while it grows: `log.jsonl`, `front.csv` and
+    `front.png`.
+
+    A generation adds a row to the log and changes the table only where it changes the front. A picture of everything
+    takes longer the more there is: it is renewed as often as `SHARE` of the time allows, and where the search ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._logged, self._due = -1, -math.inf
+        self._shown: list[tuple[int, int]] | None = None
+
+    def follow(self, generations: Sequence[Generation], archive: Archive) -> None:
+        """Bring the files up to the newest generation."""
+        log = self._folder / "log.jsonl"
+        if self._logged >= 0 and log.is_file() and log.stat().st_size == self._logged:
+            append(log, dump(dict(generations[-1].log)))
+            self._logged = log.stat().st_size
+        else:
+            self._log(generations)
+        shown = [(number, len(archive.members[number].evaluations)) for number in archive.front]
+        due = time.monotonic() >= self._due
+        if shown != self._shown or due:
+            front = front_of(archive)
+            self._table(front)
+            self._shown = shown
+            if due:
+                self._picture(front, archive)
+
+    def finish(
+        self, generations: Sequence[Generation], archive: Archive, rescored: Mapping[int, Rescored] = {}
+    ) -> None:
+        """Write all of them as they are where a search ends, with the fresh scores."""
+        self._log(generations)
+        front = front_of(archive, rescored)
+        self._table(front)
+        self._picture(front, archive)
+
+    def _log(self, generations: Sequence[Generation]) -> None:
+        path = self._folder / "log.jsonl"
+        write_lines(path, [dict(generation.log) for generation in generations], lasting=False)
+        self._logged = path.stat().st_size
+
+    def _table(self, front: Any) -> None:
+        write_text(self._folder / "front.csv", front_csv(front), lasting=False)
+
+    def _picture(self, front: Any, archive: Archive) -> None:
+        began = time.monotonic()
+        if len(archive.names) > 1:
+            save_front(self._folder / "front.png", front, measured_of(archive), (archive.names[0], archive.names[1]))
+        now = time.monotonic()
+        self._due = now + max(LEAST, (now - began) / SHARE)

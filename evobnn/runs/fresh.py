@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evobnn.records import FRESH, Evaluation, Individual, Request, Result
+from evobnn.records import FRESH, Evaluation, Request, Result
 from evobnn.runs.believed import Believe, believed
 from evobnn.runs.derived import rescored_row
 from evobnn.runs.outlook import MOST_RESCORED
-from evobnn.snapshot import Generation, Rescored
-from evobnn.snapshot.archive import unconfirmed
+from evobnn.snapshot import Rescored
+from evobnn.snapshot.archive import Archive, unconfirmed
 
 
 class FreshScores:
@@ -31,15 +31,17 @@ class FreshScores:
     def __init__(self, count: int, believe: Believe | None = None) -> None:
         self.count = count
         self._believe = believe
-        self._believed: tuple[int, Mapping[int, float]] = (0, {})
+        self._believed: Mapping[int, float] = {}
         self.rows: dict[int, Rescored] = {}
         self.settled = 0
         self.luck = (0.0, 0)
 
-    def requests(self, generations: Sequence[Generation]) -> list[Request]:
+    def requests(self, archive: Archive) -> list[Request]:
         """Return the evaluations of the next round; none when the front is settled."""
-        who = individuals(generations)
-        chosen = [who[number] for number in self._unconfirmed(generations, self.rows)] if self.count else []
+        if not self.rows:
+            self._believed = believed(archive, self._believe)
+        numbers = unconfirmed(archive, self.rows, self._believed) if self.count else []
+        chosen = [archive.members[number].individual for number in numbers]
         if self.rows:
             chosen = chosen[: max(0, MOST_RESCORED - len(self.rows))]
         self.luck = 0.0, 0
@@ -50,9 +52,7 @@ class FreshScores:
         self.settled += len(results)
         self.rows |= self._rows(results)
 
-    def look(
-        self, generations: Sequence[Generation], requests: Sequence[Request], found: Mapping[int, Evaluation]
-    ) -> None:
+    def look(self, archive: Archive, requests: Sequence[Request], found: Mapping[int, Evaluation]) -> None:
         """Note the luck of a round of which the evaluations in `found`, by their place, are done."""
         whole: dict[int, Rescored] = {}
         for start in range(0, len(requests), self.count):
@@ -62,14 +62,10 @@ class FreshScores:
         seen = len(whole) * self.count / len(requests)
         if seen > self.luck[0]:
             open_ones = {request.individual.id for request in requests}
-            lucky = [n for n in self._unconfirmed(generations, {**self.rows, **whole}) if n not in open_ones]
+            after = unconfirmed(archive, {**self.rows, **whole}, self._believed)
+            lucky = [n for n in after if n not in open_ones]
             most = max(0, MOST_RESCORED - len(self.rows) - len(open_ones))
             self.luck = seen, min(len(lucky), most)
-
-    def _unconfirmed(self, generations: Sequence[Generation], rescored: Mapping[int, Rescored]) -> list[int]:
-        if self._believed[0] != len(generations):
-            self._believed = len(generations), believed(generations, self._believe)
-        return unconfirmed(generations, rescored, self._believed[1])
 
     def _rows(self, results: Sequence[Result]) -> dict[int, Rescored]:
         found = {}
@@ -78,12 +74,3 @@ class FreshScores:
             individual = own[0].request.individual
             found[individual.id] = rescored_row(individual, own)
         return found
-
-
-def individuals(generations: Sequence[Generation]) -> dict[int, Individual]:
-    """Return every individual of the run by id."""
-    return {
-        result.request.individual.id: result.request.individual
-        for generation in generations
-        for result in generation.results
-    }

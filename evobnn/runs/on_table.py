@@ -203,15 +203,19 @@ def infeasible_in(table: Table, bench: Bench) -> Callable[[Genome], str]:
     return reason
 
 
+def told_by(table: Table) -> list[str]:
+    """Return the counted quantities that the table tells of every genome."""
+    return [name for name in COSTS if all(getattr(row, name) is not None for row in table.rows.values())]
+
+
 def counts_in(table: Table, bench: Bench, names: Sequence[str]) -> Callable[[Genome], Mapping[str, float]]:
     """Return what the table knows of a genome's counts, by these names; nothing of one that it lacks.
 
     Raises:
         ExperimentError: a name that some row has no number for.
     """
-    known = [name for name in COSTS if all(getattr(row, name) is not None for row in table.rows.values())]
     for name in names:
-        check_name(f"quantity to constrain in the table {table.name}", name, known)
+        check_name(f"quantity to constrain in the table {table.name}", name, told_by(table))
 
     def counts(genome: Genome) -> Mapping[str, float]:
         row = table.rows.get(key(bench.space, genome))

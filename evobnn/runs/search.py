@@ -30,9 +30,9 @@ from evobnn.pareto import Axis
 from evobnn.records import FRESH, Evaluation, Request, Result, Status, rung_measures
 from evobnn.runs.believed import believing
 from evobnn.runs.callbacks import Callback, Callbacks, State
-from evobnn.runs.derived import unmet, write_derived
+from evobnn.runs.derived import Derived, unmet
 from evobnn.runs.evaluator import RUNGS, evaluator_of
-from evobnn.runs.fresh import FreshScores, individuals
+from evobnn.runs.fresh import FreshScores
 from evobnn.runs.latency import elsewhere, kept_times
 from evobnn.runs.outlook import Outlook
 from evobnn.runs.progress import Progress, Standing
@@ -51,7 +51,7 @@ from evobnn.snapshot import (
     write_generation,
     write_rescored,
 )
-from evobnn.snapshot.archive import unconfirmed
+from evobnn.snapshot.archive import Archive
 
 Place = tuple[str, int, int]
 """What a training is known by: key, repeat, and rung (0 for none)."""
@@ -95,6 +95,8 @@ class Session:
         self.evaluator = evaluator_of(folder, self.experiment, self.bench, options, self._say_of_workers)
         self.total = self.experiment.horizon if options.generations is None else options.generations
         self.generations: list[Generation] = []
+        self.archive = Archive(self.experiment.objectives, self.experiment.constraints)
+        self._derived = Derived(folder)
         self._known: dict[Place, Evaluation] = {}
         self._attempts: dict[Place, int] = {}
         self._own = options.additions.strategies
@@ -152,7 +154,7 @@ class Session:
             self._rescore()
             if any(_lost_determinism(result.evaluation) for g in self.generations for result in g.results):
                 self.say("A training met the clock, or killed its worker: this run is exempt from equal bytes.")
-            if sentence := unmet(self.generations):
+            if sentence := unmet(self.archive):
                 self.say(sentence)
 
     def _compiled(self, done: int, total: int, seconds: float) -> None:
@@ -192,7 +194,8 @@ class Session:
                     "Put it back, or start a new run from the changed file.",
                 )
             )
-        entries, notes = read_journal(self.folder / "journal.jsonl")
+        told = {(one.request.individual.key, one.request.repeat) for g in generations for one in g.results}
+        entries, notes = read_journal(self.folder / "journal.jsonl", without=told)
         for sentence in notes:
             self.say(sentence)
         retried = (Status.ERROR, Status.TIMEOUT) if self.options.retry_failed else ()
@@ -202,6 +205,7 @@ class Session:
             if entry.protocol == self._protocol and entry.evaluation.status not in retried:
                 self._known[place] = entry.evaluation
         self.generations = generations
+        self.archive.add(*generations)
         if generations:
             self._follow_front()
         search = make_search(self.experiment, self.bench, self._own)
@@ -264,7 +268,7 @@ class Session:
             found[index] = evaluation
             self._standing.failed += evaluation.status not in (Status.OK, Status.PRUNED)
             if purpose == "rescore":
-                self._fresh.look(self.generations, requests, found)
+                self._fresh.look(self.archive, requests, found)
 
         def tell() -> None:
             open_ones = len(wanted) - sum(one.status is not Status.PRUNED for one in found.values())
@@ -325,30 +329,35 @@ class Session:
         generation = generation_of(step, self._header())
         write_generation(self.folder, generation)
         self.generations.append(generation)
+        self.archive.add(generation)
+        for result in generation.results:  # never asked for again
+            place = result.request.individual.key, result.request.repeat, result.evaluation.rung
+            self._known.pop(place, None)
+            self._attempts.pop(place, None)
         self._outlook.committed()
         self._follow_front()
-        write_derived(self.folder, self.generations, {})
+        self._derived.follow(self.generations, self.archive)
         self._look()
 
     def _look(self) -> None:
         """Let the callbacks look at the newest generation; any of them may end the search."""
-        self.callbacks.generation(State(self.folder, tuple(self.generations)))
+        self.callbacks.generation(State(self.folder, tuple(self.generations), self.archive))
 
     def _follow_front(self) -> None:
         """Note how long the networks on the archive's front train: they are the ones to be measured on fresh seeds."""
-        who = individuals(self.generations)
-        front = [who[number] for number in unconfirmed(self.generations, {})] if self.experiment.noise.rescore else []
+        numbers = self.archive.front if self.experiment.noise.rescore else []
+        front = [self.archive.members[number].individual for number in numbers]
         self._standing.front = [self._outlook.whole(one.key, self.evaluator.load(Request(one, FRESH))) for one in front]
 
     def _rescore(self) -> None:
         """Measure the archive's front on fresh seeds; recorded apart, so nothing that follows depends on it."""
         if not self.generations:
             return
-        while requests := self._fresh.requests(self.generations):
+        while requests := self._fresh.requests(self.archive):
             self._fresh.take(self._evaluate("rescore", requests))
         if self._fresh.count:
             write_rescored(self.folder, self.generations[-1].number, self._fresh.rows.values())
-        write_derived(self.folder, self.generations, self._fresh.rows)
+        self._derived.finish(self.generations, self.archive, self._fresh.rows)
 
 
 def _lost_determinism(evaluation: Evaluation) -> bool:

@@ -14,7 +14,8 @@ from evobnn.analysis import Axis, hypervolume, nondominated
 from evobnn.data import DatasetSpec, PreparedData, prepare
 from evobnn.data.sources import SOURCES
 from evobnn.errors import ExperimentError, RunError, message
-from evobnn.evaluation import Additions, Bench, LayerTimes, Protocol, check_device, check_jobs_fit
+from evobnn.evaluation import LATENCY, Additions, Bench, LayerTimes, Protocol, check_device, check_jobs_fit
+from evobnn.evaluation.additive import Counts
 from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
 from evobnn.evolution.constraints import Constraints
@@ -29,7 +30,15 @@ from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.nn.fast import compiling
 from evobnn.runs.latency import checked_timer, measured, wants_times, with_times, write_times
-from evobnn.runs.on_table import check_noise, counts_in, infeasible_in, least_in, load_table, table_bench
+from evobnn.runs.on_table import (
+    check_noise,
+    counts_in,
+    infeasible_in,
+    least_in,
+    load_table,
+    table_bench,
+    told_by,
+)
 from evobnn.snapshot import new_folder, write_text
 
 
@@ -180,6 +189,7 @@ def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {
         front: dict[str, float] = {"front": int(nondominated(points).sum()) if points else 0}
         return {**front, "hypervolume": hypervolume(points, axes) if points else 0.0} if axes else front
 
+    counted, counts = counts_of(experiment, bench)
     start = experiment.start
     starters = [bench.space.parse(text) for text in start.genomes]
     return Search(
@@ -197,8 +207,24 @@ def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {
         halving=experiment.halving,
         branch=experiment.recipe.decay,
         constraints=constraints_of(experiment, bench),
+        counted=counted,
+        counts=counts,
         naming=naming_of(experiment, bench),
     )
+
+
+def counts_of(experiment: Experiment, bench: Bench) -> tuple[tuple[str, ...], Callable[[Genome], Mapping[str, float]]]:
+    """Return the objectives that are known before an evaluation, and what counts them; a user's function may say
+    otherwise, and a latency takes too long for thousands of genomes.
+    """
+    if experiment.evaluation.name:
+        return (), lambda genome: {}
+    names = tuple(name for name in bench.counted if name != LATENCY)
+    if experiment.table:
+        table = load_table(experiment.table)
+        names = tuple(name for name in names if name in told_by(table))
+        return names, counts_in(table, bench, names)
+    return names, Counts(bench, names)
 
 
 def infeasible_by(experiment: Experiment, bench: Bench) -> Callable[[Genome], str]:
@@ -211,7 +237,7 @@ def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:
     names = tuple(experiment.counted_bounds)
     if not names:
         return Constraints(experiment.constraints)
-    return Constraints(experiment.constraints, _counts_of(experiment, bench, names), bench.cheapest(names))
+    return Constraints(experiment.constraints, _counting(experiment, bench, names), bench.cheapest(names))
 
 
 def naming_of(experiment: Experiment, bench: Bench) -> Naming | None:
@@ -219,10 +245,10 @@ def naming_of(experiment: Experiment, bench: Bench) -> Naming | None:
     if experiment.choose == "score":
         return None
     others = tuple(name for name in experiment.objectives if name != ERROR)
-    return Naming(bench.space, experiment.objectives, _counts_of(experiment, bench, others))
+    return Naming(bench.space, experiment.objectives, _counting(experiment, bench, others))
 
 
-def _counts_of(experiment: Experiment, bench: Bench, names: tuple[str, ...]) -> Callable[[Genome], Mapping[str, float]]:
+def _counting(experiment: Experiment, bench: Bench, names: tuple[str, ...]) -> Callable[[Genome], Mapping[str, float]]:
     """Return what counts a genome, by these names: the bench, or the experiment's table."""
     if experiment.table:
         return counts_in(load_table(experiment.table), bench, names)

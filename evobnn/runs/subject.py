@@ -17,7 +17,7 @@ from evobnn.runs import named as runs
 from evobnn.runs.chosen import experiment as read_experiment
 from evobnn.runs.latency import kept_times
 from evobnn.runs.setup import assembled, images_of, make_bench, open_experiment, told_images
-from evobnn.snapshot.archive import Member, archive
+from evobnn.snapshot.archive import Member
 
 _GENOME_MARKS = re.compile(r"[\[\]@=()]")
 
@@ -48,7 +48,7 @@ class Subject:
     @property
     def member(self) -> Member | None:
         """The individual with its evaluations, or None for a typed genome."""
-        return None if self.run is None or self.number is None else archive(self.run.generations)[self.number]
+        return None if self.run is None or self.number is None else self.run.archive.members[self.number]
 
     @property
     def title(self) -> str:

@@ -35,7 +35,7 @@ _GENERATION = re.compile(r"generation-(\d{4,})\.jsonl")
 _RESUME = "'evobnn resume' goes on from the generation before this one and deletes nothing."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Survivor:
     """An individual that breeds on: the mean of each objective over its `repeats` evaluations so far."""
 
@@ -93,8 +93,8 @@ def write_generation(folder: Path, generation: Generation) -> Path:
     return path
 
 
-def read_generation(path: Path) -> Generation:
-    """Return the generation in a file.
+def read_generation(path: Path, known: dict[int, Individual] | None = None) -> Generation:
+    """Return the generation in a file; an individual that is `known` by id, and tells the same, is not held twice.
 
     Raises:
         RunError: a damaged line, with file and line; a newer version; a file that cannot be opened.
@@ -110,13 +110,14 @@ def read_generation(path: Path) -> Generation:
         if named and int(named[1]) != top["generation"]:
             raise ValueError(f"the number {top['generation']}, which is not the file's")
     _jsonl.check_count(path, rows, top["survivors"] + top["results"], _RESUME)
+    known = {} if known is None else known
     survivors, results = [], []
     for number, row in enumerate(rows, 2):
         with line(path, number, _RESUME):
             if number - 2 < top["survivors"]:
-                survivors.append(_survivor(take(row, survivor=dict)["survivor"]))
+                survivors.append(_survivor(take(row, survivor=dict)["survivor"], known))
             else:
-                results.append(_result(take(row, result=dict)["result"]))
+                results.append(_result(take(row, result=dict)["result"], known))
     return Generation(
         top["generation"], top["header"], top["state"], top["log"], tuple(survivors), tuple(results)
     )  # fmt: skip
@@ -130,13 +131,14 @@ def read_generations(folder: Path) -> tuple[list[Generation], list[str]]:
     """
     good: list[Generation] = []
     messages: list[str] = []
+    known: dict[int, Individual] = {}
     for number, path in numbered(folder, _GENERATION):
         if messages or number != len(good):
             reason = "damage" if messages else f"a gap: {generation_path(folder, len(good)).name} is missing"
             messages.append(message("an unbroken row of good generations", f"{path} after {reason}", _RESUME))
             continue
         try:
-            good.append(read_generation(path))
+            good.append(read_generation(path, known))
         except DamagedError as error:
             messages.append(str(error))
     return good, messages
@@ -165,9 +167,9 @@ def _survivor_row(survivor: Survivor) -> Row:
     return {**row, "objectives": to_json(survivor.objectives), "repeats": survivor.repeats}
 
 
-def _survivor(row: Row) -> Survivor:
+def _survivor(row: Row, known: dict[int, Individual]) -> Survivor:
     take(row, **INDIVIDUAL, objectives=dict, repeats=int)
-    return Survivor(to_individual(row), from_json(row["objectives"]), row["repeats"])
+    return Survivor(_once(to_individual(row), known), from_json(row["objectives"]), row["repeats"])
 
 
 def _result_row(result: Result) -> Row:
@@ -176,8 +178,13 @@ def _result_row(result: Result) -> Row:
     return row | evaluation_row(result.evaluation, whole=False)
 
 
-def _result(row: Row) -> Result:
+def _once(individual: Individual, known: dict[int, Individual]) -> Individual:
+    before = known.setdefault(individual.id, individual)
+    return before if before == individual else individual
+
+
+def _result(row: Row, known: dict[int, Individual]) -> Result:
     take(without(row, "twin", "inherited_from"), **INDIVIDUAL, repeat=int, **OUTCOME)
     if row.get("twin", True) is not True:
         raise ValueError("'twin' that is not true")
-    return Result(Request(to_individual(row), row["repeat"], "twin" in row), to_evaluation(row))
+    return Result(Request(_once(to_individual(row), known), row["repeat"], "twin" in row), to_evaluation(row))

@@ -5,7 +5,7 @@ Nothing that counts depends on the starts: they have no digests, and their own v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,11 @@ class Journal:
         _jsonl.append_sealed(self.path, {**row, "evaluation": evaluation_row(entry.evaluation, whole=True)})
 
 
-def read_journal(path: Path) -> tuple[list[JournalEntry], list[str]]:
-    """Return the entries of a journal and a note, with file and line, for each line that was skipped.
+def read_journal(
+    path: Path, without: Collection[tuple[str, int]] = frozenset()
+) -> tuple[list[JournalEntry], list[str]]:
+    """Return the entries of a journal and a note, with file and line, for each line that was skipped. Entries with a
+    (key, repeat) in `without`, of which nothing more is to be known, are left out.
 
     A line is skipped where it, or the line before it, is not what was written: what it told is measured again. A
     missing file is an empty journal.
@@ -87,14 +90,16 @@ def read_journal(path: Path) -> tuple[list[JournalEntry], list[str]]:
         return [], []
     entries: list[JournalEntry] = []
     notes: list[str] = []
-    *whole, last = _jsonl.read_bytes(path).split(b"\n")
     before = ""
-    for number, text in enumerate([*whole, last] if last else whole, 1):
+    for number, whole in enumerate(_jsonl.lines_of(path), 1):
+        text = whole.removesuffix(b"\n")
         try:
-            with line(path, number, _SKIPPED if number <= len(whole) else TORN):
+            with line(path, number, TORN if text == whole else _SKIPPED):
                 row = _jsonl.parse(text)
                 version = _jsonl.check_version(path, row, VERSION)
-                entries.append(_entry(_jsonl.opened(row, text, before, version)))
+                row = _jsonl.opened(row, text, before, version)
+                if (row.get("key"), row.get("repeat")) not in without:
+                    entries.append(_entry(row))
         except DamagedError as error:
             notes.append(str(error))
         before = claimed(text) or before

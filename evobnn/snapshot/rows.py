@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
 
 from evobnn._jsonl import Row
@@ -22,7 +23,8 @@ def individual_row(individual: Individual) -> Row:
 
 def to_individual(row: Row) -> Individual:
     """Return the individual in a row; raise ValueError where its parents are no whole numbers."""
-    return Individual(**{**{name: row[name] for name in INDIVIDUAL}, "parents": whole_numbers(row["parents"])})
+    parents = whole_numbers(row["parents"])
+    return Individual(row["id"], row["genome"], row["key"], row["born"], intern(row["origin"]), parents)
 
 
 def evaluation_row(evaluation: Evaluation, whole: bool) -> Row:
@@ -57,6 +59,8 @@ def _inherited_from(row: Row) -> int | None:
 
 def without(row: Row, *names: str) -> Row:
     """Return a row without those fields that stand only where they say something."""
+    if not any(name in row for name in names):
+        return row
     return {name: value for name, value in row.items() if name not in names}
 
 
@@ -67,7 +71,7 @@ def to_json(values: Mapping[str, float]) -> dict[str, float | str]:
 
 def from_json(values: Mapping[str, Any]) -> dict[str, float]:
     """Return numbers by name from what `to_json` made of them."""
-    return {name: a_number(value) for name, value in values.items()}
+    return {intern(name): value if type(value) is float else a_number(value) for name, value in values.items()}
 
 
 def a_number(value: Any) -> float:

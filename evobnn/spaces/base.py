@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import cycle
+from typing import Any
 
 from evobnn._seeding import Generator, pick
 from evobnn.errors import ExperimentError, GenomeError, message, unknown_name
-from evobnn.genome import FORMS, OPERATIONS, Cell, Edge, Expression, FormSpec, Genome, OpSpec, X, parse_genome
+from evobnn.genome import FORMS, OPERATIONS, Cell, Edge, Expression, FormSpec, Genome, OpSpec, Reader, X
 from evobnn.spaces.shapes import ENCODING_1, Alphabet, Genes, Shape, embed, express, genes_of, sample_genes
 from evobnn.spaces.template import NORMAL, REDUCTION
 
@@ -91,13 +93,34 @@ class Space:
         """Site classes whose expression is searched."""
         return tuple(site for site in self.sites if site not in self.frozen.expression_by_site)
 
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.operations, self.forms)
+
+    @cached_property
+    def simplified(self) -> dict[Expression, Expression]:
+        """Canonical forms of expressions that were asked for before, see `evobnn.spaces.canonical`."""
+        return {}
+
+    @cached_property
+    def placed(self) -> dict[Genome, tuple[tuple[str, str], ...]]:
+        """Loci of genomes that were asked for before, see `evobnn.spaces.loci`."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        worked_out = ("_reader", "simplified", "placed")
+        return {name: value for name, value in self.__dict__.items() if name not in worked_out}
+
     def parse(self, text: str) -> Genome:
         """Return the genome of this text; frozen parts may be left out of it.
 
         Raises:
             GenomeError: malformed text, or something a network of this space cannot be built from.
         """
-        genome = parse_genome(text, self.operations, self.forms)
+        genome = self._reader.read(text)
+        if self.frozen == Genome():
+            self.check_buildable(genome)
+            return genome
         cells = {**self.frozen.cell_by_kind, **genome.cell_by_kind}
         expressions = genome.expression_by_site
         if "net" not in expressions:

@@ -38,6 +38,8 @@ from evobnn.genome import FORMS, Cell, Edge, Expression, FormSpec, Genome, OpSpe
 from evobnn.spaces.base import Space
 from evobnn.spaces.template import NORMAL, REDUCTION, Template
 
+REMEMBERED = 1 << 14
+"""Expressions whose canonical form a space keeps at hand."""
 _ZERO = Expression("zero")
 _EVEN = frozenset({"square", "cos", "expabs", "gauss", "abs", "ln"})
 
@@ -100,13 +102,13 @@ def _step(e: Expression, forms: Mapping[str, FormSpec]) -> Expression:
 def prune(cell: Cell, operations: Mapping[str, OpSpec]) -> Cell:
     """Return the canonical form of a cell by rules I and J. Its nodes without edges are identically zero."""
     kept: list[Edge] = []
-    for target in sorted({edge.target for edge in cell.edges}):
-        full = {edge.target for edge in kept}
-        for edge in sorted(cell.into(target)):
-            zero_source = edge.source >= 2 and edge.source not in full
-            spec = operations[edge.operation]
-            if not spec.nothing and not (spec.zero_preserving and zero_source):
-                kept.append(edge)
+    full: set[int] = set()
+    for edge in sorted(cell.edges, key=lambda edge: (edge.target, edge)):
+        zero_source = edge.source >= 2 and edge.source not in full
+        spec = operations[edge.operation]
+        if not spec.nothing and not (spec.zero_preserving and zero_source):
+            kept.append(edge)
+            full.add(edge.target)
     return Cell(tuple(kept))
 
 
@@ -128,8 +130,18 @@ def canonical(space: Space, genome: Genome) -> Genome:
     for kind, cell in cells.items():
         for site in sites_of(kind, cell, space.operations):
             said[site] = genome.expression_at(site, kind)
-    simple = {expression: simplify(expression, space.forms) for expression in dict.fromkeys(said.values())}
-    return Genome.of(cells, _widest({site: simple[expression] for site, expression in said.items()}))
+    return Genome.of(cells, _widest({site: _simplified(space, expression) for site, expression in said.items()}))
+
+
+def _simplified(space: Space, expression: Expression) -> Expression:
+    """Return what `simplify` does in a space, from memory where it was asked before."""
+    known = space.simplified
+    found = known.get(expression)
+    if found is None:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        found = known[expression] = simplify(expression, space.forms)
+    return found
 
 
 def _widest(at: Mapping[str, Expression]) -> dict[str, Expression]:

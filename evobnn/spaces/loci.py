@@ -10,6 +10,10 @@ Locus = tuple[str, str]
 """(`kind/source>target`, operation) for an edge, (`@site/slot`, form) for a slot of an expression."""
 
 
+REMEMBERED = 1 << 11
+"""Genomes whose loci a space keeps at hand."""
+
+
 def edge_locus(kind: str, source: int, target: int) -> str:
     """Return the name of an edge as a place for operations."""
     return f"{kind}/{source}>{target}"
@@ -40,6 +44,16 @@ def loci(space: Space, genome: Genome) -> tuple[Locus, ...]:
 
     An expression without the space's shape counts as one choice in its first slot.
     """
+    known = space.placed
+    found = known.get(genome)
+    if found is None:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        found = known[genome] = _loci(space, genome)
+    return found
+
+
+def _loci(space: Space, genome: Genome) -> tuple[Locus, ...]:
     found: list[Locus] = []
     cells = genome.cell_by_kind
     for kind in space.free_kinds:

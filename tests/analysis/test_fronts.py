@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evobnn.errors import EvobnnError
-from evobnn.pareto import Axis, axes_of, hypervolume, nondominated
+from evobnn.pareto import Axis, GrowingFront, axes_of, hypervolume, nondominated
 
 UNIT = (Axis("error", 0, 1), Axis("cost", 0, 1))
 AWKWARD = (0.0, -0.0, 5e-324, -5e-324, 1.0, 1.0 + 2**-52, -1.0, 1e300, sys.float_info.max, -sys.float_info.max)
@@ -117,3 +117,49 @@ def test_axes_from_a_header() -> None:
         axes_of({**header, "objectives": ["bits"]})
     with pytest.raises(EvobnnError, match="columns"):
         hypervolume([[1, 2]], UNIT[:1])
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
+def test_a_front_that_grows_is_that_of_all_points_after_every_change(objectives: int) -> None:
+    """Points come, change for the better and the worse, go and come back; values tie often."""
+    rng = np.random.default_rng(objectives)
+    growing, points = GrowingFront(objectives), dict[int, tuple[float, ...]]()
+    order: list[int] = []
+    sizes = set()
+    for _ in range(300):
+        changed: dict[int, tuple[float, ...] | None] = {}
+        for number in rng.integers(0, 400, size=int(rng.integers(1, 6))).tolist():
+            gone = rng.random() < 0.15
+            changed[number] = None if gone else tuple(rng.integers(0, 9, size=objectives).astype(float).tolist())
+        growing.put(changed)
+        order += [number for number in changed if number not in order]
+        points = {n: point for n, point in (points | changed).items() if point is not None}
+        known = [number for number in order if number in points]
+        mask = nondominated(np.array([points[number] for number in known]).reshape(len(known), objectives))
+        assert growing.front == [number for number, best in zip(known, mask, strict=True) if best]
+        assert len(growing) == len(points)
+        sizes.add(len(growing.front))
+    assert len(growing) > 200 and len(sizes) > 2
+    half = set(known[::2])
+    numbers, values = growing.points(without=half)
+    assert numbers.tolist() == known[1::2]
+    assert [tuple(row) for row in values.tolist()] == [points[number] for number in known[1::2]]
+
+
+def test_an_empty_front_and_one_of_nothing_but_losses() -> None:
+    growing = GrowingFront(2)
+    growing.put({})
+    growing.put({7: None})
+    assert growing.front == [] and len(growing) == 0 and growing.points()[1].shape == (0, 2)
+    with pytest.raises(EvobnnError, match="finite"):
+        growing.put({8: (math.nan, 1.0)})
+
+
+def test_the_hypervolume_of_two_objectives_has_the_same_bits_without_what_is_dominated() -> None:
+    axes, rng = (Axis("error", 0.0, 0.9), Axis("ops", 1e3, 1e6, "log10")), np.random.default_rng(3)
+    looked = 0
+    for _ in range(200):
+        points = rng.random((int(rng.integers(1, 200)), 2)) * (1.0, 1.5e6)
+        assert hypervolume(points, axes) == hypervolume(points[nondominated(points)], axes)
+        looked += 1
+    assert looked == 200

@@ -48,6 +48,7 @@ from evobnn.experiment.text import from_table
 from evobnn.machine.workers import Outcome, Workers, default_jobs
 from evobnn.runs import Options, Session, create, evaluator
 from evobnn.runs import search as session
+from evobnn.runs.derived import Derived
 from evobnn.snapshot import Journal
 
 PARTS = ("training", "decoding", "data", REST, "transport", "starting workers", "preparing", "bookkeeping", "idle")
@@ -57,7 +58,8 @@ PARENT: tuple[tuple[str, Any, str], ...] = (
     ("breeding and selecting", Search, "tell"),
     ("journal", Journal, "append"),
     ("generations", session, "write_generation"),
-    ("tables and picture", session, "write_derived"),
+    ("tables and picture", Derived, "follow"),
+    ("tables and picture", Derived, "finish"),
     ("fresh scores", session, "write_rescored"),
 )
 """What the parent does: part, where the function is looked up, its name."""

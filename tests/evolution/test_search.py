@@ -90,7 +90,7 @@ def test_the_log_counts_what_happened(tiny_space: Space) -> None:
         assert {str(s): step.log.get(str(s), 0) for s in Status} == {str(s): ended[str(s)] for s in Status}
         assert not {"pruned", "epochs"} & set(step.log)  # there is no halving
         assert step.log["again"] == sum(r.request.repeat > 0 for r in step.results)
-        assert step.log["points"] == step.log["archive"]
+        assert 0 < step.log["points"] < step.log["archive"]
         for position, name in enumerate(("error", "ops")):
             values = [objectives[name] for _, objectives, _ in step.survivors]
             assert step.log[f"least_{name}"] == min(values)

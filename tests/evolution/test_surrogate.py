@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from evobnn.evolution.selection import Candidate
 from evobnn.evolution.strategies import NSGA2, Surrogate
 from evobnn.evolution.strategies.surrogate import encoded
 from evobnn.evolution.view import View
+from evobnn.genome import Genome
 from evobnn.spaces import Space
 from evobnn.spaces.loci import loci
 from evobnn.testing import NKLandscape, Noisy
@@ -29,6 +31,7 @@ def view(space: Space, count: int, k: int = 0, **settings: Any) -> View:
         values = landscape.evaluate(genome).objectives
         archive.append(Candidate(number, genome, f"key{number}", tuple(values[name] for name in names)))
     known = {"space": space, "seed": 1, "generation": 3, "horizon": 5, "objectives": names, "bounds": landscape.bounds}
+    known["tried"] = lambda genome: genome in {one.genome for one in archive}
     return View(**{**known, **settings}, archive=archive, population=tuple(archive[:10]))
 
 
@@ -63,10 +66,56 @@ def test_each_proposal_is_the_best_predicted_of_its_ten(objectives: tuple[str, .
         scores = []
         for genome, _, _ in ten:
             row = prepared.forest.predict(encoded([loci(tiny_space, genome)], prepared.columns)).reshape(-1) * weights
-            scores.append(row.max() + 0.01 * row.sum() + 1e9 * (genome in prepared.known))
+            scores.append(row.max() + 0.01 * row.sum() + 1e9 * seen.tried(genome))
         assert chosen == ten[int(np.argmin(scores))]
         looked += 1
     assert looked == 10
+
+
+def test_what_is_counted_is_not_predicted(tiny_space: Space) -> None:
+    """The search has scores of operations that say the opposite of the counts, which alone decide."""
+    landscape = NKLandscape(tiny_space)
+    most = landscape.bounds["ops"][1]
+
+    def counts(genome: Genome) -> dict[str, float]:
+        return {"ops": landscape.evaluate(genome).objectives["ops"]}
+
+    settings: dict[str, Any] = {
+        "objectives": ("error", "ops"),
+        "bounds": {**landscape.bounds, "error": (0.0, 1e9, "linear")},
+    }
+    seen = view(tiny_space, 60, **settings, counted=("ops",), counts=counts)
+    turned = [Candidate(o.id, o.genome, o.key, (o.values[0], most + 1 - o.values[1])) for o in seen.archive]
+    seen = replace(seen, archive=turned)
+    strategy, toolbox = Surrogate(population=10, screen=10), make_toolbox(tiny_space)
+    prepared = strategy.prepare(seen)
+    assert prepared.learned == (0,)
+    proposed = [strategy.propose(seen, prepared, toolbox, np.random.default_rng(4))[0] for _ in range(10)]
+    rng = np.random.default_rng(4)
+    bred = [NSGA2.propose(strategy, seen, prepared.order, toolbox, rng)[0] for _ in range(100)]
+    fresh = [[counts(g)["ops"] for g in bred[at : at + 10] if not seen.tried(g)] for at in range(0, 100, 10)]
+    assert [counts(genome)["ops"] for genome in proposed] == [min(ten) for ten in fresh]
+    assert sum(map(len, fresh)) > 50
+
+
+def test_it_passes_on_nothing_whose_counts_are_unknown(tiny_space: Space) -> None:
+    seen, strategy = view(tiny_space, 40, counted=("ops",)), Surrogate(population=10, crossover=1.0)
+    toolbox, rng = make_toolbox(tiny_space), np.random.default_rng(1)
+    one, other = (tiny_space.sample(np.random.default_rng(seed)) for seed in (77, 78))
+    seen = replace(seen, counts=lambda genome: {"ops": 3.0} if genome == one else {})
+    toolbox.register("mate", lambda a, b, rng: (one, None))
+    toolbox.register("mutate", lambda genome, rng: other)
+    prepared = strategy.prepare(seen)
+    assert [strategy.propose(seen, prepared, toolbox, rng)[0] for _ in range(10)] == [one] * 10
+
+
+def test_the_forest_learns_from_the_newest(tiny_space: Space) -> None:
+    seen, strategy = view(tiny_space, 60), Surrogate(population=10, newest=30)
+    wide = np.eye(len(strategy.prepare(seen).columns), dtype=np.float32)
+    late = replace(seen, archive=seen.archive[30:])
+    first, again = (strategy.prepare(one).forest.predict(wide).tolist() for one in (seen, late))
+    assert first == again
+    assert len(Surrogate(population=10).prepare(seen).columns) > len(wide)
 
 
 def test_the_forest_depends_on_the_seed_and_the_archive_alone(tiny_space: Space) -> None:

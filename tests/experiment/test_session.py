@@ -176,12 +176,13 @@ CUTS = [
     *[("Journal.append", "before", number) for number in (0, 5, 30)],
     *[("Journal.append", "after", number) for number in (0, 13, 27)],
     *[("write_generation", when, number) for when in ("before", "after") for number in (0, 3)],
-    *[("write_derived", "before", number) for number in (0, 7)],
-    ("write_derived", "after", 7),
+    *[("Derived.follow", when, number) for when in ("before", "after") for number in (0, 5)],
+    *[("Derived.finish", when, 0) for when in ("before", "after")],
+    *[("append", when, 3) for when in ("before", "after")],
     ("write_rescored", "before", 0),
     ("write_rescored", "after", 0),
     ("append_start", "before", 0),
-    ("write_lines", "after", 2),
+    ("write_lines", "after", 1),
 ]
 
 
@@ -197,16 +198,17 @@ def test_cut_off_at_any_step_it_ends_as_if_nothing_had_been(
     number: int,
 ) -> None:
     calls = 0
-    place: Any = Journal if "." in what else derived if what == "write_lines" else session
+    places: dict[str, Any] = {"Journal": Journal, "Derived": derived.Derived}
+    place = places.get(what.partition(".")[0], derived if what in ("append", "write_lines") else session)
     name = what.rpartition(".")[2]
     real = getattr(place, name)
 
-    def cut(*args: Any) -> Any:
+    def cut(*args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == number + 1 and when == "before":
             raise CutError
-        result = real(*args)
+        result = real(*args, **options)
         if calls == number + 1:
             raise CutError
         return result

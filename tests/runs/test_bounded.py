@@ -18,7 +18,7 @@ from evobnn.experiment import Experiment
 from evobnn.runs import Options, Session, create
 from evobnn.runs.derived import unmet
 from evobnn.runs.on_table import space_of
-from evobnn.snapshot.archive import unconfirmed
+from evobnn.snapshot.archive import Archive, archive, unconfirmed
 from evobnn.spaces import key
 from evobnn.studies.compare.arms import Arm
 from evobnn.studies.compare.on_table import arm_on_table
@@ -77,7 +77,7 @@ def test_a_measured_bound_keeps_front_and_fresh_scores_feasible(searched: Search
     assert (everyone[everyone["on_front"]]["error"] <= bound).all()
     holding = run.front()[run.front()["still_nondominated"].fillna(False)]
     assert (holding["error_rescored"] <= bound).all()
-    assert all(everyone.loc[number, "error"] <= bound for number in unconfirmed(run.generations, {}))
+    assert all(everyone.loc[number, "error"] <= bound for number in unconfirmed(archive(run.generations), {}))
     feasible = everyone[everyone["error"] <= bound]
     assert run.generations[-1].log["archive"] == len(feasible)
     assert command(["check", str(run.path)]) == 0
@@ -95,7 +95,7 @@ def test_a_measured_bound_that_nothing_meets_leaves_an_empty_front_and_says_so(
     assert [one for one in said if f"{least:.4g} error" in one and "0.001 error" in one]
     assert load_run(folder).front().empty and session.generations[-1].log["hypervolume"] == 0.0
     assert command(["front", "none"]) == 0 and command(["check", "none"]) == 0
-    assert unmet([]) == ""
+    assert unmet(Archive(("error",), {"error": 0.001})) == ""
 
 
 def test_a_bound_below_the_cheapest_names_it_and_leaves_nothing(toy: tuple[Experiment, Table]) -> None:

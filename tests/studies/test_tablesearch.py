@@ -147,9 +147,19 @@ def test_one_seed_is_one_search_and_the_budget_is_kept(toy: tuple[Experiment, Ta
     assert search_on_table(experiment, 2, 100) == traces[2]
     assert len({trace.curves["regret"] for trace in traces.values()}) > 1
     for trace in traces.values():
-        assert trace.epochs == tuple(range(12, 97, 12))  # six trainings of two epochs; 108 would be too many
+        assert trace.epochs == (*range(12, 97, 12), 100)  # six trainings of two epochs, and two of the last six
         assert trace.final["regret"] == trace.curves["regret"][-1]
         assert trace.start["hypervolume"] == trace.curves["hypervolume"][0]
+
+
+@pytest.mark.parametrize("name", ["nsga2", "random", "surrogate", "aging"])
+def test_exactly_as_many_evaluations_as_asked_for_are_made(name: str, toy: tuple[Experiment, Table]):
+    experiment = replace(toy[0], strategy={"name": name, "population": 6})
+    for budget in (6, 11, 20):
+        trace = arm_on_table(experiment, Arm(name), 1, budget, "evaluations")
+        assert trace.epochs[-1] == 2 * budget
+    longer = arm_on_table(experiment, Arm(name), 1, 30, "evaluations")
+    assert longer.curves["regret"][:2] == trace.curves["regret"][:2]
 
 
 def test_regret_and_hypervolume_are_those_of_unseen_columns(toy: tuple[Experiment, Table]):
@@ -233,7 +243,7 @@ def test_every_strategy_is_an_arm(toy: tuple[Experiment, Table], name: str):
 @pytest.mark.parametrize("name", ["diversity", "temperature"])
 def test_pressures_are_arms(toy: tuple[Experiment, Table], name: str):
     trace = arm_on_table(toy[0], Arm(name, (f"pressures.{name}={{}}",)), 5, 160)
-    assert trace.epochs == tuple(range(12, 157, 12))
+    assert trace.epochs == (*range(12, 157, 12), 160)
 
 
 def test_twins_are_paid_for_within_the_budget(tmp_path: Path):

@@ -34,4 +34,4 @@ def save(figure: Figure, path: Path, dpi: int = 130) -> None:
     """Replace a PNG file by a figure; raises RunError if it cannot be written."""
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=dpi)
-    write_bytes(path, image.getvalue())
+    write_bytes(path, image.getvalue(), lasting=False)

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import Any
 
 from evobnn.errors import ExperimentError, SearchError, message
 from evobnn.evaluation import Bench
-from evobnn.evolution import Search
+from evobnn.evolution import Search, Strategy
 from evobnn.evolution.endings import SpaceExhausted
 from evobnn.evolution.halving import check_halving
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.pareto import Axis
-from evobnn.records import Evaluation, Request
+from evobnn.records import Evaluation, Request, Result
 from evobnn.runs.believed import Believe, believing
 from evobnn.runs.on_table import (
     HELD_OUT,
@@ -147,7 +148,9 @@ def search_on_table(experiment: Experiment, bench: Bench, own: Mapping[str, Any]
 
 
 def _search(experiment: Experiment, table: Table, limit: float, account: Account, own: Mapping[str, Any]) -> None:
-    """Search until the next generation would exceed the limit of the budget, or nothing is left."""
+    """Search until the limit of the budget is reached, or nothing is left. Of a last generation that would exceed it
+    the first trainings count, as many as there is room for; with halving they hang on each other, and none does.
+    """
     search = search_on_table(experiment, bench_on_table(experiment), own)
     answer = look_up(experiment, table, own)
     strategy = search.strategy
@@ -160,9 +163,18 @@ def _search(experiment: Experiment, table: Table, limit: float, account: Account
             return
         results = experiment.halving.climbed(asked, experiment.objectives, partial(_measured, answer, asked))
         if account.spent + account.cost(results, strategy) > limit:
+            within = [] if experiment.halving else _within(results, limit - account.spent, account, strategy)
+            if within and search.generation >= 0:
+                account.take(within, strategy)
             return
         account.take(results, strategy)
         search.tell(results)
+
+
+def _within(results: Sequence[Result], room: float, account: Account, strategy: Strategy) -> list[Result]:
+    """Return the first of the results, as many as cost no more than there is room for."""
+    costs = accumulate(account.cost([one], strategy) for one in results)
+    return [one for one, cost in zip(results, costs, strict=True) if cost <= room]
 
 
 def _measured(answer: TableEvaluator, asked: Sequence[Request], wanted: Mapping[int, int]) -> dict[int, Evaluation]:
