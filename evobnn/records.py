@@ -91,7 +91,7 @@ class Individual:
         genome: the genome's text as it was bred.
         key: of the canonical form; two individuals of one run never share it.
         born: generation in which it was asked.
-        origin: `sample`, `seed`, `mate`, `mutate`, `mate+mutate` or `block`.
+        origin: `sample`, `seed`, `mate`, `mutate`, `mate+mutate`, `block` or `model`.
         parents: ids of the individuals it was bred from.
     """
 

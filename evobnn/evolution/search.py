@@ -22,6 +22,7 @@ from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.endings import SpaceExhausted, exhausted, nothing_worked
 from evobnn.evolution.halving import WITHOUT, Halving, check_halving, survivors, whole
 from evobnn.evolution.logbook import counts, objectives_over
+from evobnn.evolution.naming import LAST, Beliefs, Naming
 from evobnn.evolution.pressures import Pressure
 from evobnn.evolution.selection import Candidate, fronts, tiers
 from evobnn.evolution.step import SearchState, Step
@@ -66,6 +67,8 @@ class Search:
         counts: from a genome to these; without one of them where it is unknown.
         constraints: what is counted above its bound is never asked for; what is measured above it follows all that
             meet theirs, and the archive is without it.
+        naming: by what model the search names at its end, if by one; the last generation of the horizon then trains
+            what it would name and was never trained.
 
     Raises:
         SearchError: the strategy or a pressure cannot honour this space, these objectives, this batch or the halving.
@@ -90,6 +93,7 @@ class Search:
         constraints: Constraints | None = None,
         counted: Sequence[str] = (),
         counts: Counts = lambda genome: {},
+        naming: Naming | None = None,
     ) -> None:
         self.space, self.strategy, self.objectives, self.repeats = space, strategy, tuple(objectives), repeats
         self.feasible, self.indicators, self.starters = feasible, indicators, tuple(starters)
@@ -97,7 +101,7 @@ class Search:
         self.halving, self.branch = halving, branch
         self.bounds: Bounds = dict(bounds)
         self._known_objectives, self._counts = tuple(counted), counts
-        self.constraints = constraints or Constraints()
+        self.constraints, self.naming = constraints or Constraints(), naming
         strategy.check(space, self.objectives, self.bounds)
         if halving:
             check_halving(strategy)
@@ -191,8 +195,11 @@ class Search:
         room = self.strategy.batch - len(requests)
         blocked = {request.individual.id for request in requests}
         keys = {request.individual.key for request in requests}
-        again = [one for one in self._to_measure_again(room // 2) if one.id not in blocked]
+        beliefs = self._beliefs()
+        again = [one for one in self._to_measure_again(room // 2, beliefs) if one.id not in blocked]
         requests += [Request(self.archive.individuals[one.id], one.repeats) for one in again]
+        if beliefs is not None:
+            self._ask_believed(beliefs, requests, keys)
         missing = self.strategy.shortfall(view)
         prepared = self.strategy.prepare(view) if self._population else None
         while len(requests) < self.strategy.batch:
@@ -231,11 +238,34 @@ class Search:
                 asked[name] += 1
         return requests
 
-    def _to_measure_again(self, most: int) -> list[Candidate]:
-        """Return members of the first front with too few evaluations, the fewest first."""
-        front = next(iter(fronts(whole(self._population))), [])
+    def _to_measure_again(self, most: int, beliefs: Beliefs | None) -> list[Candidate]:
+        """Return members of the first front with too few evaluations, the fewest first; of what is believed, if so."""
+        if beliefs is not None:
+            front = beliefs.front()
+        else:
+            front = sorted(next(iter(fronts(whole(self._population))), []), key=lambda one: one.id)
         few = {one.id: one for one in front if one.repeats < self.repeats}  # by id: some selections take one twice
-        return sorted(few.values(), key=lambda one: (one.repeats, one.id))[:most]
+        return sorted(few.values(), key=lambda one: one.repeats)[:most]
+
+    def _beliefs(self) -> Beliefs | None:
+        """Return what is believed, before the last generations of the horizon, where a model names."""
+        last = self.horizon - LAST < self._generation + 1 <= self.horizon
+        if self.naming is None or not last or not self.archive.feasible():
+            return None
+        return self.naming.believed(self.archive)
+
+    def _ask_believed(self, beliefs: Beliefs, requests: list[Request], keys: set[str]) -> None:
+        """Fill the generation up with genomes that the model would name and that were never trained."""
+
+        def fresh(genome: Genome) -> str:
+            name = self._key(genome)
+            refused = self.archive.times(name) or self.feasible(genome) or self.constraints.refused(genome)
+            return "" if refused or name in keys else name
+
+        rng = generator(self._seed, "believed", self._generation + 1)
+        count = self.strategy.batch - len(requests)
+        for genome, parents in beliefs.untrained(count, fresh, self.toolbox, rng):
+            self._admit(requests, keys, genome, "model", parents)
 
     def _bred(self, requests: list[Request], keys: set[str], view: View, prepared: Any) -> bool:
         """Add one child with a new key; tell whether that worked within the tries."""

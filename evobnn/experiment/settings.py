@@ -25,6 +25,9 @@ from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_gen
 from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import Recipe
 
+CHOICES = ("score", "model")
+"""By what a search names."""
+
 
 @dataclass(frozen=True)
 class SpaceSettings:
@@ -157,6 +160,8 @@ class Experiment:
         constraints: bound by name of a quantity (see `evobnn.evaluation.OBJECTIVES`); what is counted is never trained
             above it, what is measured must be an objective and is ranked behind whatever meets the bound.
         evaluation: which function of the user's own evaluates, if one does.
+        choose: by what the best and the front are named: the mean `score` of each genome, or what a `model` of all
+            scores believes, see `evobnn.evolution.naming`.
     """
 
     preset: str = "custom"
@@ -176,6 +181,7 @@ class Experiment:
     halving: Halving = Halving()
     constraints: Mapping[str, float] = field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
+    choose: str = CHOICES[0]
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -193,10 +199,23 @@ class Experiment:
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
+        if check_name("value of choose", self.choose, CHOICES) == "model":
+            self._check_model()
         if self.halving:
             self._check_halving()
         if self.evaluation.name:
             self._check_evaluation()
+
+    def _check_model(self) -> None:
+        """Raise ExperimentError for objectives that a model of scores cannot name by."""
+        others = [name for name in self.objectives if name != "error"]
+        got = next((name for name in others if not _counted(name)), "" if "error" in self.objectives else "no error")
+        if got:
+            expected = "error among the objectives, and others that are counted before a training, with choose = model"
+            raise ExperimentError(message(expected, got, "Set choose = score, or other objectives."))
+        if not self.noise.rescore:
+            expected = "noise.rescore of at least 1 with choose = model, which says what is measured afresh"
+            raise ExperimentError(message(expected, "0", "Raise it, or set choose = score."))
 
     def _check_halving(self) -> None:
         """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evobnn.records import FRESH, Evaluation, Request, Result
+from evobnn.runs.believed import Believe, believed
 from evobnn.runs.derived import rescored_row
 from evobnn.runs.outlook import MOST_RESCORED
 from evobnn.snapshot import Rescored
@@ -17,21 +18,29 @@ class FreshScores:
     Where luck put a member on the front, others that it had pushed off are measured in turn, until the front is
     settled or `MOST_RESCORED` members were measured.
 
+    Arguments:
+        count: fresh evaluations of each member.
+        believe: what errors are believed in place of search means, if any are.
+
     Attributes:
         rows: the scores by id.
         settled: evaluations of finished rounds.
         luck: the share of this round's members that are measured, and how many more are to be by what these say.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, believe: Believe | None = None) -> None:
         self.count = count
+        self._believe = believe
+        self._believed: Mapping[int, float] = {}
         self.rows: dict[int, Rescored] = {}
         self.settled = 0
         self.luck = (0.0, 0)
 
     def requests(self, archive: Archive) -> list[Request]:
         """Return the evaluations of the next round; none when the front is settled."""
-        numbers = unconfirmed(archive, self.rows) if self.count else []
+        if not self.rows:
+            self._believed = believed(archive, self._believe)
+        numbers = unconfirmed(archive, self.rows, self._believed) if self.count else []
         chosen = [archive.members[number].individual for number in numbers]
         if self.rows:
             chosen = chosen[: max(0, MOST_RESCORED - len(self.rows))]
@@ -53,7 +62,8 @@ class FreshScores:
         seen = len(whole) * self.count / len(requests)
         if seen > self.luck[0]:
             open_ones = {request.individual.id for request in requests}
-            lucky = [n for n in unconfirmed(archive, {**self.rows, **whole}) if n not in open_ones]
+            after = unconfirmed(archive, {**self.rows, **whole}, self._believed)
+            lucky = [n for n in after if n not in open_ones]
             most = max(0, MOST_RESCORED - len(self.rows) - len(open_ones))
             self.luck = seen, min(len(lucky), most)
 

@@ -28,6 +28,7 @@ from evobnn.machine.workers import LOST, warn
 from evobnn.nn.fast import compiling
 from evobnn.pareto import Axis
 from evobnn.records import FRESH, Evaluation, Request, Result, Status, rung_measures
+from evobnn.runs.believed import believing
 from evobnn.runs.callbacks import Callback, Callbacks, State
 from evobnn.runs.derived import Derived, unmet
 from evobnn.runs.evaluator import RUNGS, evaluator_of
@@ -100,7 +101,7 @@ class Session:
         self._attempts: dict[Place, int] = {}
         self._own = options.additions.strategies
         self._outlook = Outlook(self.experiment, self.evaluator.jobs, self.total, self._own)
-        self._fresh = FreshScores(self.experiment.noise.rescore)
+        self._fresh = FreshScores(self.experiment.noise.rescore, believing(self.experiment, self.bench.space))
         self._standing = Standing(self._outlook, self._fresh, self.total)
         self._protocol = self.bench.protocol.fingerprint()
         self._axes = tuple(Axis(name, *bounds) for name, bounds in self.bench.axes().items())

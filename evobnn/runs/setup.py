@@ -20,6 +20,7 @@ from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
 from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import check_halving
+from evobnn.evolution.naming import ERROR, Naming
 from evobnn.experiment.augmented import augmented
 from evobnn.experiment.needs import check_function, check_needs, check_strategy
 from evobnn.experiment.settings import Experiment
@@ -208,6 +209,7 @@ def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {
         constraints=constraints_of(experiment, bench),
         counted=counted,
         counts=counts,
+        naming=naming_of(experiment, bench),
     )
 
 
@@ -235,12 +237,22 @@ def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:
     names = tuple(experiment.counted_bounds)
     if not names:
         return Constraints(experiment.constraints)
-    counts = (
-        counts_in(load_table(experiment.table), bench, names)
-        if experiment.table
-        else partial(bench.counts, names=names)
-    )
-    return Constraints(experiment.constraints, counts, bench.cheapest(names))
+    return Constraints(experiment.constraints, _counting(experiment, bench, names), bench.cheapest(names))
+
+
+def naming_of(experiment: Experiment, bench: Bench) -> Naming | None:
+    """Return by what model an experiment names, or None where it names by scores."""
+    if experiment.choose == "score":
+        return None
+    others = tuple(name for name in experiment.objectives if name != ERROR)
+    return Naming(bench.space, experiment.objectives, _counting(experiment, bench, others))
+
+
+def _counting(experiment: Experiment, bench: Bench, names: tuple[str, ...]) -> Callable[[Genome], Mapping[str, float]]:
+    """Return what counts a genome, by these names: the bench, or the experiment's table."""
+    if experiment.table:
+        return counts_in(load_table(experiment.table), bench, names)
+    return partial(bench.counts, names=names)
 
 
 def check_bounds(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {}) -> None:

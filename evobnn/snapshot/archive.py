@@ -128,19 +128,22 @@ def constraints_in(generations: Sequence[Generation]) -> Mapping[str, float]:
     return generations[-1].header.get("constraints", {}) if generations else {}
 
 
-def unconfirmed(archive: Archive, rescored: Mapping[int, Rescored]) -> list[int]:
+def unconfirmed(archive: Archive, rescored: Mapping[int, Rescored], believed: Mapping[int, float] = {}) -> list[int]:
     """Return the ids to be measured on fresh seeds next, sorted as the front; empty when the front is settled.
 
     With no fresh scores that is the archive's front. After that it is what the search's luck may have hidden: of the
     members not measured afresh whose search mean no fresh mean dominates, those that do not dominate each other.
+    Errors that are `believed`, by id of everyone who may be on the front, stand in the place of search means.
     """
     names = archive.names
     fresh = of_members(archive.members, rescored)
-    if not fresh:
+    if not fresh and not believed:
         return archive.front
     scored = (row.objectives for row in fresh.values() if set(names) <= set(row.objectives))
     whole = [[own[name] for name in names] for own in scored if not violation(own, archive.constraints)]
     numbers, points = archive.points(without=fresh)
+    if believed:
+        points[:, names.index("error")] = [believed[number] for number in numbers.tolist()]
     mask = nondominated(np.concatenate([points, np.array(whole).reshape(len(whole), len(names))]))
     return archive.ordered(numbers[mask[: len(numbers)]].tolist())
 

@@ -18,6 +18,7 @@ from evobnn.experiment.settings import NoiseSettings
 from evobnn.experiment.text import from_table, from_text, to_text
 from evobnn.records import FRESH, Individual, Request, Status
 from evobnn.runs import Options, Session, create, derived, evaluator, setup
+from evobnn.runs.believed import believed, believing
 from evobnn.runs.on_table import (
     check_noise,
     check_same,
@@ -32,7 +33,9 @@ from evobnn.runs.on_table import (
     table_bench,
 )
 from evobnn.runs.setup import make_bench
+from evobnn.runs.verify import verify
 from evobnn.snapshot import read_generations, read_journal, read_rescored
+from evobnn.snapshot.archive import archive, unconfirmed
 from evobnn.spaces import key
 from evobnn.spaces.enumeration import every
 from evobnn.tables import Row, Table, read_table, write_table
@@ -163,6 +166,30 @@ def test_a_killed_session_goes_on_with_what_its_journal_knows(
     assert decisive(folders[0]) == decisive(folders[1])
     entries, _ = read_journal(folders[1] / "journal.jsonl")
     assert len({(entry.key, entry.repeat) for entry in entries}) == len(entries)
+
+
+def test_a_model_names_the_same_stopped_killed_or_not(
+    here: Path, tmp_path: Path, decisive: Callable[[Path], dict[str, bytes]]
+) -> None:
+    named = searched(choose="model", horizon=2)
+    folders = []
+    for name, stops in (("whole", (2,)), ("stopped", (0, 1, 2)), ("killed", (2,))):
+        folders.append(create(named, WHOLE, tmp_path, tmp_path / name))
+        for stop in stops:
+            Session(folders[-1], replace(WHOLE, generations=stop)).proceed()
+    (folders[2] / "generation-0002.jsonl").unlink()
+    (folders[2] / "rescored-0002.jsonl").unlink()
+    Session(folders[2], replace(WHOLE, generations=2)).proceed()
+    whole, stopped, killed = map(decisive, folders)
+    assert whole == stopped == killed
+    newest = [(folder / "rescored-0002.jsonl").read_bytes() for folder in folders]
+    assert newest[0] == newest[1] == newest[2]
+    generations, _ = read_generations(folders[0])
+    assert any(result.request.individual.origin == "model" for result in generations[2].results)
+    assert not [problem for answer in verify(folders[0]) for problem in answer.problems]
+    whole_run = archive(generations)
+    wanted = unconfirmed(whole_run, {}, believed(whole_run, believing(named, space())))
+    assert {row.id for row in read_rescored(folders[0] / "rescored-0002.jsonl")} >= set(wanted)
 
 
 def test_a_run_does_not_go_on_with_a_table_that_has_changed(here: Path, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 from evobnn.records import FRESH, Evaluation, Individual, Request, Result, Status
 from evobnn.runs.fresh import FreshScores
 from evobnn.snapshot import Generation
@@ -45,6 +48,33 @@ def test_who_was_pushed_off_by_luck_is_measured_in_the_next_round() -> None:
     assert fresh.luck == (0.0, 0)
     fresh.take([outcome(2, FRESH, 0.15, 20.0), outcome(2, FRESH + 1, 0.15, 20.0)])
     assert fresh.requests(ARCHIVE) == [] and list(fresh.rows) == [0, 1, 2]
+
+
+def test_what_is_believed_says_who_is_measured() -> None:
+    errors = {"g0": 0.2, "g1": 0.3, "g2": 0.15, "g3": 0.1}
+    whole = archive(
+        [
+            replace(one, results=tuple(named(result, f"g{result.request.individual.id}") for result in one.results))
+            for one in GENERATIONS
+        ]
+    )
+    told: list[dict[str, Sequence[float]]] = []
+
+    def believe(seen: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        told.append(dict(seen))
+        return errors
+
+    fresh = FreshScores(1, believe)
+    assert [one.individual.id for one in fresh.requests(whole)] == [3]
+    fresh.take([outcome(3, FRESH, 0.18, 10.0)])
+    assert [one.individual.id for one in fresh.requests(whole)] == [2]  # 0.15 is believed, 0.18 was measured
+    assert told == [{"g0": [0.2], "g1": [0.1], "g2": [0.15], "g3": [0.25]}]
+
+
+def named(result: Result, genome: str) -> Result:
+    return Result(
+        replace(result.request, individual=replace(result.request.individual, genome=genome)), result.evaluation
+    )
 
 
 def test_none_are_asked_for_without_a_count() -> None:

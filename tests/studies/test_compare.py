@@ -59,6 +59,19 @@ def test_arms_by_name():
     assert len({arm.fingerprint() for arm in arms}) == 4
 
 
+def test_an_arm_called_after_a_strategy_is_that_strategy():
+    base = toy_experiment()
+    own = ["random choose=model", "aging+model choose=model", "local strategy.name=random", "randomly choose=model"]
+    arms = arms_of(base, ["nsga2"], (), (), own)
+    assert [arm.assignments for arm in arms[1:]] == [
+        ("strategy.name=random", "choose=model"),
+        ("strategy.name=aging", "choose=model"),
+        ("strategy.name=random",),
+        ("choose=model",),
+    ]
+    assert [assigned(base, arm).choose for arm in arms] == ["score", "model", "model", "score", "model"]
+
+
 def test_pressures_are_an_ablation_of_every_strategy():
     base = toy_experiment(pressures={"temperature": {"temperature": 0.5}})
     arms = arms_of(base, (), ["diversity", "temperature-like"])

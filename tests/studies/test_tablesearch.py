@@ -110,6 +110,34 @@ def test_fresh_scores_take_the_place_of_what_the_search_saw():
     assert trace.final["hypervolume"] == pytest.approx(1 - 0.31)
 
 
+def test_front_and_best_are_named_by_what_is_believed_and_scored_by_what_was_seen():
+    told: list[dict[str, list[float]]] = []
+
+    def believe(seen):
+        told.append({name: list(row) for name, row in seen.items()})
+        return {"@net = lucky": 0.3, "@net = solid": 0.2, "@net = dear": 0.4}
+
+    account = Account(("error", "ops"), AXES, Prices(1), believe=believe)
+    strategy = STRATEGIES["nsga2"]()
+    account.take([result("lucky", 0.1), result("solid", 0.25), result("dear", 0.2, 50.0)], strategy)
+    account.take([result("solid", 0.35, repeat=1), failed("dear", Status.DIVERGED, 1)], strategy)
+    assert account.front() == ["solid"] and account.best(["lucky", "solid"]) == "solid"
+    assert told == [
+        {"@net = lucky": [0.1], "@net = solid": [0.25], "@net = dear": [0.2]},
+        {"@net = lucky": [0.1], "@net = solid": [0.25, 0.35]},
+    ]
+    assert account.trace().curves["error"] == (0.25, pytest.approx(0.3))
+
+
+def test_a_model_names_in_a_search_on_a_table(toy: tuple[Experiment, Table]):
+    experiment, _ = toy
+    named = replace(experiment, choose="model")
+    traces = [search_on_table(named, 2, 100) for _ in range(2)]
+    assert traces[0] == traces[1]
+    assert traces[0].epochs == search_on_table(experiment, 2, 100).epochs
+    assert traces[0].curves["regret"] != search_on_table(experiment, 2, 100).curves["regret"]
+
+
 # --- Shown and unseen -----------------------------------------------------------------------------------------------
 
 

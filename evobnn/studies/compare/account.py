@@ -20,6 +20,7 @@ from evobnn.evolution.halving import WITHOUT, Halving
 from evobnn.experiment.settings import Experiment
 from evobnn.pareto import Axis, hypervolume, nondominated, told, violation
 from evobnn.records import Evaluation, Result, Status, mean_objectives
+from evobnn.runs.believed import Believe
 
 EPOCHS, EVALUATIONS = "epochs", "evaluations"
 Place = tuple[str, int, bool]
@@ -108,6 +109,7 @@ class Account:
         prices: of the arm.
         afresh: how a member of the front is scored; by what the search has seen where there is none.
         constraints: bound by name; what exceeds one is no find.
+        believe: by what front and best are named in place of the errors that were seen.
 
     Attributes:
         epochs: trained so far.
@@ -121,9 +123,11 @@ class Account:
         prices: Prices,
         afresh: Afresh | None = None,
         constraints: Mapping[str, float] = {},
+        believe: Believe | None = None,
     ) -> None:
         self.objectives, self.axes, self.prices, self._afresh = tuple(objectives), tuple(axes), prices, afresh
-        self._constraints = constraints
+        self._constraints, self._believe = constraints, believe
+        self._believed: dict[str, tuple[float, ...]] | None = None
         self._error = self.objectives.index("error")
         self._evaluations: dict[str, dict[int, Evaluation]] = {}
         self._paid: dict[Place, float] = {}
@@ -176,24 +180,49 @@ class Account:
                 self._values[who] = tuple(means[name] for name in self.objectives)
             else:
                 self._values.pop(who, None)
+        self._believed = None
         self._points.append((self.epochs, self._measured() | self._counts()))
 
     def _counts(self) -> dict[str, float]:
         return {"repeated": self.repeated, "invalid": self.invalid}
 
+    @property
+    def _standing(self) -> Mapping[str, tuple[float, ...]]:
+        """The objectives by which keys are named."""
+        if self._believe is None:
+            return self._values
+        if self._believed is None:
+            seen = {
+                self._genomes[who]: [one.objectives["error"] for one in known.values() if one.status is Status.OK]
+                for who, known in self._evaluations.items()
+                if who in self._values
+            }
+            errors = self._believe(seen)
+            self._believed = {
+                who: self._with_error(values, errors[self._genomes[who]]) for who, values in self._values.items()
+            }
+        return self._believed
+
+    def _with_error(self, values: tuple[float, ...], error: float) -> tuple[float, ...]:
+        return (*values[: self._error], error, *values[self._error + 1 :])
+
     def front(self) -> list[str]:
-        """Return the keys that no other dominates by what the search has seen, in the order in which they came."""
-        keys = list(self._values)
-        mask = nondominated(np.array([self._values[who] for who in keys]).reshape(len(keys), len(self.objectives)))
+        """Return the keys that no other dominates by what the search has seen, or by what is believed of it, in the
+        order in which they came.
+        """
+        standing = self._standing
+        keys = list(standing)
+        mask = nondominated(np.array([standing[who] for who in keys]).reshape(len(keys), len(self.objectives)))
         return [who for who, first in zip(keys, mask, strict=True) if first]
 
     def best(self, among: Sequence[str]) -> str:
-        """Return the key with the least error seen; of equals the one with the lesser other objectives, then the one
-        that was measured most often, then the first.
+        """Return the key with the least error seen or believed; of equals the one with the lesser other
+        objectives, then the one that was measured most often, then the first.
         """
+        standing = self._standing
 
         def order(who: str) -> tuple[float, tuple[float, ...], int]:
-            values = self._values[who]
+            values = standing[who]
             return values[self._error], values, -len(self._evaluations[who])
 
         return min(among, key=order)
@@ -215,8 +244,7 @@ class Account:
         values = self._values[who]
         if self._afresh is None:
             return values
-        error = self._afresh(who, len(self._evaluations[who]))
-        return (*values[: self._error], error, *values[self._error + 1 :])
+        return self._with_error(values, self._afresh(who, len(self._evaluations[who])))
 
     def scored(self, scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
         """Return `error` of the best and `hypervolume` of all by these objectives, given by key of the front."""

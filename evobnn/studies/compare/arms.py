@@ -143,8 +143,8 @@ def arms_of(
             named) without any and with each of them.
         parts: names of `PARTS`.
         own: arms of the user's, each `NAME SECTION.KEY=VALUE ...`, with `budget=0.5` among these for half of it, and
-            `filter=off` for a strategy that can do without. One with the name of a strategy is that strategy, unless it
-            names another.
+            `filter=off` for a strategy that can do without. One with the name of a strategy, alone or before a `+`, is
+            that strategy, unless it names another.
         brought: names of the user's own strategies.
 
     Raises:
@@ -234,8 +234,9 @@ def _own_arm(text: str, brought: Collection[str] = ()) -> Arm:
         do = f"Write for example {BUDGET}=0.5."
         raise ExperimentError(message(f"{BUDGET}= and a share of the whole budget", f"'{shares[-1]}'", do)) from error
     settings = tuple(one for one in assignments if one not in shares)
-    if name in (*_VARIED, *STRATEGIES, *PEERS, *brought) and not any(map(_names_strategy, settings)):
-        settings = (*_strategy_arm(name, brought).assignments, *settings)
+    called = name.partition("+")[0]
+    if called in (*_VARIED, *STRATEGIES, *PEERS, *brought) and not any(map(_names_strategy, settings)):
+        settings = (*_strategy_arm(called, brought).assignments, *settings)
     return Arm(name, settings, share=share)
 
 

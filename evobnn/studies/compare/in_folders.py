@@ -15,6 +15,7 @@ from evobnn.experiment import to_text
 from evobnn.experiment.settings import Experiment
 from evobnn.pareto import Axis
 from evobnn.runs import Progress, Session, create
+from evobnn.runs.believed import believing
 from evobnn.runs.setup import Options, make_bench
 from evobnn.snapshot import Generation, latest_rescored, read_generations, read_rescored, rescored_path
 from evobnn.studies.compare.account import EPOCHS, Account, Prices, Trace, prices_of
@@ -57,7 +58,10 @@ def arm_in_folder(
         return make_bench(searched, options)
 
     whole, chosen, own = bench(base), assigned(base, arm), options.additions.strategies
-    account = Account(base.objectives, _axes(whole), prices_of(chosen, unit), constraints=base.constraints)
+    believe = believing(chosen, whole.space)
+    account = Account(
+        base.objectives, _axes(whole), prices_of(chosen, unit), constraints=base.constraints, believe=believe
+    )
     fresh: dict[str, tuple[float, ...]] = {}
     start: dict[str, float] = {}
 

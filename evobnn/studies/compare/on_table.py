@@ -20,6 +20,7 @@ from evobnn.evolution.halving import check_halving
 from evobnn.experiment.settings import Experiment, SpaceSettings
 from evobnn.pareto import Axis
 from evobnn.records import Evaluation, Request, Result
+from evobnn.runs.believed import Believe, believing
 from evobnn.runs.on_table import (
     HELD_OUT,
     check_noise,
@@ -82,7 +83,8 @@ def arm_on_table(
     """
     base = replace(experiment, seed=seed)
     table, searched = load_table(base.table), checked(assigned(base, arm), own)
-    account = account_on_table(base, prices_of(searched, unit))
+    believe = believing(searched, bench_on_table(base).space)
+    account = account_on_table(base, prices_of(searched, unit), believe)
 
     def run(part: Experiment, limit: float, name: str) -> None:
         _search(part, table, limit, account, own)
@@ -92,11 +94,13 @@ def arm_on_table(
     return with_regret(account.trace(fixed), table.best_known)
 
 
-def account_on_table(experiment: Experiment, prices: Prices) -> Account:
-    """Return an account of a search with the experiment's seed, scored on the columns that this is not shown."""
+def account_on_table(experiment: Experiment, prices: Prices, believe: Believe | None = None) -> Account:
+    """Return an account of a search with the experiment's seed, scored on the columns that this is not shown, and
+    named by what is believed, if so.
+    """
     axes = [Axis(name, *bounds) for name, bounds in bench_on_table(experiment).axes().items()]
     unseen = _Unseen(load_table(experiment.table), experiment.seed)
-    return Account(experiment.objectives, axes, prices, unseen, experiment.constraints)
+    return Account(experiment.objectives, axes, prices, unseen, experiment.constraints, believe)
 
 
 def checked(experiment: Experiment, own: Mapping[str, Any] = PEERS) -> Experiment:
