@@ -3,8 +3,9 @@ neither networks nor files. DEAP sorts, selects and keeps the log; it is used in
 """
 
 from evobnn.evolution.halving import Halving
+from evobnn.evolution.loop import run
 from evobnn.evolution.pressures import PRESSURES, Pressure
-from evobnn.evolution.search import Search, run
+from evobnn.evolution.search import Search
 from evobnn.evolution.selection import Candidate, candidate
 from evobnn.evolution.step import SearchState, Step
 from evobnn.evolution.strategies import STRATEGIES, Strategy

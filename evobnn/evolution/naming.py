@@ -1,5 +1,5 @@
 """Whom a search names at its end: by a model of scores, which believes no single lucky training, and which may name
-genomes that were never trained. These are trained in the last generation of the horizon, and then named or not as all.
+genomes that were never trained. These are trained in the last generations of the horizon, and then named or not as all.
 """
 
 from __future__ import annotations
@@ -39,6 +39,12 @@ class Naming:
     space: Space
     objectives: tuple[str, ...]
     counts: Callable[[Genome], Mapping[str, float]]
+
+    def before(self, generation: int, horizon: int, archive: Archive) -> Beliefs | None:
+        """Return what is believed before a generation in which the model asks; None before all others."""
+        if not horizon - LAST < generation <= horizon or not archive.feasible():
+            return None
+        return self.believed(archive)
 
     def believed(self, archive: Archive) -> Beliefs:
         """Return what is believed after all that was told."""

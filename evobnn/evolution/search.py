@@ -22,7 +22,7 @@ from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.endings import SpaceExhausted, exhausted, nothing_worked
 from evobnn.evolution.halving import WITHOUT, Halving, check_halving, survivors, whole
 from evobnn.evolution.logbook import counts, objectives_over
-from evobnn.evolution.naming import LAST, Beliefs, Naming
+from evobnn.evolution.naming import Beliefs, Naming
 from evobnn.evolution.pressures import Pressure
 from evobnn.evolution.selection import Candidate, fronts, tiers
 from evobnn.evolution.step import SearchState, Step
@@ -67,7 +67,7 @@ class Search:
         counts: from a genome to these; without one of them where it is unknown.
         constraints: what is counted above its bound is never asked for; what is measured above it follows all that
             meet theirs, and the archive is without it.
-        naming: by what model the search names at its end, if by one; the last generation of the horizon then trains
+        naming: by what model the search names at its end, if by one; the last generations of the horizon then train
             what it would name and was never trained.
 
     Raises:
@@ -195,7 +195,7 @@ class Search:
         room = self.strategy.batch - len(requests)
         blocked = {request.individual.id for request in requests}
         keys = {request.individual.key for request in requests}
-        beliefs = self._beliefs()
+        beliefs = self.naming.before(view.generation, self.horizon, self.archive) if self.naming else None
         again = [one for one in self._to_measure_again(room // 2, beliefs) if one.id not in blocked]
         requests += [Request(self.archive.individuals[one.id], one.repeats) for one in again]
         if beliefs is not None:
@@ -246,13 +246,6 @@ class Search:
             front = sorted(next(iter(fronts(whole(self._population))), []), key=lambda one: one.id)
         few = {one.id: one for one in front if one.repeats < self.repeats}  # by id: some selections take one twice
         return sorted(few.values(), key=lambda one: one.repeats)[:most]
-
-    def _beliefs(self) -> Beliefs | None:
-        """Return what is believed, before the last generations of the horizon, where a model names."""
-        last = self.horizon - LAST < self._generation + 1 <= self.horizon
-        if self.naming is None or not last or not self.archive.feasible():
-            return None
-        return self.naming.believed(self.archive)
 
     def _ask_believed(self, beliefs: Beliefs, requests: list[Request], keys: set[str]) -> None:
         """Fill the generation up with genomes that the model would name and that were never trained."""
@@ -389,26 +382,3 @@ class Search:
         if self.constraints.nearest:
             return SpaceExhausted(self.constraints.unmet(self._draws, self.space.name))
         return exhausted(self.space, self._draws)
-
-
-def run(
-    search: Search,
-    evaluate: Callable[[Sequence[Request]], Sequence[Result]],
-    on_step: Callable[[Step], None],
-    generations: int,
-    stop: Callable[[], bool] = lambda: False,
-) -> None:
-    """Run until generation number `generations` is finished (0 is the start population) or `stop()` says so.
-
-    Arguments:
-        search: new or restored.
-        evaluate: from requests to results in the same order.
-        on_step: takes note of every finished generation.
-        generations: the total to reach.
-        stop: asked before every generation but the first.
-    """
-    while search.generation < generations and not (search.generation >= 0 and stop()):
-        on_step(search.tell(evaluate(search.ask())))
-
-
-__all__ = ["Search", "run"]

@@ -257,8 +257,7 @@ def as_table(
     untrained: Mapping[str, Row] | None = None,
 ) -> Table:
     """Return the table of what is known; genomes without any training yet are left out, and of a drawn table those that
-    lack some of theirs. `untrained` are the rows of
-    those that are never trained, where they are at hand.
+    lack some of theirs. `untrained` are the rows of those that are never trained, where they are at hand.
     """
     untrained = _untrained(plan) if untrained is None else untrained
     images, rungs = plan.bench.prepared.validation_count, experiment.halving.rungs
