@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import typer
-
 from evobnn._checks import check_at_least
-from evobnn._jsonl import torn_lines
-from evobnn.cli.console import console, note, table
+from evobnn.cli.console import console, table
+from evobnn.cli.followed import followed
 from evobnn.cli.loops import compile_first
-from evobnn.cli.words import STOPPED, duration
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment.shipped import is_table
 from evobnn.runs import Options, chosen
@@ -61,21 +58,9 @@ def show(
 
 
 def _print(sample: Sample, options: Options, seeds: int, out: Path | None, *, as_json: bool) -> None:
-    for sentence in torn_lines(out / RESULTS) if out else ():
-        note(sentence)
-    try:
-        with console(stderr=True).status("starting") as status:
-            found = study(
-                sample,
-                options,
-                seeds,
-                out,
-                lambda done, planned, left: status.update(f"{done}/{planned} genomes, {duration(left)} left"),
-            )
-    except KeyboardInterrupt as stop:
-        saved = "every genome that was measured is saved. Go on with the same command"
-        note(f"stopped; {saved if out else 'nothing was kept, as no folder was named with --out'}.")
-        raise typer.Exit(STOPPED) from stop
+    results = out / RESULTS if out else None
+    saved = "every genome that was measured"
+    found = followed(lambda report: study(sample, options, seeds, out, report), "genomes", saved, results)
     if as_json:
         print(json.dumps(plain(asdict(found)), indent=1))
         return

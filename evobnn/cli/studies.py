@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import typer
-
 from evobnn._checks import check_at_least
-from evobnn._jsonl import torn_lines
 from evobnn.cli.console import console, note, table
+from evobnn.cli.followed import followed
 from evobnn.cli.loops import compile_first
-from evobnn.cli.words import STOPPED, duration, percent
+from evobnn.cli.words import percent
 from evobnn.errors import ExperimentError, message
 from evobnn.experiment import Experiment
 from evobnn.experiment.shelf import experimental
@@ -122,20 +120,9 @@ def _parts(option: str, text: str | None, pattern: str, do: str) -> list[re.Matc
 
 
 def _brief(question: Question, options: Options, out: Path | None, *, as_json: bool) -> None:
-    for sentence in torn_lines(out / RESULTS) if out else ():
-        note(sentence)
-    try:
-        with console(stderr=True).status("starting") as status:
-            found = measure(
-                question,
-                options,
-                out,
-                lambda done, planned, left: status.update(f"{done}/{planned} trainings, {duration(left)} left"),
-            )
-    except KeyboardInterrupt as stop:
-        saved = "every training that had finished is saved. Go on with the same command"
-        note(f"stopped; {saved if out else 'nothing was kept, as no folder was named with --out'}.")
-        raise typer.Exit(STOPPED) from stop
+    results = out / RESULTS if out else None
+    saved = "every training that had finished"
+    found = followed(lambda report: measure(question, options, out, report), "trainings", saved, results)
     if as_json:
         print(json.dumps(plain(asdict(found)), indent=1))
         return
