@@ -8,7 +8,7 @@ from evobnn.evolution.pressures import PRESSURES, Pressure
 from evobnn.evolution.search import Search
 from evobnn.evolution.selection import Candidate, candidate
 from evobnn.evolution.step import SearchState, Step
-from evobnn.evolution.strategies import STRATEGIES, Strategy
+from evobnn.evolution.strategies import STRATEGIES, Screened, Strategy
 from evobnn.evolution.toolbox import make_toolbox
 from evobnn.evolution.variation import mate, mutate
 
@@ -18,6 +18,7 @@ __all__ = [
     "Candidate",
     "Halving",
     "Pressure",
+    "Screened",
     "Search",
     "SearchState",
     "Step",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import Halving
@@ -101,6 +101,10 @@ class Archive:
     def times(self, key: str) -> int:
         """Return how often a key was evaluated."""
         return len(self.evaluations.get(key, ()))
+
+    def scores(self, key: str) -> list[Mapping[str, float]]:
+        """Return the objectives of every evaluation of a key that ended `ok`, in the order of telling."""
+        return [one.objectives for one in self.evaluations.get(key, ()) if one.status is Status.OK]
 
     def candidates(self, numbers: Iterable[int]) -> list[Candidate]:
         """Return these individuals as candidates; failed ones left out."""

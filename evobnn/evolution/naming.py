@@ -10,14 +10,11 @@ from typing import Any
 
 from evobnn._seeding import Generator, pick
 from evobnn.evolution.archive import Archive
+from evobnn.evolution.learnt import ERROR, Learnt, learnt
 from evobnn.evolution.selection import Candidate, fronts
 from evobnn.genome import Genome
-from evobnn.records import Status
-from evobnn.scores import Model, Process
-from evobnn.spaces import Space
+from evobnn.scores import Model
 
-ERROR = "error"
-"""The objective that is noisy; all others are known of a genome before any training."""
 LAST = 2
 """Generations at the end of the horizon in which the model asks: what is trained in one is confirmed in the next."""
 BRED = 20
@@ -31,43 +28,24 @@ class Naming:
     """How a search names by a model.
 
     Attributes:
-        space: what may be chosen.
         objectives: names, in order; `error` is one of them.
         counts: from a genome to its other objectives.
     """
 
-    space: Space
     objectives: tuple[str, ...]
     counts: Callable[[Genome], Mapping[str, float]]
 
-    def before(self, generation: int, horizon: int, archive: Archive) -> Beliefs | None:
+    def before(self, generation: int, horizon: int, archive: Archive, model: Model) -> Beliefs | None:
         """Return what is believed before a generation in which the model asks; None before all others."""
         if not horizon - LAST < generation <= horizon or not archive.feasible():
             return None
-        return self.believed(archive)
+        return self.believed(archive, model)
 
-    def believed(self, archive: Archive) -> Beliefs:
+    def believed(self, archive: Archive, model: Model) -> Beliefs:
         """Return what is believed after all that was told."""
         measured = archive.feasible()
-        trained = {
-            archive.individuals[one.id].genome: [
-                each.objectives[ERROR] for each in archive.evaluations[one.key] if each.status is Status.OK
-            ]
-            for one in measured
-        }
-        model = Model(self.space)
-        for text, one in zip(trained, measured, strict=True):
-            model.genes(text, one.genome)
-        process = model.learn(trained)
-        errors = process.errors([model.genes(text) for text in trained])
-        candidates = [
-            Candidate(one.id, archive.genome, one.key, self._with(one.values, float(error)), one.repeats)
-            for one, error in zip(measured, errors, strict=True)
-        ]
-        return Beliefs(self, model, process, candidates)
-
-    def _with(self, values: Sequence[float], error: float) -> list[float]:
-        return [error if name == ERROR else value for name, value in zip(self.objectives, values, strict=True)]
+        known = learnt(model, self.objectives, measured, archive.scores)
+        return Beliefs(self, known, known.believed(measured))
 
     def point(self, genome: Genome, error: float) -> list[float]:
         """Return the objectives of a genome of which this error is believed."""
@@ -81,14 +59,12 @@ class Beliefs:
 
     Attributes:
         naming: whose beliefs they are.
-        model: reads genes.
-        process: what was learnt.
+        learnt: from these.
         candidates: with the errors that are believed in place of those that were seen.
     """
 
     naming: Naming
-    model: Model
-    process: Process
+    learnt: Learnt
     candidates: Sequence[Candidate]
 
     def front(self) -> list[Candidate]:
@@ -116,7 +92,7 @@ class Beliefs:
                 bred.setdefault(name, (genome, (parent.id,)))
         if not bred:
             return []
-        errors = self.process.errors([self.model.genes(str(genome), genome) for genome, _ in bred.values()])
+        errors = self.learnt.errors([genome for genome, _ in bred.values()])
         offered = [
             Candidate(-1, genome, name, self.naming.point(genome, float(error)))
             for (name, (genome, _)), error in zip(bred.items(), errors, strict=True)

@@ -33,6 +33,7 @@ from evobnn.evolution.variation import mutate, mutate_one
 from evobnn.evolution.view import Bounds, Counts, View
 from evobnn.genome import Genome
 from evobnn.records import Individual, Request, Result
+from evobnn.scores import Model
 from evobnn.spaces import Space, key
 
 TRIES = 50
@@ -111,6 +112,7 @@ class Search:
         self.toolbox.register("feasible", lambda genome: feasible(genome) or self.constraints.refused(genome))
         self.logbook = tools.Logbook()
         self.archive = Archive(space, self.objectives, halving, self.constraints, latest=strategy.repeats_known)
+        self._model = Model(space)
         self._key = lru_cache(REMEMBERED)(lambda genome: key(space, genome))
         self._seed = seed
         self._rng: Generator = generator(seed, "search")
@@ -162,6 +164,7 @@ class Search:
             self.space, self.objectives, self.bounds, self._seed, generation, self.horizon, tuple(self._population),
             self.archive.measured(), self._memory, constraints=self.constraints.bounds, counted=self._known_objectives,
             counts=self._counts, tried=lambda genome: self.archive.times(self._key(genome)) > 0,
+            trainings=self.archive.scores, model=self._model,
         )  # fmt: skip
         return self._spread(view, self._population)
 
@@ -195,7 +198,7 @@ class Search:
         room = self.strategy.batch - len(requests)
         blocked = {request.individual.id for request in requests}
         keys = {request.individual.key for request in requests}
-        beliefs = self.naming.before(view.generation, self.horizon, self.archive) if self.naming else None
+        beliefs = self.naming.before(view.generation, self.horizon, self.archive, self._model) if self.naming else None
         again = [one for one in self._to_measure_again(room // 2, beliefs) if one.id not in blocked]
         requests += [Request(self.archive.individuals[one.id], one.repeats) for one in again]
         if beliefs is not None:

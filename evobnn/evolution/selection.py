@@ -69,6 +69,10 @@ class Candidate:
         if violation:
             self.fitness.violation = violation
 
+    def holding(self, values: Sequence[float]) -> Candidate:
+        """Return the same with other objectives."""
+        return Candidate(self.id, self._genome, self.key, values, self.repeats, self.short, self.violation)
+
     @property
     def genome(self) -> Genome:
         """What was evaluated."""

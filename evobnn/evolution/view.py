@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evobnn._seeding import generator
+from evobnn.evolution.learnt import Learnt, Scores, learnt
 from evobnn.evolution.selection import Candidate, Order, ranks
 from evobnn.genome import Genome
+from evobnn.scores import Model
 from evobnn.spaces import Space
 
 Bounds = Mapping[str, tuple[float, float, str]]
@@ -42,6 +44,8 @@ class View:
         counted: objectives that are known of a genome before its evaluation.
         counts: from a genome to these; without one of them where it is unknown.
         tried: whether a genome was evaluated before, however that ended.
+        model: of scores; None for one that knows nothing yet.
+        trainings: from a key to each objective's value in every evaluation that ended `ok`, in the order of telling.
     """
 
     space: Space
@@ -58,6 +62,12 @@ class View:
     counted: tuple[str, ...] = ()
     counts: Counts = lambda genome: {}
     tried: Callable[[Genome], bool] = lambda genome: False
+    trainings: Scores = lambda key: ()
+    model: Model | None = None
+
+    def learnt(self) -> Learnt:
+        """Return what a model of scores learns from the archive."""
+        return learnt(self.model or Model(self.space), self.objectives, self.archive, self.trainings)
 
     def order(self, candidates: Sequence[Candidate]) -> Order:
         """Return (rank, minus spread, key) by id: smaller is better, and no two are equal."""

@@ -17,7 +17,7 @@ from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import OBJECTIVES
 from evobnn.evaluation.function import titled
-from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Strategy
+from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Screened, Strategy
 from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
 from evobnn.experiment.written import LATER, written
@@ -25,6 +25,8 @@ from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_gen
 from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import Recipe
 
+SCREENS = ("none", "model")
+"""By what proposals are picked."""
 CHOICES = ("score", "model")
 """By what a search names."""
 
@@ -160,6 +162,8 @@ class Experiment:
         constraints: bound by name of a quantity (see `evobnn.evaluation.OBJECTIVES`); what is counted is never trained
             above it, what is measured must be an objective and is ranked behind whatever meets the bound.
         evaluation: which function of the user's own evaluates, if one does.
+        screen: which proposals of the strategy are trained: as they come (`none`), or those that a `model` of all
+            scores picks, see `evobnn.evolution.strategies.screened`.
         choose: by what the best and the front are named: the mean `score` of each genome, or what a `model` of all
             scores believes, see `evobnn.evolution.naming`.
     """
@@ -181,6 +185,7 @@ class Experiment:
     halving: Halving = Halving()
     constraints: Mapping[str, float] = field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
+    screen: str = SCREENS[0]
     choose: str = CHOICES[0]
 
     def __post_init__(self) -> None:
@@ -200,20 +205,24 @@ class Experiment:
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
         if check_name("value of choose", self.choose, CHOICES) == "model":
-            self._check_model()
+            self._check_model("choose", "score")
+        if check_name("value of screen", self.screen, SCREENS) == "model":
+            self._check_model("screen", "none")
         if self.halving:
             self._check_halving()
         if self.evaluation.name:
             self._check_evaluation()
 
-    def _check_model(self) -> None:
-        """Raise ExperimentError for objectives that a model of scores cannot name by."""
+    def _check_model(self, setting: str, without: str) -> None:
+        """Raise ExperimentError for objectives that a model of scores cannot name or screen by."""
         others = [name for name in self.objectives if name != "error"]
-        got = next((name for name in others if not _counted(name)), "" if "error" in self.objectives else "no error")
-        if got:
-            expected = "error among the objectives, and others that are counted before a training, with choose = model"
-            raise ExperimentError(message(expected, got, "Set choose = score, or other objectives."))
-        if not self.noise.rescore:
+        slow = ["latency"] if setting == "screen" and "latency" in others else []  # too long for hundreds of genomes
+        unknown = [*slow, *(name for name in others if not _counted(name))]
+        if unknown or "error" not in self.objectives:
+            got = unknown[0] if unknown else "no error"
+            expected = f"error among the objectives, and others that are counted at once, with {setting} = model"
+            raise ExperimentError(message(expected, got, f"Set {setting} = {without}, or other objectives."))
+        if setting == "choose" and not self.noise.rescore:
             expected = "noise.rescore of at least 1 with choose = model, which says what is measured afresh"
             raise ExperimentError(message(expected, "0", "Raise it, or set choose = score."))
 
@@ -246,6 +255,10 @@ class Experiment:
         Raises:
             ExperimentError: no such strategy, or settings that are not its own.
         """
+        made = self._made_strategy(own)
+        return Screened(made.population, made) if self.screen == "model" else made
+
+    def _made_strategy(self, own: Mapping[str, Any]) -> Strategy:
         settings = dict(self.strategy)
         name = check_name("strategy", settings.pop("name"), [*STRATEGIES, *own])
         if name in STRATEGIES:

@@ -23,6 +23,7 @@ OFF: dict[str, dict[str, Any]] = {
         "halving": dataclasses.asdict(Halving()),
         "constraints": {},
         "evaluation": {"name": "", "version": ""},
+        "screen": "none",
         "choose": "score",
     },
     "dataset": {"fingerprint": ""},

@@ -20,7 +20,8 @@ from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
 from evobnn.evolution.constraints import Constraints
 from evobnn.evolution.halving import check_halving
-from evobnn.evolution.naming import ERROR, Naming
+from evobnn.evolution.learnt import ERROR
+from evobnn.evolution.naming import Naming
 from evobnn.experiment.augmented import augmented
 from evobnn.experiment.needs import check_function, check_needs, check_strategy
 from evobnn.experiment.settings import Experiment
@@ -245,7 +246,7 @@ def naming_of(experiment: Experiment, bench: Bench) -> Naming | None:
     if experiment.choose == "score":
         return None
     others = tuple(name for name in experiment.objectives if name != ERROR)
-    return Naming(bench.space, experiment.objectives, _counting(experiment, bench, others))
+    return Naming(experiment.objectives, _counting(experiment, bench, others))
 
 
 def _counting(experiment: Experiment, bench: Bench, names: tuple[str, ...]) -> Callable[[Genome], Mapping[str, float]]:

@@ -22,6 +22,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
+from evobnn._seeding import Generator
 from evobnn.errors import SearchError, message
 from evobnn.scores.genes import Distances, Genes
 
@@ -62,6 +63,18 @@ class Process:
         """
         mean, variance = self._fitted.predict(self._distances(genes))
         return self._centre + self._scale * mean, self._scale * np.sqrt(variance)
+
+    def joint(self, genes: Sequence[Genes]) -> tuple[Numbers, Numbers]:
+        """Return mean, of shape (m,), and covariance, of shape (m, m), of the log errors of m genomes, noise apart."""
+        mean, covariance = self._fitted.joint(self._distances(genes), Distances(genes)(genes))
+        return self._centre + self._scale * mean, self._scale**2 * covariance
+
+    def drawn(self, genes: Sequence[Genes], rng: Generator) -> Numbers:
+        """Return the errors, of shape (m,), in [0, 1], of one draw from the posterior of m genomes, to six digits."""
+        means, covariance = self.joint(genes)
+        lower = cholesky(covariance + _JITTER * np.eye(len(means)), lower=True)
+        errors = np.exp(means + lower @ rng.standard_normal(len(means))) - OFFSET
+        return np.asarray(np.clip(errors, 0.0, 1.0).round(6))
 
     def errors(self, genes: Sequence[Genes]) -> Numbers:
         """Return the errors to believe, of shape (m,), in [0, 1]: medians, to six digits."""
@@ -168,3 +181,13 @@ class _Fitted:
         prior = math.exp(self._x[0]) + math.exp(self._x[2])
         variance = prior - (explained**2).sum(axis=0) + rest**2 / self.sum_of_ones
         return self.mean + crossed @ self.weights, np.maximum(variance, 0.0)
+
+    def joint(self, distances: Numbers, between: Numbers) -> tuple[Numbers, Numbers]:
+        """Return mean and covariance of m genomes: `distances` as above, `between` them of shape (groups, m, m)."""
+        own = math.exp(self._x[2])
+        crossed = self._covariance(distances) + own * (distances.sum(axis=0) == 0.0)
+        explained = solve_triangular(self.lower, crossed.T, lower=True)
+        rest = 1.0 - crossed @ self.of_ones
+        prior = self._covariance(between) + own * (between.sum(axis=0) == 0.0)
+        covariance = prior - explained.T @ explained + np.outer(rest, rest) / self.sum_of_ones
+        return self.mean + crossed @ self.weights, covariance

@@ -12,6 +12,7 @@ from evobnn.evolution.strategies.nsga2 import NSGA2
 from evobnn.evolution.strategies.nsga3 import NSGA3
 from evobnn.evolution.strategies.opsbins import OpsBins
 from evobnn.evolution.strategies.random import RandomSampling
+from evobnn.evolution.strategies.screened import Screened
 from evobnn.evolution.strategies.surrogate import Surrogate
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -36,6 +37,7 @@ __all__ = [
     "OpsBins",
     "Proposal",
     "RandomSampling",
+    "Screened",
     "Strategy",
     "Surrogate",
 ]

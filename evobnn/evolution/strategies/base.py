@@ -62,6 +62,14 @@ class Strategy:
         """
         return ""
 
+    @property
+    def unfit_for_screening(self) -> str:
+        """What makes the algorithm unfit for a model that picks among its proposals, said of it in a clause, or an
+        empty text.
+        """
+        sends = "is sent" if self.unfiltered else "is evaluated again" if self.repeats_known else ""
+        return f"what should not be trained {sends}" if sends else ""
+
     def check(self, space: Space, objectives: Sequence[str], bounds: Bounds | None = None) -> None:
         """Raise SearchError where the algorithm cannot honour this space, these objectives or these bounds.
 

@@ -72,6 +72,11 @@ class Surrogate(NSGA2):
         check_at_least("strategy.trees", self.trees, 1)
         check_at_least("strategy.newest", self.newest, self.least)
 
+    @property
+    def unfit_for_screening(self) -> str:
+        """It has its own screen."""
+        return "a forest picks already"
+
     def prepare(self, view: View) -> Screening:
         """Return the forest, learnt from the newest of the archive."""
         seen = view.archive[-self.newest :]

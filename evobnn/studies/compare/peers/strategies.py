@@ -55,6 +55,11 @@ class Peer(Strategy):
         """Scores are all alike to it."""
         return "every score counts as one of a whole training"
 
+    @property
+    def unfit_for_screening(self) -> str:
+        """Its package proposes, one at a time."""
+        return "another package proposes one genome at a time"
+
     def check(self, space: Space, objectives: Sequence[str], bounds: Bounds | None = None) -> None:
         """Raise ExperimentError where the package is missing or nothing can be chosen."""
         if importlib.util.find_spec(self.package) is None:
