@@ -104,6 +104,7 @@ class Search:
         self._known_objectives, self._counts = tuple(counted), counts
         self.constraints, self.naming = constraints or Constraints(), naming
         strategy.check(space, self.objectives, self.bounds)
+        strategy.check_counted(self.objectives, self._known_objectives)
         if halving:
             check_halving(strategy)
         for pressure in self.pressures.values():

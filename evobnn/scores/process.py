@@ -96,7 +96,9 @@ def fit(genes: Sequence[Genes], errors: Sequence[Sequence[float]]) -> Process:
         do = "Train some first."
         raise SearchError(message("genomes with a training each", f"{len(genes)}, some without", do))
     if bad := [one for row in errors for one in row if not 0.0 <= one <= 1.0]:
-        raise SearchError(message("errors in [0, 1] to learn from", repr(bad[0]), "Leave choose = score."))
+        raise SearchError(
+            message("errors in [0, 1] to learn from", repr(bad[0]), "Set choose = score and screen = none.")
+        )
     logs = [np.log(np.asarray(row, dtype=float) + OFFSET) for row in errors]
     means = np.array([row.mean() for row in logs])
     centre, scale = float(means.mean()), float(means.std()) or 1.0

@@ -13,7 +13,7 @@ from evobnn.evolution import STRATEGIES, Search, Step, run
 from evobnn.evolution.naming import Beliefs, Naming
 from evobnn.genome import Genome
 from evobnn.records import Evaluation, Individual, Request, Result, Status
-from evobnn.scores import fit, genes
+from evobnn.scores import Model, fit, genes
 from evobnn.spaces import Space, key
 from evobnn.testing import NKLandscape, Noisy
 
@@ -27,7 +27,7 @@ def counts(landscape: NKLandscape, genome: Genome) -> dict[str, float]:
 
 
 def begun(space: Space, name: str = "nsga2", horizon: int = 3, seed: int = 1, **settings: object) -> Search:
-    naming = Naming(space, OBJECTIVES, partial(counts, NKLandscape(space)))
+    naming = Naming(OBJECTIVES, partial(counts, NKLandscape(space)))
     return Search(space, STRATEGIES[name](population=8), OBJECTIVES, seed, horizon=horizon, naming=naming, **settings)  # type: ignore[arg-type]
 
 
@@ -41,7 +41,7 @@ def test_who_was_measured_is_believed_by_all_its_trainings_and_by_all_others(tin
     search = begun(tiny_space, horizon=9)
     steps = stepped(search, 4)
     assert search.naming is not None
-    beliefs = search.naming.believed(search.archive)
+    beliefs = search.naming.believed(search.archive, Model(search.space))
     rows: dict[str, list[float]] = {}
     failed = set()
     for result in (result for step in steps for result in step.results):
@@ -62,7 +62,7 @@ def test_who_was_measured_is_believed_by_all_its_trainings_and_by_all_others(tin
 
 def beliefs_of(search: Search) -> Beliefs:
     assert search.naming is not None
-    return search.naming.believed(search.archive)
+    return search.naming.believed(search.archive, Model(search.space))
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -91,10 +91,7 @@ def test_untrained_genomes_come_as_the_model_would_name_them(tiny_space: Space) 
     assert len({key(tiny_space, genome) for genome, _ in found}) == len(found) == 12
     assert all(fresh(genome) for genome, _ in found)
     landscape = NKLandscape(tiny_space)
-    points = [
-        (float(beliefs.process.errors([genes(tiny_space, genome)])[0]), counts(landscape, genome)["ops"])
-        for genome, _ in found
-    ]
+    points = [(float(beliefs.learnt.errors([genome])[0]), counts(landscape, genome)["ops"]) for genome, _ in found]
     known = [one.values for one in beliefs.candidates]
     beaten = [any(dominates(other, point) for other in (*known, *points)) for point in points]
     assert beaten == sorted(beaten) and True in beaten and False in beaten

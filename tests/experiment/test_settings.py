@@ -75,6 +75,7 @@ def test_the_text_says_everything_even_what_was_left_out() -> None:
         "halving",
         "constraints",
         "evaluation",
+        "screen",
         "choose",
     }
     assert set(table["recipe"]) == {field.name for field in dataclasses.fields(Recipe)} - {"decay"}
@@ -299,7 +300,7 @@ def test_the_fingerprint_of_an_experiment_of_the_version_before_stays() -> None:
 def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
     other = {
         "": {"pressures": {"diversity": {}}, "table": "mini", "halving": {"rungs": [2, 8]},
-             "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}, "choose": "model"},
+             "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}, "screen": "model", "choose": "model"},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
         "dataset": {"skip_damaged": True, "fingerprint": "0123456789abcdef"},
@@ -320,7 +321,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 36
+    assert len(prints) == 37
     assert base not in prints
 
 
@@ -333,6 +334,10 @@ def test_who_is_named_by_a_model_is_said_only_where_it_is() -> None:
     ("table", "words"),
     [
         ({"choose": "modle"}, "Did you mean 'model'"),
+        ({"screen": "modle"}, "Did you mean 'model'"),
+        ({"screen": "model", "objectives": ["ops", "bits"]}, "got no error"),
+        ({"screen": "model", "objectives": ["error", "joy"]}, "got joy"),
+        ({"screen": "model", "objectives": ["error", "latency"]}, "got latency"),
         ({"choose": "model", "objectives": ["ops", "bits"]}, "got no error"),
         ({"choose": "model", "objectives": ["error", "joy"]}, "got joy"),
         ({"choose": "model", "noise": {"rescore": 0}}, "noise.rescore of at least 1"),

@@ -166,3 +166,18 @@ def test_what_cannot_be_learnt_from_is_said(genes, errors):
 def test_the_offset_keeps_an_error_of_nothing():
     genes = drawn(2)
     assert fit(genes, [[0.0] * 40, [0.5] * 40]).errors(genes) == pytest.approx([0.0, 0.5], abs=20 * OFFSET)
+
+
+def test_jointly_believed_is_what_is_believed_one_by_one_and_draws_have_its_moments():
+    genes, rows = simulated(0.15, repeats=1)
+    process = fit(genes[:40], rows[:40])
+    others = [*genes[35:], genes[50]]
+    mean, covariance = process.joint(others)
+    alone, deviation = process.predict(others)
+    assert mean == pytest.approx(alone)
+    assert np.sqrt(np.diag(covariance)) == pytest.approx(deviation, rel=1e-6)
+    assert covariance[-1, 15] == pytest.approx(covariance[15, 15])  # the same genome twice
+    rng = generator(4, "process")
+    logs = np.log(np.array([process.drawn(others[:3], rng) for _ in range(300)]) + OFFSET)
+    assert logs.mean(axis=0) == pytest.approx(mean[:3], abs=4 * deviation.max() / math.sqrt(300))
+    assert np.abs(np.cov(logs.T) - covariance[:3, :3]).max() < 0.35 * covariance.max()

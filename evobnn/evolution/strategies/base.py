@@ -76,6 +76,9 @@ class Strategy:
         Without `bounds` nothing is said about them.
         """
 
+    def check_counted(self, objectives: Sequence[str], counted: Sequence[str]) -> None:
+        """Raise SearchError where the algorithm has to know more objectives before an evaluation than are counted."""
+
     def shortfall(self, view: View) -> int:
         """Return how many children are replaced by fresh random genomes, because survivors are missing."""
         return self.population - len(view.population)

@@ -89,6 +89,13 @@ class Screened(Strategy):
             got, do = ", ".join(objectives), "Set screen = none."
             raise SearchError(message("error among the objectives, with screen = model", got, do))
 
+    def check_counted(self, objectives: Sequence[str], counted: Sequence[str]) -> None:
+        """Raise SearchError for an objective beside the error that only an evaluation tells."""
+        unknown = [name for name in objectives if name != ERROR and name not in counted]
+        if unknown:
+            expected = "objectives that are counted before an evaluation, with screen = model"
+            raise SearchError(message(expected, unknown[0], "Set screen = none, or other objectives."))
+
     def shortfall(self, view: View) -> int:
         """Return that of the strategy."""
         return self.inner.shortfall(view)
