@@ -308,6 +308,7 @@ def _costs(run: Folder) -> Problems:
 def _replay(run: Folder) -> Problems:
     """Run the search again on the recorded outcomes: it must ask for, keep and log the same."""
     _same_protocol(run)
+    check_strategy(run.experiment, run.additions, run.brought)
     search = make_search(run.experiment, run.bench, run.additions.strategies)
     for generation in run.generations:
         path = generation_path(run.path, generation.number)

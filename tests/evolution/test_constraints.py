@@ -96,7 +96,8 @@ def counted(space: Space) -> Any:
 
 
 def bounded(space: Space, strategy: str, bounds: dict[str, float], counts: Any = None, **settings: Any) -> Search:
-    made_of = {"bounds": NKLandscape(space).bounds, "constraints": Constraints(bounds, counts)}
+    made_of: dict[str, Any] = {"bounds": NKLandscape(space).bounds, "constraints": Constraints(bounds, counts)}
+    made_of |= {"counted": ("ops",), "counts": counted(space)}
     return Search(space, made(strategy), OBJECTIVES, 5, **{**made_of, **settings})
 
 
