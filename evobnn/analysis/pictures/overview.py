@@ -152,7 +152,7 @@ def _draw_members(ax: Axes, part: pd.DataFrame, face: str, label: str) -> None:
 
 
 def _draw_lines(ax: Axes, lines: Mapping[str, float]) -> None:
-    """Draw lines across with their names at the right: above the line, or below it where the next one is near."""
+    """Draw lines with their names at the left, where no front is: above the line, or below it if the next is near."""
     low, high = ax.get_ylim()
     place = blended_transform_factory(ax.transAxes, ax.transData)
     ordered = sorted(lines.items(), key=lambda one: one[1])
@@ -160,25 +160,25 @@ def _draw_lines(ax: Axes, lines: Mapping[str, float]) -> None:
         near = number + 1 < len(ordered) and ordered[number + 1][1] - value < 0.07 * (high - low)
         ax.axhline(value, color=ORANGE, lw=1.4, ls=DASHES[1 + number % 3], zorder=3)
         ax.annotate(
-            f"{name}: {100 * value:.1f} %", (0.995, value), xycoords=place, xytext=(0, -3 if near else 3),
-            textcoords="offset points", ha="right", va="top" if near else "bottom", color=ORANGE, fontsize=10, zorder=5,
+            f"{name}: {100 * value:.1f} %", (0.012, value), xycoords=place, xytext=(0, -3 if near else 3),
+            textcoords="offset points", ha="left", va="top" if near else "bottom", color=ORANGE, fontsize=10, zorder=5,
         ).set_in_layout(False)  # fmt: skip
 
 
 def _name_members(ax: Axes, held: pd.DataFrame, lines: Mapping[str, float]) -> None:
-    """Write id, error and cost of three members: of the cheapest at its right, of the others below, where no member
-    of a front can lie.
+    """Write id, error and cost of three members: of the cheapest right above it, of the others below, where no
+    member of a front can lie.
     """
     costs, errors = held["cost"].to_numpy(float), held["error"].to_numpy(float)
+    deviations = held["sd"].fillna(0.0).to_numpy(float)
     for word, row in named(held).items():
         cost, error = float(costs[row]), float(errors[row])
         text = f"{word}, id {held['id'].iloc[row]}\n{100 * error:.1f} %, {short(cost)}"
-        if word == "cheapest":
-            offset, across, up = (12.0, 8.0), "left", "bottom"
-        else:
-            right = ax.transLimits.transform((np.log10(cost), error))[0] > 0.85
-            aside, across = (-22.0, "right") if word == "knee" else (0.0, "right" if right else "center")
-            offset, up = (aside, _free_below(ax, error, lines)), "top"
+        offset, across, up = (12.0, 8.0), "left", "bottom"
+        if word != "cheapest":
+            place = float(ax.transLimits.transform((np.log10(cost), error))[0])
+            across = "left" if place < 0.1 else "right" if place > 0.85 else "center"
+            offset, up = (0.0, _free_below(ax, error, lines, deviations[row])), "top"
         ax.annotate(
             text, (cost, error), xytext=offset, textcoords="offset points", ha=across, va=up, fontsize=10, color=INK,
             zorder=6, arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.8, "shrinkA": 0, "shrinkB": 5},
@@ -186,8 +186,8 @@ def _name_members(ax: Axes, held: pd.DataFrame, lines: Mapping[str, float]) -> N
         ).set_in_layout(False)  # fmt: skip
 
 
-def _free_below(ax: Axes, error: float, lines: Mapping[str, float]) -> float:
-    """Return the top of a text of two lines, in points below an error, far enough from lines, or else farthest."""
+def _free_below(ax: Axes, error: float, lines: Mapping[str, float], deviation: float) -> float:
+    """Return the top of a text of two lines, in points below an error and its bar, far from lines."""
     low, high = ax.get_ylim()
     points = 72.0 * ax.bbox.height / ax.get_figure().dpi / (high - low)  # type: ignore[union-attr]
     marks = [points * (value - error) for value in lines.values()]
@@ -195,7 +195,8 @@ def _free_below(ax: Axes, error: float, lines: Mapping[str, float]) -> float:
     def room(top: float) -> float:
         return min([16.0, *(max(mark - top, top - 30.0 - mark) for mark in marks)])
 
-    return max([-24.0 - 5.0 * step for step in range(9)], key=room)
+    first = min(-24.0, -6.0 - points * deviation)
+    return max([first - 4.0 * step for step in range(11)], key=room)
 
 
 def _open(ax: Axes) -> None:
