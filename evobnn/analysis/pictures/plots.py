@@ -64,7 +64,7 @@ def plot_front(
     log = len(front) > 0 and bool((cost > 0).all())
     if log:
         ax.set_xscale("log")
-        _plain_log_ticks(ax, horizontal)
+        plain_log_ticks(ax, horizontal)
     elif not len(front):
         ax.text(0.5, 0.5, "no front yet", transform=ax.transAxes, ha="center", color=GREY, fontsize=12)
     _crop_above(ax, front, archive, vertical)
@@ -115,7 +115,7 @@ def _name_axis(axis: Axis, name: str, scale: str = "") -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
 
 
-def _plain_log_ticks(ax: Axes, name: str) -> None:
+def plain_log_ticks(ax: Axes, name: str) -> None:
     """Label a log axis with few round numbers, such as 200k, also where it spans less than a decade."""
     low, high = ax.get_xlim()
     if high > 4 * low and ax.dataLim.x0 == ax.dataLim.x1:  # one point only
@@ -201,7 +201,9 @@ def label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
         )  # fmt: skip
 
 
-def plot_cell(edges: Sequence[tuple[int, int, str]], ax: Axes | None = None, title: str = "") -> Axes:
+def plot_cell(
+    edges: Sequence[tuple[int, int, str]], ax: Axes | None = None, title: str = "", size: float = 10.0
+) -> Axes:
     """Draw a cell as a staircase: each node a step below the one before, its operations in boxes on its left.
 
     A line goes down from a node and right to each box that reads it; all own nodes lead to the output, where they are
@@ -211,6 +213,7 @@ def plot_cell(edges: Sequence[tuple[int, int, str]], ax: Axes | None = None, tit
         edges: (source, target, operation) with 0 and 1 for the inputs.
         ax: where to draw.
         title: written above.
+        size: of the names of operations in points; others are larger by one.
     """
     last = max((target for _, target, _ in edges), default=1)
     into = {node: [edge for edge in edges if edge[1] == node] for node in range(2, last + 1)}
@@ -234,7 +237,7 @@ def plot_cell(edges: Sequence[tuple[int, int, str]], ax: Axes | None = None, tit
             ax.plot([places[node] - lead, places[node]], [y, heights[node]], color=colour, lw=1.8, ls=style, zorder=1)
             ax.plot(places[source], y, "o", color=colour, ms=4, zorder=2)
             ax.text(
-                places[node] - lead, y, operation, ha="center", va="center", fontsize=10, color=colour, zorder=3,
+                places[node] - lead, y, operation, ha="center", va="center", fontsize=size, color=colour, zorder=3,
                 bbox={"boxstyle": "round,pad=0.28", "fc": "white", "ec": colour, "lw": 1.3, "ls": style},
             )  # fmt: skip
         ax.plot([places[node], end], [heights[node]] * 2, color=INK, lw=1.0, zorder=1)
@@ -243,10 +246,12 @@ def plot_cell(edges: Sequence[tuple[int, int, str]], ax: Axes | None = None, tit
     for node, y in heights.items():
         box = {"boxstyle": "circle,pad=0.3" if node > 1 else "round,pad=0.35", "fc": "#F0F0F0", "ec": INK, "lw": 1.2}
         text = str(node) if node > 1 else f"input {node}"
-        ax.text(places[node], y, text, ha="center", va="center", fontsize=11, color=INK, zorder=4, bbox=box)
+        ax.text(places[node], y, text, ha="center", va="center", fontsize=size + 1, color=INK, zorder=4, bbox=box)
     top, bottom = heights[min(2, last)] + 0.42, heights[last] - 0.42
     ax.add_patch(Rectangle((end, bottom), 0.5, top - bottom, fc="#F0F0F0", ec=INK, lw=1.2, zorder=3))
-    ax.text(end + 0.25, (top + bottom) / 2, "output", rotation=90, ha="center", va="center", fontsize=11, zorder=4)
+    ax.text(
+        end + 0.25, (top + bottom) / 2, "output", rotation=90, ha="center", va="center", fontsize=size + 1, zorder=4
+    )
     ax.set_xlim(-0.8, end + 0.7)
     ax.set_ylim(min(floor, bottom - 0.05), 0.42)
     ax.set_axis_off()

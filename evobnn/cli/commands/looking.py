@@ -15,6 +15,13 @@ def front(
     run: RunArgument,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, floats in full.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As a list of objects.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw it, and its best member's cell and function, into this PNG file.")
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=ERROR", help="A line across the picture: 'logistic regression=0.12'. Repeatable."),
+    ] = None,
 ) -> None:
     """Show the front of a run: fresh scores beside those of the search."""
     from evobnn.runs import named as runs
@@ -22,7 +29,11 @@ def front(
     folder = runs.find(run)
     from evobnn.cli import fronts
 
-    fronts.show(folder, as_csv=as_csv, as_json=as_json)
+    found = fronts.show(folder, as_csv=as_csv, as_json=as_json)
+    if picture is not None:
+        from evobnn.cli import overview
+
+        overview.draw(found, picture, overview.parsed_lines(line or []))
 
 
 def show(
