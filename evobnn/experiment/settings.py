@@ -27,6 +27,8 @@ from evobnn.training import Recipe
 
 CHOICES = ("score", "model")
 """By what a search names."""
+REFUSALS = ("constant", "starts-constant")
+"""Which signs a search refuses to train."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class Experiment:
         evaluation: which function of the user's own evaluates, if one does.
         choose: by what the best and the front are named: the mean `score` of each genome, or what a `model` of all
             scores believes, see `evobnn.evolution.naming`.
+        refuse: what the search never trains: expressions without learnable parts whose sign is `constant`, or also
+            those with learnable parts whose sign is constant as they start (`starts-constant`).
     """
 
     preset: str = "custom"
@@ -182,6 +186,7 @@ class Experiment:
     constraints: Mapping[str, float] = field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
     choose: str = CHOICES[0]
+    refuse: str = REFUSALS[0]
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -199,6 +204,7 @@ class Experiment:
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
+        check_name("value of refuse", self.refuse, REFUSALS)
         if check_name("value of choose", self.choose, CHOICES) == "model":
             self._check_model()
         if self.halving:

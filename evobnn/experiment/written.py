@@ -24,6 +24,7 @@ OFF: dict[str, dict[str, Any]] = {
         "constraints": {},
         "evaluation": {"name": "", "version": ""},
         "choose": "score",
+        "refuse": "constant",
     },
     "dataset": {"fingerprint": ""},
 }
