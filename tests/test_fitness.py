@@ -501,6 +501,28 @@ def test_a_sign_that_never_changes_is_invalid_in_residual_blocks_too(tiny: Any) 
     assert "@reduction" in reason and "constant" in reason
 
 
+@pytest.mark.parametrize(
+    ("expression", "constant", "starts"),
+    [
+        ("add(abs(x), shift(x))", False, True),  # |x| + x + 0
+        ("sub(shift(x), x)", False, True),
+        ("add(sin(x), shift(x))", False, False),
+        ("mul(square(x), expabs(x))", True, False),  # learns nothing, so it is constant for good
+        ("mul(sin(x), cos(x))", False, False),
+    ],
+)
+def test_a_sign_that_only_starts_constant_is_trained_and_told_apart(
+    tiny: Any, expression: str, constant: bool, starts: bool
+) -> None:
+    bench = bench_of(tiny, "gaaf", RESNET, sites="kind")
+    genome = bench.space.parse(f"@normal = mul(sin(x), cos(x)) @reduction = {expression}")
+    assert (bool(bench.infeasible(genome)), bool(bench.starts_constant(genome))) == (constant, starts)
+    if starts:
+        assert bench.starts_constant(genome) == (
+            f"the sign of @reduction = {expression} is constant on [-3, 3] before training"
+        )
+
+
 def test_an_axis_on_which_all_genomes_are_equal_leaves_the_others_their_hypervolume(tiny: Any) -> None:
     bench = replace(bench_of(tiny, "gaaf", RESNET, sites="net"), objectives=("error", "ops", "elementwise"))
     axes = bench.axes()

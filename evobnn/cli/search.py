@@ -25,7 +25,7 @@ from evobnn.runs import Options, Session, create, starters
 from evobnn.runs import named as runs
 from evobnn.runs.callbacks import HYPERVOLUME, Callback, StopAt, StopAtPlateau
 from evobnn.runs.reseed import PARTS, PUBLISHED, check_published, split
-from evobnn.runs.setup import constraints_of, open_experiment, search_bench, wants_loops
+from evobnn.runs.setup import constraints_of, infeasible_by, open_experiment, search_bench, wants_loops
 from evobnn.snapshot import generation_path, read_generations
 
 FEW = 10000
@@ -77,10 +77,10 @@ def _unfinished(folder: Path) -> int | None:
 
 def _started(experiment: Experiment, options: Options, sources: Sequence[str]) -> Experiment:
     bench, count = search_bench(experiment, options), experiment.make_strategy(options.additions.strategies).first
-    constraints = constraints_of(experiment, bench)
+    infeasible, constraints = infeasible_by(experiment, bench), constraints_of(experiment, bench)
 
     def refused(genome: Genome) -> str:
-        return bench.infeasible(genome) or constraints.refused(genome)
+        return infeasible(genome) or constraints.refused(genome)
 
     genomes = starters(bench.space, sources, count, experiment.seed, note, refused)
     return dataclasses.replace(experiment, start=dataclasses.replace(experiment.start, genomes=genomes))

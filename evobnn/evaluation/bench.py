@@ -138,6 +138,10 @@ class Bench:
         """Return why the genome is `invalid` untrained, or an empty text."""
         return self.phenotype(genome).infeasible
 
+    def starts_constant(self, genome: Genome) -> str:
+        """Return which sign of the genome is constant before training, or an empty text."""
+        return self.phenotype(genome).starts_constant
+
     def seed(self, root: int, genome: Genome, repeat: int) -> int:
         """Return the seed of one evaluation: from root seed, key and repeat, never from worker or order."""
         return self.phenotype(genome).seed(root, repeat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from torch import nn
 from evobnn._seeding import child_seed
 from evobnn.decode import decode
 from evobnn.errors import ExperimentError, message
-from evobnn.genome import Genome
+from evobnn.genome import Expression, Genome
 from evobnn.nn import FORMS, Form, NetworkCost, behaviour, constant_sign
 from evobnn.nn.counting.cost import count
 from evobnn.nn.counting.hollow import unfilled
@@ -50,11 +51,22 @@ class Phenotype:
         """
         space = self.bench.space
         reason = lost_signal(space, self.bench.protocol.network, self.canonical)
-        if reason:
-            return reason
+        return reason or self._constant_where(lambda expression: is_plain(expression, space.forms))
+
+    @cached_property
+    def starts_constant(self) -> str:
+        """Why the genome may be refused untrained though it learns, or an empty text: a sign that is constant on these
+        points while the learnable parts of its expression are as they start.
+        """
+        forms = self.bench.space.forms
+        found = self._constant_where(lambda expression: not is_plain(expression, forms))
+        return f"{found} before training" if found else ""
+
+    def _constant_where(self, looked_at: Callable[[Expression], bool]) -> str:
+        """Return which of the expressions that are looked at has a constant sign, or an empty text."""
         own = tuple(form for _, form in self.bench.additions.forms.values())
         for site, expression in self.canonical.expressions:
-            if is_plain(expression, space.forms) and _constant(expression.nested(), own):
+            if looked_at(expression) and _constant(expression.nested(), own):
                 return f"the sign of @{site} = {expression} is constant on [-3, 3]"
         return ""
 

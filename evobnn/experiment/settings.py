@@ -29,6 +29,8 @@ SCREENS = ("none", "model")
 """By what proposals are picked."""
 CHOICES = ("score", "model")
 """By what a search names."""
+REFUSALS = ("constant", "starts-constant")
+"""Which signs a search refuses to train."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,8 @@ class Experiment:
             scores picks, see `evobnn.evolution.strategies.screened`.
         choose: by what the best and the front are named: the mean `score` of each genome, or what a `model` of all
             scores believes, see `evobnn.evolution.naming`.
+        refuse: what the search never trains: expressions without learnable parts whose sign is `constant`, or also
+            those with learnable parts whose sign is constant as they start (`starts-constant`).
     """
 
     preset: str = "custom"
@@ -187,6 +191,7 @@ class Experiment:
     evaluation: EvaluationSettings = EvaluationSettings()
     screen: str = SCREENS[0]
     choose: str = CHOICES[0]
+    refuse: str = REFUSALS[0]
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -204,6 +209,7 @@ class Experiment:
         object.__setattr__(self, "strategy", _completed_strategy(self.strategy))
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
+        check_name("value of refuse", self.refuse, REFUSALS)
         if check_name("value of choose", self.choose, CHOICES) == "model":
             self._check_model("choose", "score")
         if check_name("value of screen", self.screen, SCREENS) == "model":

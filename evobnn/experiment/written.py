@@ -25,6 +25,7 @@ OFF: dict[str, dict[str, Any]] = {
         "evaluation": {"name": "", "version": ""},
         "screen": "none",
         "choose": "score",
+        "refuse": "constant",
     },
     "dataset": {"fingerprint": ""},
 }

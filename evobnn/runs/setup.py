@@ -229,8 +229,13 @@ def counts_of(experiment: Experiment, bench: Bench) -> tuple[tuple[str, ...], Ca
 
 
 def infeasible_by(experiment: Experiment, bench: Bench) -> Callable[[Genome], str]:
-    """Return why a genome would not be trained, bounds apart: as the bench finds it, or as the table knows it."""
-    return infeasible_in(load_table(experiment.table), bench) if experiment.table else bench.infeasible
+    """Return why a genome would not be trained, bounds apart: as the bench finds it, or as the table knows it; then, if
+    the experiment refuses these, a sign that is constant before training.
+    """
+    known = infeasible_in(load_table(experiment.table), bench) if experiment.table else bench.infeasible
+    if experiment.refuse == "constant":
+        return known
+    return lambda genome: known(genome) or bench.starts_constant(genome)
 
 
 def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:

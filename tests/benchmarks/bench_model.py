@@ -4,7 +4,8 @@ For each seed so many genomes are drawn from a table, each shown with one traini
 their standard errors: the log density (in units of log error) of another training of the same genomes, of the better
 half of them, and of other genomes; then the regret, in points of error on trainings not shown, of the genome named best
 by the least score, by the model among those shown, by the model among all of the table, and, where the last tenth of
-the trainings went to genomes of the model's choice, by the model among those trained. `--json FILE` writes all values.
+the trainings went to genomes of the model's choice, by the model among those trained. With `--codes` the model also
+sees the sign codes of every genome; computing these takes a minute or more a table. `--json FILE` writes all values.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import numpy.typing as npt
 from figures import heading, write
 
 from evobnn._seeding import generator
-from evobnn.runs.on_table import load_table, space_of
+from evobnn.evaluation.signcodes import sign_codes
+from evobnn.runs.on_table import load_table, recorded, space_of
+from evobnn.runs.setup import Options, make_bench
 from evobnn.scores import Genes, fit, genes
 from evobnn.scores.genes import FORMS, PLACES
 from evobnn.scores.process import OFFSET
@@ -60,16 +63,39 @@ KERNELS: Mapping[str, Callable[[Genes], Genes]] = {
 """What is made of the genes before the process sees them; `groups` is what evobnn uses."""
 
 
-class Archive:
-    """A table's rows that were trained well, by their genes, and the columns that a seed shows."""
+LEVELS = 32
+"""Of a sign code as a group of genes."""
 
-    def __init__(self, name: str, kernel: str) -> None:
+
+def codes_of(name: str, data_dir: Path | None) -> npt.NDArray[np.float64]:
+    """Return balance and stability of a table's rows that were trained well, (rows, 2)."""
+    table = load_table(name)
+    bench = make_bench(recorded(table), Options(jobs=1, data_dir=data_dir))
+    rows = [row for row in table.rows.values() if row.errors]
+    return np.array([sign_codes(bench, bench.space.parse(row.genome), seed=0) for row in rows])
+
+
+def levelled(values: npt.NDArray[np.float64]) -> list[frozenset[str]]:
+    """Return each of n numbers as the levels below its rank, so that two differ in as many genes as levels lie between
+    them: an absolute distance of ranks. Equal numbers have equal genes.
+    """
+    place = np.searchsorted(np.sort(values), values) * LEVELS // len(values)
+    return [frozenset(map(str, range(level))) for level in place.tolist()]
+
+
+class Archive:
+    """A table's rows that were trained well, by their genes and `codes`, and the columns that a seed shows."""
+
+    def __init__(self, name: str, kernel: str, codes: npt.NDArray[np.float64] | None = None) -> None:
         self.table = load_table(name)
         space = space_of(self.table)
         self.rows = [row for row in self.table.rows.values() if row.errors]
         found = [KERNELS[kernel](genes(space, space.parse(row.genome))) for row in self.rows]
         groups = sorted({group for one in found for group in one})
         self.genes = [{group: one.get(group, frozenset()) for group in groups} for one in found]
+        if codes is not None:
+            pairs = zip(self.genes, levelled(codes[:, 0]), levelled(codes[:, 1]), strict=True)
+            self.genes = [{**one, "balance": balance, "stability": stability} for one, balance, stability in pairs]
         self.best = self.table.best_known
 
     def column(self, seed: int, at: int, repeat: int = 0) -> float:
@@ -124,13 +150,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[50, 150, 300])
     parser.add_argument("--kernel", nargs="+", choices=KERNELS, default=list(KERNELS))
     parser.add_argument("--draws", type=int, default=40, help="seeds, from 0 on")
+    parser.add_argument("--codes", action="store_true", help="show the model sign codes as well")
+    parser.add_argument("--data-dir", type=Path, help="with --codes: folder with the published files of a data set")
     parser.add_argument("--json", type=Path, help="write all values here")
     given = parser.parse_args(arguments)
     print(heading())
     rows: list[dict[str, Any]] = []
     for table in given.table:
+        codes = codes_of(table, given.data_dir) if given.codes else None
         for kernel in given.kernel:
-            archive = Archive(table, kernel)
+            archive = Archive(table, kernel, codes)
             for size in given.sizes:
                 found = [archive.measured(seed, size) for seed in range(given.draws)]
                 rows += [

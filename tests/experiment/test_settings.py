@@ -77,6 +77,7 @@ def test_the_text_says_everything_even_what_was_left_out() -> None:
         "evaluation",
         "screen",
         "choose",
+        "refuse",
     }
     assert set(table["recipe"]) == {field.name for field in dataclasses.fields(Recipe)} - {"decay"}
     assert read({}) == Experiment()
@@ -300,7 +301,8 @@ def test_the_fingerprint_of_an_experiment_of_the_version_before_stays() -> None:
 def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
     other = {
         "": {"pressures": {"diversity": {}}, "table": "mini", "halving": {"rungs": [2, 8]},
-             "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}, "screen": "model", "choose": "model"},
+             "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}, "screen": "model", "choose": "model",
+             "refuse": "starts-constant"},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
         "dataset": {"skip_damaged": True, "fingerprint": "0123456789abcdef"},
@@ -321,13 +323,14 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 37
+    assert len(prints) == 38
     assert base not in prints
 
 
-def test_who_is_named_by_a_model_is_said_only_where_it_is() -> None:
-    assert "choose" not in to_text(read({}))
-    assert read(tomllib.loads(to_text(read({"choose": "model"})))).choose == "model"
+@pytest.mark.parametrize(("name", "value"), [("choose", "model"), ("refuse", "starts-constant")])
+def test_a_later_choice_is_said_only_where_it_was_made(name: str, value: str) -> None:
+    assert name not in to_text(read({}))
+    assert getattr(read(tomllib.loads(to_text(read({name: value})))), name) == value
 
 
 @pytest.mark.parametrize(
@@ -346,6 +349,11 @@ def test_who_is_named_by_a_model_is_said_only_where_it_is() -> None:
 def test_what_a_model_cannot_name_by_is_said(table: dict[str, Any], words: str) -> None:
     with pytest.raises(ExperimentError, match=words):
         read(table)
+
+
+def test_a_refusal_that_there_is_not_names_the_closest() -> None:
+    with pytest.raises(ExperimentError, match="value of refuse, got .*Did you mean 'starts-constant'"):
+        read({"refuse": "start-constant"})
 
 
 # --- Overrides ------------------------------------------------------------------------------------------------------

@@ -273,6 +273,18 @@ def test_what_is_feasible_is_what_was_trained(miniature: Path) -> None:
     assert infeasible_in(part, bench)(bench.space.parse("@net = add(x, x)")) == "not in the table hand"
 
 
+def test_what_starts_constant_is_never_asked_for_where_it_is_refused(here: Path, tmp_path: Path) -> None:
+    flat = key(space(), space().parse("@net = add(neg(x), shift(x))"))
+    asked = {}
+    for refuse in ("constant", "starts-constant"):
+        folder = create(searched(refuse=refuse), WHOLE, tmp_path / refuse)
+        Session(folder, WHOLE).proceed()
+        results = [result for generation in read_generations(folder)[0] for result in generation.results]
+        asked[refuse] = {result.request.individual.key for result in results}
+    assert asked["constant"] - asked["starts-constant"] == {flat}
+    assert asked["starts-constant"] < asked["constant"]
+
+
 def test_fresh_scores_come_from_the_held_out_column_alone() -> None:
     table, looped = by_hand(HAND), 0
     for seed in range(20):
