@@ -130,4 +130,4 @@ def _print(report: Report, folder: Path) -> None:
     print()
     for sentence in notes(report):
         out.print(sentence)
-    print(f"\nfiles  {folder}/: report.md, report.json, curves.png, results.jsonl")
+    print(f"\nfiles  {folder}/: report.md, report.json, forest.png, curves.png, results.jsonl")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from PIL import Image
 
 from evobnn.analysis.pictures.agreement import Series, plot_errors, plot_taus, save_errors, save_taus
@@ -39,7 +41,25 @@ def test_taus_stand_at_their_cost_with_interval_and_label() -> None:
     assert ax.get_xscale() == "log"
     assert ax.get_title() == "all genomes"
     names = ax.get_legend_handles_labels()[1]
-    assert names == ["ceiling: long with long", "width 12", "width 12, means", "width 6"]
+    assert names == ["ceiling: long with long", "its 95 % interval", "width 12", "width 12, means", "width 6"]
+
+
+def test_labels_lie_on_no_other_and_on_no_bar_where_there_is_room() -> None:
+    crowd = [
+        Series(f"width {n}", [0.1 + 0.01 * n, 0.2, 0.21], [0.5, 0.51, 0.5], [0.4] * 3, [0.6] * 3, ["1", "3x2", "3x3"])
+        for n in range(3)
+    ]
+    ax = plot_taus(crowd, CEILING)
+    ax.figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in ax.texts]
+    assert len(boxes) == 9
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    alone = plot_taus([SINGLE], CEILING)
+    alone.figure.draw_without_rendering()
+    bar = alone.transData.transform(np.column_stack([np.full(101, 0.2), np.linspace(0.4, 0.6, 101)]))
+    (label,) = [text for text in alone.texts if text.get_text() == "3"]
+    box = Text.get_window_extent(label)
+    assert not any(box.contains(*point) for point in bar)
 
 
 def test_the_ceiling_is_a_band() -> None:
@@ -65,6 +85,21 @@ def test_errors_are_drawn_by_half_in_percent() -> None:
     assert np.asarray(points["worse half"]) == pytest.approx(np.array([[50, 30], [40, 40]]))
     assert ("3 epochs" in ax.get_xlabel(), "15 epochs" in ax.get_ylabel()) == (True, True)
     assert plot_errors([], [], [], ("a", "b")).lines
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "better half", "worse half", "worst of the better half",
+    ]  # fmt: skip
+
+
+def test_errors_have_log_axes_where_they_can() -> None:
+    ax = plot_errors([0.3, 0.02], [0.1, 0.5], [True, False], ("a", "b"))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.get_xlabel() == "error (%, log scale): a"
+    ax.figure.draw_without_rendering()
+    shown = [tick.label1.get_text() for tick in ax.xaxis.get_major_ticks()]
+    assert {"5", "10", "20"} <= set(shown)
+    flawless = plot_errors([0.0, 0.02], [0.1, 0.5], [True, False], ("a", "b"))
+    assert (flawless.get_xscale(), flawless.get_yscale()) == ("linear", "log")
+    assert flawless.get_xlabel() == "error (%): a"
 
 
 def test_files(tmp_path: Path) -> None:

@@ -26,6 +26,15 @@ def test_every_value_is_drawn() -> None:
     assert [1.5, 1.5] in [np.asarray(line.get_xdata()).tolist() for line in ax.get_lines()]  # behind epoch 1
 
 
+def test_seeds_and_stages_have_their_names() -> None:
+    ax = plot_losses(CURVES, stages=[1, 2])
+    assert ax.get_ylabel() == "loss (nats, log scale)"
+    assert plot_errors(CURVES, stages=[1]).get_ylabel() == "validation error (%)"
+    names = ax.get_legend_handles_labels()[1]
+    assert names == ["seed 0", "seed 1", "training", "validation", "next stage of the recipe"]
+    assert plot_losses({"0": CURVES["0"]}).get_legend_handles_labels()[1] == ["training", "validation"]
+
+
 def test_the_last_error_stands_in_the_legend() -> None:
     legend = plot_errors(CURVES).get_legend()
     assert legend is not None

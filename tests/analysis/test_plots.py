@@ -98,7 +98,7 @@ def test_errors_are_in_percent_on_either_axis() -> None:
     assert len(shown) > 2 and all(100 * low <= value <= 100 * high for value in shown)
     assert max(shown) > 1
     lying = plots.plot_front(FRONT, None, ("ops", "error"))
-    assert (lying.get_xlabel(), lying.get_ylabel()) == ("error (%, log scale)", "ops")
+    assert (lying.get_xlabel(), lying.get_ylabel()) == ("error (%, log scale)", "ops (for one image)")
     low, high = lying.get_xlim()
     assert all(100 * low <= float(text) <= 100 * high for text in ticks(lying.xaxis))
     flat = plots.plot_front(FRONT.assign(ops=[0.0, 1.0, 2.0]), None, ("ops", "error"))
@@ -129,7 +129,7 @@ def test_short_fronts(rows: int) -> None:
 def test_costs_of_zero_have_no_log_axis() -> None:
     ax = plots.plot_front(FRONT.assign(ops=[0.0, 1.0, 2.0]))
     assert ax.get_xscale() == "linear"
-    assert ax.get_xlabel() == "ops"
+    assert ax.get_xlabel() == "ops (for one image)"
 
 
 def test_saving_replaces_the_picture_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

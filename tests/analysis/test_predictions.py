@@ -20,13 +20,15 @@ def test_times_stand_over_what_predicts_them_with_tau_and_interval() -> None:
     ax = plot_predictor(OPS, TOOK)
     (points,) = ax.lines
     assert np.asarray(points.get_xydata()) == pytest.approx(np.array([(1e6, 0.11), (3e6, 0.25), (2e6, 0.5)]))
-    assert ax.get_title() == "tau 0.33 (-0.50 to 1.00)" and ax.get_xlabel() == "OPs"
+    assert ax.get_title() == "Kendall's tau 0.33 (95 %: -0.50 to 1.00)" and ax.get_xlabel() == "OPs"
     assert ax.get_xlim()[0] == ax.get_ylim()[0] == 0.0
     assert ax.xaxis.get_major_formatter()(2e6, 0) == "2M"
 
 
 def test_a_line_marks_what_is_the_same() -> None:
-    line, points = plot_predictor(LAYERS, TOOK).lines
+    ax = plot_predictor(LAYERS, TOOK)
+    line, points = ax.lines
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["equal"]
     assert np.asarray(line.get_xydata()).tolist() == [[0.0, 0.0], [0.6, 0.6]]
     assert len(points.get_xydata()) == 3
 

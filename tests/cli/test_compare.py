@@ -20,7 +20,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
     """Resample little, and draw in one test only."""
     monkeypatch.setattr(interval, "RESAMPLES", 100)
     if request.node.name != "test_a_comparison_on_a_table":
-        monkeypatch.setattr("evobnn.studies.compare.compare.save_curves", lambda path, bands: None)
+        for name in ("save_curves", "save_forest"):
+            monkeypatch.setattr(f"evobnn.studies.compare.compare.{name}", lambda *given: None)
         monkeypatch.setattr(DRAWING, lambda *given: None)
 
 
@@ -38,7 +39,13 @@ def test_a_comparison_on_a_table(evobnn_drawing: Call, table: str):
                  "regret: ", "hypervolume: ", "3 pairs", f"files  {folder}/"):  # fmt: skip
         assert part in done.out, done.out
     assert all(len(line) <= 100 for line in done.out.splitlines() if not line.startswith("out "))
-    assert {path.name for path in folder.iterdir()} >= {"report.json", "report.md", "curves.png", "results.jsonl"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "report.json",
+        "report.md",
+        "forest.png",
+        "curves.png",
+        "results.jsonl",
+    }
     before = (folder / "report.json").read_bytes()
     again = evobnn_drawing(*ask, "--jobs", 1, "--out", folder)
     assert again.code == 0, again.err

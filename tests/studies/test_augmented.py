@@ -71,7 +71,8 @@ def test_a_table_says_what_it_was_trained_with() -> None:
 def test_a_comparison_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its runs are those of the plain text, whoever comes back to them."""
     quick = made_quick(monkeypatch)
-    monkeypatch.setattr(compare_module, "save_curves", lambda path, bands: path.write_text(repr(bands)))
+    for name in ("save_curves", "save_forest"):
+        monkeypatch.setattr(compare_module, name, lambda path, *given: path.write_text(repr(given)))
     base = toy_experiment(strategy={"name": "nsga2", "population": 4}, noise={"repeats": 2, "rescore": 2})
 
     def asked(text: str) -> Question:

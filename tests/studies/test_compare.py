@@ -16,6 +16,7 @@ import pytest
 from evobnn._seeding import generator
 from evobnn.analysis import load_run
 from evobnn.analysis.pictures.curves import bands_frame, compare_frame, curves_frame, plot_curves, read_results
+from evobnn.analysis.pictures.forest import differences_frame
 from evobnn.errors import EvobnnError, ExperimentError, RunError
 from evobnn.experiment.settings import Experiment
 from evobnn.runs.setup import Options
@@ -268,14 +269,15 @@ def test_words_say_what_the_numbers_are():
 
 # --- The folder -----------------------------------------------------------------------------------------------------
 
-FILES = ("results.jsonl", "report.json", "report.md", "curves.png")
+FILES = ("results.jsonl", "report.json", "report.md", "forest.png", "curves.png")
 
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Write what would be drawn instead of drawing it, but where the picture is looked at: that takes the most time."""
     if not any(word in request.node.name for word in ("picture", "number_of_jobs")):
-        monkeypatch.setattr(module, "save_curves", lambda path, bands: path.write_text(repr(bands)))
+        for name in ("save_curves", "save_forest"):
+            monkeypatch.setattr(module, name, lambda path, *given: path.write_text(repr(given)))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -387,15 +389,17 @@ def test_frames_and_the_picture(question: Question, tmp_path: Path):
     assert (last["epochs"] <= 48).all()
     assert bands.columns.tolist() == ["measure", "arm", "epochs", "median", "lower", "upper"]
     assert ((bands["lower"] <= bands["median"]) & (bands["median"] <= bands["upper"])).all()
-    ax = plot_curves(bands, "regret")
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (
-        "trained epochs", "regret of the best (percentage points of error)",
-    )  # fmt: skip
+    ax = plot_curves(bands, "regret", "topology", "joint")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("trained epochs", "regret (points)")
     assert [line.get_ydata()[-1] for line in ax.lines] == [
-        pytest.approx(100 * frame[frame["arm"] == arm]["regret"].median()) for arm in frame["arm"].unique()
+        pytest.approx(100 * frame[frame["arm"] == arm]["regret"].median()) for arm in ("joint", "topology")
     ]
-    assert {text.get_text() for text in ax.texts} == {"joint", "topology", "expressions"}
-    plot_curves(pd.DataFrame(columns=bands.columns), "regret")
+    assert not plot_curves(pd.DataFrame(columns=bands.columns), "regret", "topology").lines
+    differences = differences_frame(tmp_path / "out")
+    assert differences["arm"].tolist()[:2] == ["topology", "expressions"]
+    regrets = frame.pivot(index="seed", columns="arm", values="regret")
+    assert differences["estimate"].iloc[0] == pytest.approx((regrets["topology"] - regrets["joint"]).mean())
+    assert {"forest.png", "curves.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
     with pytest.raises(RunError, match=r"a comparison with report.json"):
         bands_frame(tmp_path)
 

@@ -111,7 +111,8 @@ def test_of_equal_scores_the_floor_takes_the_cheapest(toy: tuple[Experiment, Tab
 def test_every_table_of_results_has_the_row_and_the_floor_is_a_line(
     toy: tuple[Experiment, Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "save_curves", lambda path, bands: None)
+    for name in ("save_curves", "save_forest"):
+        monkeypatch.setattr(module, name, lambda *given: None)
     monkeypatch.setattr(interval, "RESAMPLES", 100)
     question = Question(toy[0], (Arm("nsga2"), Arm("random", ("strategy.name=random",))), 3, 48)
     report = compare(question, tmp_path, Options(jobs=1))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
-from evobnn.analysis.pictures.plots import COLOURS, GREY, INK
+from evobnn.analysis.pictures.canvas import log_ticks, new_axes, new_figure, nothing, rule, save
+from evobnn.analysis.pictures.style import COLOURS, GREY, INK, styled
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +36,7 @@ class Learning:
         return np.arange(1.0, len(np.asarray(self.training_loss)) + 1.0)
 
 
+@styled
 def plot_losses(curves: Mapping[str, Learning], ax: Axes | None = None, stages: Sequence[int] = ()) -> Axes:
     """Draw training loss (dotted) and validation loss (solid) of every seed on a log axis.
 
@@ -45,8 +46,10 @@ def plot_losses(curves: Mapping[str, Learning], ax: Axes | None = None, stages: 
         stages: epochs after which another stage of the recipe begins; a thin line stands there.
     """
     ax = ax or new_axes(6.0, 4.2)
-    for place, curve in enumerate(curves.values()):
+    for place, (name, curve) in enumerate(curves.items()):
         colour = COLOURS[place % len(COLOURS)]
+        if len(curves) > 1:
+            ax.plot([], [], color=colour, lw=4.0, label=f"seed {name}")
         ax.plot(curve.epochs, np.asarray(curve.training_loss, float), ls=":", color=colour, lw=1.3)
         ax.plot(curve.epochs, np.asarray(curve.validation_loss, float), ls="-", color=colour, lw=1.5)
     ax.plot([], [], ls=":", color=INK, label="training")
@@ -54,13 +57,12 @@ def plot_losses(curves: Mapping[str, Learning], ax: Axes | None = None, stages: 
         ax.plot([], [], ls="-", color=INK, label="validation")
     if any((np.asarray(curve.training_loss, float) > 0).any() for curve in curves.values()):
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        log_ticks(ax.yaxis, lambda value: f"{value:g}")
     _finish(ax, "loss (nats, log scale)", stages)
     return ax
 
 
+@styled
 def plot_errors(curves: Mapping[str, Learning], ax: Axes | None = None, stages: Sequence[int] = ()) -> Axes:
     """Draw the validation error of every seed in percent, with its last value in the legend; arguments as above."""
     ax = ax or new_axes(6.0, 4.2)
@@ -72,12 +74,12 @@ def plot_errors(curves: Mapping[str, Learning], ax: Axes | None = None, stages: 
             label = f"seed {name}: {error[-1]:.2f} %" if np.isfinite(error[-1]) else f"seed {name}"
             ax.plot(curve.epochs, error, color=COLOURS[place % len(COLOURS)], lw=1.5, label=label)
     if not drawn:
-        nothing = "no image was set apart to validate"
-        ax.text(0.5, 0.5, nothing, transform=ax.transAxes, ha="center", color=GREY, fontsize=12)
+        nothing(ax, "no image was set apart to validate")
     _finish(ax, "validation error (%)", stages)
     return ax
 
 
+@styled
 def save_learning(path: Path, curves: Mapping[str, Learning], stages: Sequence[int] = ()) -> None:
     """Replace a PNG file by both pictures side by side, the second only where there are validation errors; raises
     RunError if it cannot be written.
@@ -98,11 +100,12 @@ def _validated(curves: Mapping[str, Learning]) -> bool:
 
 
 def _finish(ax: Axes, label: str, stages: Sequence[int]) -> None:
-    for epoch in stages:
-        ax.axvline(epoch + 0.5, color=GREY, lw=0.8, ls="--", zorder=0)
+    for number, epoch in enumerate(stages):
+        said = "_" if number else "next stage of the recipe"
+        ax.axvline(epoch + 0.5, color=GREY, lw=0.8, ls="--", zorder=0, label=said)
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(label)
     rule(ax)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize=9)
+        ax.legend()

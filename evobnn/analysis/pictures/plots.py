@@ -14,24 +14,44 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
+from evobnn.analysis.pictures.canvas import log_ticks, new_axes, new_figure, nothing, rule, save
+from evobnn.analysis.pictures.style import (
+    BLUE,
+    COLOURS,
+    DASHES,
+    FRESH,
+    GREY,
+    INK,
+    MARKERS,
+    MEASURED,
+    NOTE,
+    ORANGE,
+    SHADE,
+    styled,
+    written,
+)
 from evobnn.pareto import nondominated
 
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8A8A8A", "#222222"
-COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#7A6A00", "#3B9BD9", "#6A3D9A", "#5A5A5A")
 SHARES = ("error",)
 """Objectives in [0, 1] that pictures show in percent, as tables do."""
-MARKERS = "osD^vPX*"
-DASHES = ("-", "--", "-.", ":")
+UNITS = {
+    "error": "%",
+    "ops": "for one image",
+    "elementwise": "operations for one image",
+    "bits": "kept for inference",
+    "latency": "ms for one image",
+}
+"""What an axis says behind the name of an objective."""
 OPERATION_COLOURS = {
     "zero": "#757575", "max3": "#B57600", "avg3": "#7A6A00", "conv3": BLUE, "conv5": "#00407A",
     "dil3": "#009E73", "dil5": "#00583F",
 }  # fmt: skip
 
 
+@styled
 def plot_front(
     front: pd.DataFrame,
     archive: pd.DataFrame | None = None,
@@ -58,15 +78,15 @@ def plot_front(
     points = front[[vertical, horizontal]].to_numpy(float).reshape(-1, 2)
     cost, value = points[nondominated(points)].T[::-1]  # without what was only measured afresh beside the front
     label = "front, as the search measured it"
-    ax.step(cost, value, where="post", color=BLUE, lw=1.2, alpha=0.7, zorder=2)
-    ax.plot(cost, value, "o", color=BLUE, ms=9, mfc="none", mew=1.5, label=label, zorder=5)
+    ax.step(cost, value, where="post", color=MEASURED, lw=1.2, alpha=0.7, zorder=2)
+    ax.plot(cost, value, "o", color=MEASURED, ms=9, mfc="none", mew=1.5, label=label, zorder=5)
     _draw_rescored(ax, front, vertical, horizontal)
     log = len(front) > 0 and bool((cost > 0).all())
     if log:
         ax.set_xscale("log")
         plain_log_ticks(ax, horizontal)
     elif not len(front):
-        ax.text(0.5, 0.5, "no front yet", transform=ax.transAxes, ha="center", color=GREY, fontsize=12)
+        nothing(ax, "no front yet")
     _crop_above(ax, front, archive, vertical)
     _name_axis(ax.xaxis, horizontal, "log scale" if log else "")
     _name_axis(ax.yaxis, vertical)
@@ -85,7 +105,7 @@ def _crop_above(ax: Axes, front: pd.DataFrame, archive: pd.DataFrame | None, ver
     higher = int((archive[vertical] > limit).sum())
     if higher:
         ax.set_ylim(top=limit, bottom=best - 0.08 * (limit - best))
-        ax.text(0.99, 0.98, f"{higher} more above", transform=ax.transAxes, ha="right", va="top", color="#5A5A5A",
+        ax.text(0.99, 0.98, f"{higher} more above", transform=ax.transAxes, ha="right", va="top", color=NOTE,
                 fontsize=9)  # fmt: skip
 
 
@@ -98,18 +118,18 @@ def _draw_rescored(ax: Axes, front: pd.DataFrame, vertical: str, horizontal: str
     counts = f"{n.min()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
     what = "1 training" if n.max() == 1 else f"mean of {counts} ± sd"
     still = scored["still_nondominated"].fillna(False).astype(bool)
-    for mask, face, text in ((still, ORANGE, ""), (~still, "white", ", dominated")):
+    for mask, face, text in ((still, FRESH, ""), (~still, "white", ", dominated")):
         part = scored[mask]
         if len(part):
             ax.errorbar(
-                part[horizontal], part[column], yerr=part[f"{column}_sd"].fillna(0.0), fmt="s", color=ORANGE, mfc=face,
+                part[horizontal], part[column], yerr=part[f"{column}_sd"].fillna(0.0), fmt="s", color=FRESH, mfc=face,
                 ms=5, mew=1.3, lw=1.3, capsize=3, zorder=4, label=f"re-scored{text}: {what}",
             )  # fmt: skip
 
 
 def _name_axis(axis: Axis, name: str, scale: str = "") -> None:
-    """Label the axis of an objective; errors are shares and shown in percent."""
-    more = ", ".join([*(["%"] if name in SHARES else []), *([scale] if scale else [])])
+    """Label the axis of an objective with its unit; errors are shares and shown in percent."""
+    more = ", ".join(part for part in (UNITS.get(name, ""), scale) if part)
     axis.set_label_text(f"{name} ({more})" if more else name)
     if name in SHARES and not scale:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
@@ -120,17 +140,8 @@ def plain_log_ticks(ax: Axes, name: str) -> None:
     low, high = ax.get_xlim()
     if high > 4 * low and ax.dataLim.x0 == ax.dataLim.x1:  # one point only
         low, high = ax.set_xlim(ax.dataLim.x0 / 2, ax.dataLim.x0 * 2)
-    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    span = np.log10(high / low)
-    steps = (1, 1.5, 2, 3, 5, 7) if span < 0.8 else (1, 2, 5) if span < 2.5 else (1,)
-    ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
-    if len(ticks) > 2:
-        ax.set_xticks(ticks)
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     factor = 100.0 if name in SHARES else 1.0
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(factor * value)))
-    ax.xaxis.set_minor_locator(NullLocator())
+    log_ticks(ax.xaxis, lambda value: short(factor * value))
 
 
 def short(value: float) -> str:
@@ -141,17 +152,19 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+@styled
 def plot_hypervolume(log: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the columns `generation` and `hypervolume` (part of the box, 0 to 1) of a logbook."""
     ax = ax or new_axes(6.0, 3.5)
-    ax.plot(log["generation"], log["hypervolume"].astype(float), "o-", color=BLUE, ms=5, lw=1.6)
+    ax.plot(log["generation"], log["hypervolume"].astype(float), "o-", color=MEASURED, ms=5, lw=1.6)
     ax.set_xlabel("generation")
     ax.set_ylabel("hypervolume of the archive (0 to 1)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(True, color="#E3E3E3", lw=0.7)
+    rule(ax)
     return ax
 
 
+@styled
 def plot_operations(shares: pd.DataFrame, ax: Axes | None = None, most: int = 8) -> Axes:
     """Draw shares per generation, as `operation_shares` and `form_shares` return them, one line with its name a column.
 
@@ -167,7 +180,7 @@ def plot_operations(shares: pd.DataFrame, ax: Axes | None = None, most: int = 8)
     ends = []
     for place, name in enumerate(kept):
         values = 100 * kept[name].to_numpy(float)
-        colour = OPERATION_COLOURS.get(str(name), COLOURS[place % len(COLOURS)])
+        colour = {"others": GREY, **OPERATION_COLOURS}.get(str(name), COLOURS[place % len(COLOURS)])
         marker, dash = MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)]
         ax.plot(generations, values, color=colour, marker=marker, ls=dash, ms=5, lw=1.6)
         ends.append((values[-1] if len(values) else 0.0, str(name), colour))
@@ -175,7 +188,7 @@ def plot_operations(shares: pd.DataFrame, ax: Axes | None = None, most: int = 8)
     ax.set_xlabel("generation")
     ax.set_ylabel("share among survivors (%)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(True, color="#E3E3E3", lw=0.7)
+    rule(ax)
     label_ends(ax, float(generations[-1]) if len(generations) else 0.0, ends)
     return ax
 
@@ -195,12 +208,13 @@ def label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
             limit = heights[i] - gap
     for (value, name, colour), height in zip(ends, heights, strict=True):
         ax.annotate(
-            name, (x, value), xytext=(1.04, height), textcoords=ax.get_yaxis_transform(), color=colour, fontsize=9.5,
-            va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 3},
+            name, (x, value), xytext=(1.04, height), textcoords=ax.get_yaxis_transform(), color=written(colour),
+            fontsize=9.5, va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.0, "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 3},
         )  # fmt: skip
 
 
+@styled
 def plot_cell(
     edges: Sequence[tuple[int, int, str]], ax: Axes | None = None, title: str = "", size: float = 10.0
 ) -> Axes:
@@ -260,6 +274,7 @@ def plot_cell(
     return ax
 
 
+@styled
 def plot_expression(
     x: ArrayLike, a: ArrayLike, surrogate_gradient: ArrayLike, title: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -277,16 +292,16 @@ def plot_expression(
     bounds = np.array([min(bounds[0], -1.0), max(bounds[1], 1.0)])
     margin = 0.06 * (bounds[1] - bounds[0])
     positive = ax.fill_between(
-        points, 0, 1, where=list(values >= 0), transform=ax.get_xaxis_transform(), color="#EDEDED", lw=0, step="mid",
+        points, 0, 1, where=list(values >= 0), transform=ax.get_xaxis_transform(), color=SHADE, lw=0, step="mid",
     )  # fmt: skip
     positive.set_label("sign = +1")
     ax.axhline(0, color=GREY, lw=0.8)
-    ax.plot(points, _cut_poles(values, bounds[1] - bounds[0]), color=BLUE, lw=2, label="a(x)")
+    ax.plot(points, _cut_poles(values, bounds[1] - bounds[0]), color=MEASURED, lw=2, label="a(x)")
     ax.plot(points, gradient, color=ORANGE, lw=1.6, ls="--", label="surrogate gradient")
     ax.set_xlim(points.min(), points.max())
     ax.set_ylim(bounds[0] - margin, bounds[1] + margin)
     ax.set_xlabel("x")
-    ax.legend(fontsize=8.5, framealpha=0.95)
+    ax.legend(fontsize=8.5, frameon=True, framealpha=0.95)
     if title:
         ax.set_title(title, fontsize=11, family="monospace")
     return ax
@@ -298,6 +313,7 @@ def _cut_poles(values: NDArray[np.float64], height: float) -> NDArray[np.float64
     return np.where(leaps, np.nan, values)
 
 
+@styled
 def save_front(
     path: Path,
     front: pd.DataFrame,
@@ -308,3 +324,21 @@ def save_front(
     figure = new_figure(7.0, 4.5)
     plot_front(front, archive, objectives, figure.add_subplot())
     save(figure, path)
+
+
+__all__ = [
+    "BLUE",
+    "DASHES",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "label_ends",
+    "plain_log_ticks",
+    "plot_cell",
+    "plot_expression",
+    "plot_front",
+    "plot_hypervolume",
+    "plot_operations",
+    "save_front",
+    "short",
+]

@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 
 from evobnn.analysis.pictures.canvas import new_figure, save
 from evobnn.analysis.pictures.plots import plot_cell, plot_expression
+from evobnn.analysis.pictures.style import styled
 
 Curve = tuple[ArrayLike, ArrayLike, ArrayLike]
 
 
+@styled
 def save_portrait(
     path: Path,
     cells: Mapping[str, Sequence[tuple[int, int, str]]],

@@ -12,7 +12,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
 from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
-from evobnn.analysis.pictures.plots import BLUE, GREY, short
+from evobnn.analysis.pictures.plots import short
+from evobnn.analysis.pictures.style import GREY, MEASURED, styled
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Predictor:
     same: bool = False
 
 
+@styled
 def plot_predictor(predictor: Predictor, milliseconds: ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw what networks take over what says so, both from 0 on; a dashed line is where both are the same.
 
@@ -44,19 +46,22 @@ def plot_predictor(predictor: Predictor, milliseconds: ArrayLike, ax: Axes | Non
     x, y = np.asarray(predictor.values, dtype=float), np.asarray(milliseconds, dtype=float)
     if predictor.same:
         end = float(max(x.max(initial=0.0), y.max(initial=0.0)))
-        ax.plot([0.0, end], [0.0, end], color=GREY, lw=1.0, ls="--", zorder=1)
-    ax.plot(x, y, "o", color=BLUE, ms=5, alpha=0.8, zorder=2)
+        ax.plot([0.0, end], [0.0, end], color=GREY, lw=1.0, ls="--", zorder=1, label="equal")
+    ax.plot(x, y, "o", color=MEASURED, ms=5, alpha=0.8, zorder=2)
     ax.set_xlim(0.0, 1.05 * x.max(initial=0.0) or 1.0)
     ax.set_ylim(0.0, 1.05 * y.max(initial=0.0) or 1.0)
     ax.set_xlabel(predictor.name)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     estimate, low, high = predictor.tau
-    ax.set_title(f"tau {estimate:.2f} ({low:.2f} to {high:.2f})", fontsize=11)
+    ax.set_title(f"Kendall's tau {estimate:.2f} (95 %: {low:.2f} to {high:.2f})", fontsize=10)
     rule(ax)
+    if predictor.same:
+        ax.legend(loc="upper left")
     return ax
 
 
+@styled
 def save_predictors(path: Path, predictors: Sequence[Predictor], milliseconds: ArrayLike, label: str) -> None:
     """Replace a PNG file by one picture of `plot_predictor` for each, side by side, what was measured as `label` says.
 

@@ -2,7 +2,7 @@
 
 Every finished search is a line of `results.jsonl`; what is there is not run again, so a stopped comparison goes on, and
 a finished one can be given more seeds or arms. What follows from the lines is written at the end: `report.json`,
-`report.md` and `curves.png`, the same for any number of jobs.
+`report.md`, `forest.png` and `curves.png`, the same for any number of jobs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from evobnn import __version__, _jsonl
 from evobnn._checks import check_at_least
 from evobnn._seeding import generator
 from evobnn.analysis.pictures.curves import FORMAT, REPORT, RESULTS, VERSION, as_bands, read_results, save_curves
+from evobnn.analysis.pictures.forest import as_differences, save_forest
 from evobnn.errors import EvobnnError, ExperimentError, RunError, SearchError, message
 from evobnn.evaluation import Additions
 from evobnn.experiment.needs import check_function, check_strategy
@@ -257,7 +258,7 @@ def _from_row(row: Mapping[str, Any]) -> Trace | str:
 
 
 def _written(question: Question, done: Done, folder: Path) -> Report:
-    """Write the lines in order, the report and the picture; return the report."""
+    """Write the lines in order, the report and the pictures; return the report."""
     _in_order(question, folder)
     traces: dict[str, dict[int, Trace]] = {arm.name: {} for arm in question.arms}
     failed: dict[str, list[int]] = {arm.name: [] for arm in question.arms}
@@ -281,9 +282,11 @@ def _written(question: Question, done: Done, folder: Path) -> Report:
         table = load_table(question.experiment.table)
         apart = dearest(question.experiment, question.all_seeds, question.budget, question.unit)
         report = measured_by(report, traces[question.arms[0].name], apart, floor(table), trained_rows(table))
-    _jsonl.write_text(folder / REPORT, json.dumps(plain(dataclasses.asdict(report)), indent=1, allow_nan=False) + "\n")
+    saved = plain(dataclasses.asdict(report))
+    _jsonl.write_text(folder / REPORT, json.dumps(saved, indent=1, allow_nan=False) + "\n")
     _jsonl.write_text(folder / "report.md", as_markdown(report))
-    save_curves(folder / "curves.png", as_bands(report.curves))
+    save_forest(folder / "forest.png", as_differences(saved))
+    save_curves(folder / "curves.png", as_bands(report.curves), report.reference)
     return report
 
 
