@@ -8,7 +8,7 @@ BENCH ?= $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/be
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-EXTRAS := notebooks tensorboard mlflow onnx qonnx openvino peers
+EXTRAS := docs notebooks tensorboard mlflow onnx qonnx openvino peers
 READY_EXTRAS := $(VENV)/.installed-extras
 # What holds oneDNN, PyTorch and Numba to less than this processor has, set by set (commas join what goes together);
 # the last hides Numba, and with it the tests of its loops are left out.
@@ -20,7 +20,7 @@ PORTABLE := tests/nn tests/test_decode.py tests/test_conformance.py tests/experi
 BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help evolve test test-slow test-extras test-portable check notebooks published bench clean
+.PHONY: help evolve test test-slow test-extras test-portable check docs notebooks published bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ check: $(READY)  ## lint, format, types, import rules
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
 
+docs: $(READY_EXTRAS)  ## build the site into docs/_build; a warning is an error
+	@$(BIN)/python -m sphinx -b html -c docs -W --keep-going -n -q . docs/_build
+	@echo "docs/_build/index.html"
+
 notebooks: $(READY_EXTRAS)  ## execute the notebooks again, in place
 	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
@@ -62,7 +66,7 @@ bench: $(READY)  ## run the benchmarks, or one: make bench BENCH=training ARGS="
 	  echo "bench_$$name.py"; $(BIN)/python "tests/benchmarks/bench_$$name.py" $(ARGS) || exit 1; echo; done
 
 clean:  ## remove caches and build leftovers; .venv and populations/ stay
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist docs/_build
 	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
 # The stamp is written last: an interrupted installation is taken up again by the next call, a finished one is not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import torch
@@ -9,11 +10,30 @@ import torch
 from evobnn.errors import GenomeError
 from evobnn.evaluation import Bench
 from evobnn.genome import Expression, Genome
-from evobnn.nn import SURROGATES, NetworkCost, sampled
+from evobnn.nn import FORMS, SURROGATES, Form, NetworkCost, sampled
 from evobnn.runs.subject import Subject
 from evobnn.spaces import canonical, key, prune
 
 Floats = list[float]
+
+
+def curve(
+    expression: Expression, surrogate: str = "clipped_identity", clip: float = 1.0, forms: Mapping[str, Form] = FORMS
+) -> tuple[Floats, Floats, Floats]:
+    """Return x, a(x) and the gradient of training (the surrogate's at a(x), times a'(x)) at 601 points of [-3, 3].
+
+    Arguments:
+        expression: a, with what it learns as it begins.
+        surrogate: a name of `evobnn.nn.SURROGATES`.
+        clip: of the surrogate.
+        forms: how forms are computed, by name.
+    """
+    a, slope = sampled(expression.nested(), forms)
+    before = a.clone().requires_grad_()
+    SURROGATES[surrogate](before, clip).sum().backward()  # type: ignore[no-untyped-call]
+    assert before.grad is not None
+    x = (torch.arange(-300, 301, dtype=torch.float64) / 100.0).tolist()
+    return x, a.tolist(), torch.where(before.grad == 0, 0.0, before.grad * slope).tolist()
 
 
 class Portrait:
@@ -60,12 +80,7 @@ class Portrait:
     def curve(self, expression: Expression) -> tuple[Floats, Floats, Floats]:
         """Return x, a(x) and the gradient that training uses: the surrogate's at a(x), times a'(x)."""
         recipe = self.bench.protocol.recipe
-        a, slope = sampled(expression.nested(), self.bench.additions.computed_forms)
-        before = a.clone().requires_grad_()
-        SURROGATES[recipe.surrogate](before, recipe.clip).sum().backward()  # type: ignore[no-untyped-call]
-        assert before.grad is not None
-        x = (torch.arange(-300, 301, dtype=torch.float64) / 100.0).tolist()
-        return x, a.tolist(), torch.where(before.grad == 0, 0.0, before.grad * slope).tolist()
+        return curve(expression, recipe.surrogate, recipe.clip, self.bench.additions.computed_forms)
 
     @property
     def surrogate(self) -> str:

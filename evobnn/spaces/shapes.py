@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from evobnn._seeding import Generator, pick
-from evobnn.genome import BINARY, UNARY, Expression, FormSpec, X
+from evobnn.genome import BINARY, FORMS, UNARY, Expression, FormSpec, X
 
 Genes = tuple[str, ...]
 
@@ -80,7 +80,7 @@ def sample_genes(shape: Shape, alphabet: Alphabet, rng: Generator) -> Genes:
     return tuple(pick(rng, alphabet.names(role)) for role in shape.roles())
 
 
-def express(shape: Shape, genes: Genes, forms: Mapping[str, FormSpec] = {**UNARY, **BINARY}) -> Expression:
+def express(shape: Shape, genes: Genes, forms: Mapping[str, FormSpec] = FORMS) -> Expression:
     """Return the expression with these genes. A unary slot filled with `x` is its child itself; one filled with
     `zero` or `const` has none.
     """
@@ -119,7 +119,7 @@ def genes_of(shape: Shape, alphabet: Alphabet, expression: Expression) -> Genes 
 
 
 def embed(
-    shape: Shape, alphabet: Alphabet, expression: Expression, forms: Mapping[str, FormSpec] = {**UNARY, **BINARY}
+    shape: Shape, alphabet: Alphabet, expression: Expression, forms: Mapping[str, FormSpec] = FORMS
 ) -> Expression | None:
     """Return an expression of the shape that computes the same function, or None where none is known.
 

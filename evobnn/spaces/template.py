@@ -28,7 +28,7 @@ class Template:
             (average pooling and channel repeat, no parameters), while normal cells add the previous cell's output; or
             `none`: neither kind has one.
         padding: of binary convolutions: `zero` (a third value at the borders) or `minus_one`.
-        scale: of binary weights: `none`; `mean` (|w| averaged per filter); `xnor`, `bnas` or `standardised` (IR-Net),
+        scale: of binary weights: `none`; `mean` (of `|w|` per filter); `xnor`, `bnas` or `standardised` (IR-Net),
             as published, with gradients of their own; or `learnable`. Formulas: `evobnn.nn.binary.weights`.
         stem: channels behind the real-valued stem, in multiples of `width`, rounded to a whole number of them.
         head: the last map is averaged to head x head values per channel before the real-valued linear layer; 1 is the

@@ -77,11 +77,11 @@ class BinaryConv2d(nn.Module):
     ±1 meets ±1, and the scale is multiplied behind: in float32 a sum of up to 2**24 terms is then the whole number that
     it is, in whichever order it is added up. A sum of ±alpha that is 0 would come out as rounding, of either sign, and
     a ReLU behind it would let its gradient pass or not by that. With a kernel of 1 the stride's pixels are taken first,
-    see `evobnn.nn.binary.pixels`.
+    see `evobnn.nn.binary.pixels`. In formulas::
 
-    Forward:   y  = alpha conv(x, sign(w))
-    Backward:  gx = conv'(alpha g, sign(w)),   g_signs = conv'(x, alpha g),   g_alpha = Σ g conv(x, sign(w));
-               from the gradients of signs and alpha to that of w as the quantiser says
+        Forward:   y  = alpha conv(x, sign(w))
+        Backward:  gx = conv'(alpha g, sign(w)),   g_signs = conv'(x, alpha g),   g_alpha = Σ g conv(x, sign(w));
+                   from the gradients of signs and alpha to that of w as the quantiser says
 
     `alpha` (out_channels, 1, 1, 1), only there with scale "learnable", begins at mean|w|, or at `first_scale`.
     `progress` tells an annealed quantiser how far the training is, 0 to 1; untold it behaves as at the end.
