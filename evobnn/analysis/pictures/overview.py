@@ -13,23 +13,15 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import blended_transform_factory
 
 from evobnn.analysis.pictures.canvas import new_figure, rule, save
-from evobnn.analysis.pictures.plots import (
-    BLUE,
-    DASHES,
-    GREY,
-    INK,
-    ORANGE,
-    plain_log_ticks,
-    plot_cell,
-    plot_expression,
-    short,
-)
+from evobnn.analysis.pictures.plots import plain_log_ticks, plot_cell, plot_expression, short
 from evobnn.analysis.pictures.portrait import Curve
+from evobnn.analysis.pictures.style import BLUE, DASHES, GREY, INK, ORANGE, styled
 
 WORDS = {"ops": "operations for one image", "bits": "bits kept for inference"}
 """What axes say for the names of costs; others say the name itself."""
 
 
+@styled
 def save_overview(
     path: Path,
     front: pd.DataFrame,
@@ -65,6 +57,7 @@ def save_overview(
     save(figure, path, dpi=110)
 
 
+@styled
 def plot_named_front(
     ax: Axes, front: pd.DataFrame, archive: pd.DataFrame, cost: str = "ops", lines: Mapping[str, float] = {}
 ) -> Axes:
