@@ -94,7 +94,7 @@ def plot_named_front(
     ax.set_ylabel("error on validation images", fontsize=11)
     rule(ax)
     _open(ax)
-    ax.legend(fontsize=9.5, loc="upper right", framealpha=0.95, edgecolor="#DDDDDD", handletextpad=0.4)
+    ax.legend(frameon=True, fontsize=9.5, loc="upper right", framealpha=0.95, edgecolor="#DDDDDD", handletextpad=0.4)
     return ax
 
 
