@@ -432,6 +432,11 @@ def test_a_drawn_table_is_a_sample_at_any_time_and_grows_without_training_anew(
     assert len(used.jobs) == len(used.trained())
     every_cell = list(dict.fromkeys(row.genome.split("@")[0] for row in grown.rows.values() if row.errors))
     assert every_cell[:3] == cells and every_cell != sorted(every_cell)
+    some = made(tmp_path / "some", spec=replace(drawn, whole=1))
+    rows = [row.genome for row in some.rows.values() if row.errors]
+    by_cells = [[genome for genome in rows if genome.startswith(one)] for one in cells]
+    assert by_cells[0] == [row.genome for row in trained if row.genome.startswith(cells[0])]
+    assert by_cells[1:] == [[plain[1]], [plain[2]]]
 
 
 # --- Scores on the way ----------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class TableSpec:
         topologies: only so many are tabulated, the first in which something can be trained; 0 for all.
         drawn: topologies stand in an order that is drawn, and are trained one after another with all seeds, the plain
             sign of all of them first: what is done at any time is a random sample of the whole table.
+        whole: of drawn topologies only the first so many get every expression, the others the plain sign; 0 for all.
     """
 
     name: str
@@ -47,10 +48,11 @@ class TableSpec:
     twins: int = 0
     topologies: int = 0
     drawn: bool = False
+    whole: int = 0
 
     def __post_init__(self) -> None:
         check_at_least("seeds", self.seeds, 1)
-        for name in ("best", "more", "twins", "topologies"):
+        for name in ("best", "more", "twins", "topologies", "whole"):
             check_at_least(name, getattr(self, name), 0)
 
     def experiment(self) -> Experiment:
@@ -124,6 +126,8 @@ TABLES: dict[str, TableSpec] = {
             "16 expressions on 164 topologies: cells of two nodes with zero, max3 and conv3; digits",
             "digits",
             _JOINT,
+            best=150,
+            more=15,
             twins=1,
         ),
         TableSpec(
@@ -156,6 +160,7 @@ TABLES: dict[str, TableSpec] = {
             more=15,
             topologies=300,
             drawn=True,
+            whole=100,
         ),
     )
 }

@@ -26,7 +26,7 @@ from evobnn.evaluation import WHOLE, Bench, Job, Protocol, Stretch, run_job
 from evobnn.evaluation.pace import Pace
 from evobnn.experiment.settings import Experiment
 from evobnn.experiment.text import to_text
-from evobnn.genome import Genome
+from evobnn.genome import Expression, Genome
 from evobnn.machine.facts import cores, versions
 from evobnn.machine.workers import LOST, Workers
 from evobnn.records import Evaluation, Status
@@ -85,6 +85,10 @@ def plan(spec: TableSpec, experiment: Experiment, options: Options) -> Plan:
         place = {cells: number for number, cells in enumerate(topologies[: spec.topologies or None])}
         genomes = {name: genome for name, genome in genomes.items() if genome.cells in place}
         genomes = dict(sorted(genomes.items(), key=lambda pair: place[pair[1].cells]))
+        if spec.whole:
+            plainest = bench.space.plainest()
+            wide = set(topologies[: spec.whole])
+            genomes = {name: one for name, one in genomes.items() if one.cells in wide or _is_plain(one, plainest)}
         refused = {name: reason for name, reason in refused.items() if name in genomes}
     baselines = {key(bench.space, bench.space.parse(text)): text for text in spec.baselines}
     if strange := [text for name, text in baselines.items() if name not in genomes]:
@@ -98,7 +102,8 @@ def missing(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluat
     trained = [name for name in plan.genomes if name not in plan.refused]
     first = [Task(name, seed, seed < spec.twins) for seed in range(spec.seeds) for name in trained]
     if spec.drawn:
-        rank = {name: (not _is_plain(plan, name), number) for number, name in enumerate(trained)}
+        plainest = plan.bench.space.plainest()
+        rank = {name: (not _is_plain(plan.genomes[name], plainest), number) for number, name in enumerate(trained)}
         first.sort(key=lambda task: rank[task.key])
     left = [task for task in first if (task.key, task.seed) not in known]
     if left or spec.more <= spec.seeds:
@@ -108,9 +113,8 @@ def missing(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluat
     return [task for task in more if (task.key, task.seed) not in known]
 
 
-def _is_plain(plan: Plan, name: str) -> bool:
-    plainest = plan.bench.space.plainest()
-    return all(expression == plainest for _, expression in plan.genomes[name].expressions)
+def _is_plain(genome: Genome, plainest: Expression) -> bool:
+    return all(expression == plainest for _, expression in genome.expressions)
 
 
 def _best(spec: TableSpec, plan: Plan, known: Mapping[tuple[str, int], Evaluation]) -> list[str]:
