@@ -14,7 +14,16 @@ from evobnn.analysis import Axis, hypervolume, nondominated
 from evobnn.data import DatasetSpec, PreparedData, prepare
 from evobnn.data.sources import SOURCES
 from evobnn.errors import ExperimentError, RunError, message
-from evobnn.evaluation import LATENCY, Additions, Bench, LayerTimes, Protocol, check_device, check_jobs_fit
+from evobnn.evaluation import (
+    LATENCY,
+    SCORES,
+    Additions,
+    Bench,
+    LayerTimes,
+    Protocol,
+    check_device,
+    check_jobs_fit,
+)
 from evobnn.evaluation.additive import Counts
 from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
@@ -123,6 +132,12 @@ def search_bench(experiment: Experiment, options: Options) -> Bench:
     return bench
 
 
+def check_trained(experiment: Experiment) -> None:
+    """Raise ExperimentError where scores are inherited, for studies that ask about trainings, or count them."""
+    if experiment.score != SCORES[0]:
+        raise ExperimentError(message("score = trained in a study", f"score = {experiment.score}", "Leave it out."))
+
+
 def assembled(
     experiment: Experiment, prepared: PreparedData, options: Options, times: LayerTimes | None = None
 ) -> Bench:
@@ -140,6 +155,8 @@ def assembled(
         prepared.fingerprint,
         additions.of_trainings,
         evaluation=experiment.evaluation.said,
+        score=experiment.score,
+        shared=experiment.shared,
     )
     space = experiment.space.build(
         experiment.network, size, additions.operation_specs, additions.form_specs, additions.spaces
@@ -197,7 +214,7 @@ def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {
         experiment.make_strategy(own),
         experiment.objectives,
         experiment.seed,
-        repeats=experiment.noise.repeats,
+        repeats=experiment.repeats,
         feasible=infeasible_by(experiment, bench),
         indicators=indicators,
         starters=[*starters, *(bench.anchors() if start.anchors else ())],

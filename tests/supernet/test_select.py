@@ -109,9 +109,9 @@ def test_what_is_not_selected_is_not_run():
 
 def test_every_operation_is_on_every_edge():
     bench, supernet = made("bnas")
-    binary = [name for name in bench.space.offered["normal"] if name != "zero"]
     sources = sum(node for node in bench.space.own_nodes)
-    assert [len(edges) for edges in supernet.edges] == [sources * len(binary)] * 2
+    offered = [len(set(bench.space.offered[kind]) - {"zero"}) for kind in bench.protocol.network.kinds]
+    assert [len(edges) for edges in supernet.edges] == [sources * count for count in offered]
 
 
 def test_expressions_differ_and_are_as_many_as_asked_for():
