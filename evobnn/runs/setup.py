@@ -49,6 +49,7 @@ from evobnn.runs.on_table import (
     told_by,
 )
 from evobnn.snapshot import new_folder, write_text
+from evobnn.supernet.build import check_room
 
 
 @dataclass(frozen=True)
@@ -312,6 +313,8 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     for pressure in experiment.make_pressures().values():
         pressure.check(bench.space, experiment.objectives, strategy.batch)
     check_bounds(experiment, bench, own)
+    if bench.protocol.inherits:
+        check_room(bench, bench.protocol.shared.expressions)
     if options.additions.evaluation is not None and options.jobs != 1:
         options.additions.evaluation.pickled()
     Workers(max(1, options.jobs), options.backend).close()

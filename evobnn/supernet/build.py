@@ -107,8 +107,7 @@ def build(bench: Bench, root: int, expressions: int) -> Supernet:
     """
     one = bench.phenotype(whole(bench.space))
     recipe = bench.protocol.recipe
-    with unfilled():
-        _check_room(bench, one.network(), expressions)
+    check_room(bench, expressions)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(root, "supernet", "weights"))
         network = one.network(weights=recipe.weights)
@@ -163,9 +162,13 @@ def _furnish(bench: Bench, place: Place, kept: tuple[Expression, ...]) -> None:
     site.__dict__["by_expression"] = made
 
 
-def _check_room(bench: Bench, network: nn.Module, expressions: int) -> None:
-    """Raise ExperimentError where the network with so many expressions is larger than the memory that is free."""
+def check_room(bench: Bench, expressions: int) -> None:
+    """Raise ExperimentError where the network with so many expressions is larger than the memory that is free; no
+    weight is drawn for it.
+    """
     space = bench.space
+    with unfilled():
+        network = bench.network(whole(space))
     sites = [place.site for _, place in _sites(bench, network)]
     roles = space.shape.roles()
     all_there = prod(len(space.alphabet.names(role)) for role in roles)

@@ -68,6 +68,14 @@ def test_the_text_of_an_experiment_holds_the_shared_network():
     assert replace(experiment, score="trained").repeats == 3
 
 
+def test_a_network_that_no_memory_holds_leaves_no_folder(tmp_path):
+    experiment = from_table({**TABLE, "shared": {"expressions": 10**9}}, "test")
+    narrow = replace(experiment, space=replace(experiment.space, encoding=2, sites="node"))
+    with pytest.raises(ExperimentError, match="bytes, the free memory"):
+        create(narrow, Options(jobs=1), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_studies_of_trainings_refuse_it():
     with pytest.raises(EvobnnError, match="score = trained in a study, got score = inherited"):
         compare_weights(from_table(TABLE, "test"), Options(jobs=1))
