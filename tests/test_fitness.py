@@ -26,6 +26,7 @@ from evobnn.evaluation import (
     Bench,
     Job,
     Protocol,
+    Shared,
     check_device,
     check_jobs_fit,
     evaluate,
@@ -300,12 +301,20 @@ def test_every_field_of_the_protocol_is_in_its_fingerprint() -> None:
             changes = ["simulator, version 1"]
         elif part.name == "latency":
             changes = ["0123456789abcdef"]
+        elif part.name == "score":
+            changes = ["inherited"]
+        elif part.name == "shared":  # counts where scores are inherited
+            changes = []
+            for f in fields(value):
+                told = replace(value, **{f.name: "fair" if f.name == "sampling" else getattr(value, f.name) + 1})
+                prints.add(replace(protocol, score="inherited", shared=told).fingerprint())
+                looked += 1
         else:
             changes = [another(part.name, value)]
         for change in changes:
             prints.add(replace(protocol, **{part.name: change}).fingerprint())
             looked += 1
-    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe)) + 6 > 31
+    assert looked == 1 + sum(len(fields(part)) for part in (DatasetSpec, Template, Recipe, Shared)) + 7 > 31
     assert len(prints) == looked
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)
 
@@ -315,6 +324,7 @@ def test_a_protocol_from_before_a_field_existed_keeps_its_fingerprint() -> None:
     protocol = Protocol(DatasetSpec(), network, Recipe(epochs=3), 1e9, "abcd", sums="scaled")
     said = asdict(protocol)
     assert said.pop("sums") == "scaled" and not said.pop("evaluation") and not said.pop("latency")
+    assert said.pop("score") == "trained" and said.pop("shared")
     assert not protocol.additions and not any(said.pop("additions").values())
     for part, later in (
         ("dataset", ("skip_damaged", "fingerprint")),

@@ -12,11 +12,12 @@ from evobnn.cli.console import note
 from evobnn.cli.loops import compile_first
 from evobnn.cli.words import counted
 from evobnn.evaluation import WHOLE, Protocol, Stretch, evaluate, run_call
-from evobnn.records import Evaluation
+from evobnn.records import FRESH, Evaluation
 from evobnn.runs.evaluator import call_of
 from evobnn.runs.subject import Subject
 from evobnn.snapshot import read_journal
 from evobnn.spaces import key
+from evobnn.supernet.score import Heir, run_heir
 
 
 def show(subject: Subject, repeat: int, device: str | None) -> None:
@@ -31,10 +32,13 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
     print(f"{subject.title}, key {key(bench.space, genome)}, repeat {repeat}")
     known = recorded(subject, repeat, bench.protocol)
     stretch, own = Stretch(known.rung) if known else WHOLE, subject.experiment.evaluation.said
+    inherits = bench.protocol.inherits and repeat < FRESH and subject.run is not None
     how = f"by the function {own}"
     if not own:
         epochs = counted(stretch.epochs or recipe.epochs, "epoch")
         images = f"{prepared.train_count:,} images of {prepared.name}"
+        if inherits:
+            epochs = f"weights of a shared network of {counted(bench.protocol.shared.epochs, 'epoch')}"
         how = f"{epochs} on {images}, {bench.device}, {recipe.precision}"
     print(how, flush=True)
     compile_first(not own and recipe.kernels == "fused" and bench.device == "cpu", on_stderr=True)
@@ -42,6 +46,9 @@ def show(subject: Subject, repeat: int, device: str | None) -> None:
         if subject.additions.evaluation is not None:
             root, function = subject.experiment.seed, subject.additions.evaluation
             fresh = run_call(call_of(function, bench, root, genome, repeat))
+        elif inherits and subject.run is not None:
+            heir = Heir(bench, str(genome), subject.experiment.seed, str(subject.run.path.resolve()))
+            fresh = run_heir(heir)
         else:
             seed = bench.seed(subject.experiment.seed, genome, repeat)
             fresh = evaluate(bench, genome, seed, catch=False, stretch=stretch)

@@ -148,6 +148,8 @@ def _print_start(session: Session) -> None:
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}"
+        + f"; scored by a shared network of {counted(settings.shared.epochs, 'epoch')}"
+        * session.bench.protocol.inherits
         + (f"; {counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}" * trains)
     )
     if settings.constraints:

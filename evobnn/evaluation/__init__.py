@@ -13,11 +13,13 @@ from evobnn.evaluation.latency import LATENCY, Latency, LayerTimes, Timer
 from evobnn.evaluation.objectives import OBJECTIVES, Measured, Objective
 from evobnn.evaluation.phenotype import Phenotype
 from evobnn.evaluation.protocol import OPERATIONS_VERSION, SUMS, Protocol, check_jobs_fit
+from evobnn.evaluation.shared import SCORES, Shared
 
 __all__ = [
     "LATENCY",
     "OBJECTIVES",
     "OPERATIONS_VERSION",
+    "SCORES",
     "SUMS",
     "WHOLE",
     "Additions",
@@ -31,6 +33,7 @@ __all__ = [
     "Objective",
     "Phenotype",
     "Protocol",
+    "Shared",
     "Stretch",
     "Timer",
     "check_device",

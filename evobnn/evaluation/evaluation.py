@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -56,6 +58,9 @@ class Stretch:
 
 WHOLE = Stretch()
 
+Way = Callable[[Phenotype, int, Stretch], TrainResult]
+"""Makes the binary network of a genome by this seed, as far as the stretch says, and scores it."""
+
 
 def evaluate(
     bench: Bench,
@@ -65,6 +70,7 @@ def evaluate(
     twin: bool = False,
     catch: bool = True,
     stretch: Stretch = WHOLE,
+    by: Way | None = None,
 ) -> Evaluation:
     """Train one network and return what came of it.
 
@@ -76,11 +82,12 @@ def evaluate(
             stands in `measures` as `parent_error`. Nothing else depends on it.
         catch: turn an exception into the status `error`; otherwise let it through, for looking at one genome.
         stretch: how far to go this time.
+        by: how the binary network is come by in place of a training; a training loss of NaN is no measure.
     """
     started = time.perf_counter()
     try:
         one = bench.phenotype(genome)
-        found = _evaluate(one, seed, stretch)
+        found = _evaluate(one, seed, stretch, by or _binary)
     except Exception as error:
         if not catch:
             raise
@@ -96,7 +103,7 @@ def evaluate(
     return replace(found, measures=measures, seconds=took)
 
 
-def _evaluate(one: Phenotype, seed: int, stretch: Stretch) -> Evaluation:
+def _evaluate(one: Phenotype, seed: int, stretch: Stretch, by: Way) -> Evaluation:
     if one.infeasible:
         return Evaluation(Status.INVALID, message=one.infeasible)
     bench, cost = one.bench, one.cost
@@ -107,16 +114,22 @@ def _evaluate(one: Phenotype, seed: int, stretch: Stretch) -> Evaluation:
         return Evaluation(Status.INVALID, message=f"its training takes {macs:.3g} multiply-accumulates, {bound}")
     counts = {**cost.recorded(), "other": cost.other}
     fingerprint = one.behaviour
-    result = _trained(one, seed, "binary", stretch=stretch)
+    result = by(one, seed, stretch)
     if result.ended != "finished":
         return Evaluation(Status(result.ended), message=result.message, measures=counts, behaviour=fingerprint)
     objectives = bench.measured(one, result)
-    measures = {"loss": result.validation_loss, "training_loss": result.curve[-1].training_loss, **counts}
+    lost = result.curve[-1].training_loss
+    training = {} if math.isnan(lost) else {"training_loss": lost}
+    measures = {"loss": result.validation_loss, **training, **counts}
     if stretch.epochs:
         reached = f"scored after epoch {stretch.epochs} of {recipe.epochs}"
         there = {**measures, **rung_measures(stretch.epochs, objectives)}
         return Evaluation(Status.PRUNED, message=reached, measures=there, behaviour=fingerprint)
     return Evaluation(Status.OK, objectives, "", measures, fingerprint)
+
+
+def _binary(one: Phenotype, seed: int, stretch: Stretch) -> TrainResult:
+    return _trained(one, seed, "binary", stretch=stretch)
 
 
 def _trained(one: Phenotype, seed: int, variant: str, *, stretch: Stretch = WHOLE) -> TrainResult:

@@ -15,6 +15,7 @@ from evobnn.data.dataset import LATER as LATER_IN_DATASET
 from evobnn.decode import DECODER_VERSION, Surround, check_size
 from evobnn.errors import ExperimentError, message
 from evobnn.evaluation.additions import Additions
+from evobnn.evaluation.shared import SCORES, Shared
 from evobnn.nn import check_kernels
 from evobnn.nn.fast.layer import SLOPES
 from evobnn.spaces import Template
@@ -51,6 +52,8 @@ class Protocol:
         additions: operations and forms beside the built-in ones.
         evaluation: name and version of the user's function that evaluates; empty where networks are trained.
         latency: fingerprint of the table of layer times, where a quantity is `latency`; else empty.
+        score: one of `SCORES`: where the scores of a search come from; those on fresh seeds come from trainings.
+        shared: the shared network, where scores are inherited from it.
         sums: one of `SUMS`: `exact`, or `scaled` for what was recorded before and is only looked up.
     """
 
@@ -63,6 +66,8 @@ class Protocol:
     sums: str = SUMS[0]
     evaluation: str = ""
     latency: str = ""
+    score: str = SCORES[0]
+    shared: Shared = Shared()
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits over all fields and the versions of decoder, operation table and torch.
@@ -87,11 +92,18 @@ class Protocol:
             said["evaluation"] = self.evaluation
         if self.latency:
             said["latency"] = self.latency
+        if self.inherits:
+            said |= {"score": self.score, "shared": asdict(self.shared)}
         if self.sums == SUMS[0] and self.adds_up_scaled:
             said["sums"] = self.sums
         versions = [DECODER_VERSION, OPERATIONS_VERSION, torch.__version__.split("+")[0]]
         text = json.dumps([said, versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def inherits(self) -> bool:
+        """Whether the scores of a search come from a shared network."""
+        return self.score != SCORES[0]
 
     @property
     def adds_up_scaled(self) -> bool:

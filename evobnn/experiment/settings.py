@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from evobnn._checks import check_at_least, check_between, check_name
 from evobnn.data import DatasetSpec
 from evobnn.errors import ExperimentError, message
-from evobnn.evaluation import OBJECTIVES
+from evobnn.evaluation import OBJECTIVES, SCORES, Shared
 from evobnn.evaluation.function import titled
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Screened, Strategy
 from evobnn.experiment.constraints import checked_bound
@@ -170,6 +170,10 @@ class Experiment:
             scores believes, see `evobnn.evolution.naming`.
         refuse: what the search never trains: expressions without learnable parts whose sign is `constant`, or also
             those with learnable parts whose sign is constant as they start (`starts-constant`).
+        score: where scores come from: `trained`, each genome from weights of its own, or `inherited`, from one shared
+            network, which answers a repeat the same, so that only the fresh scores at a stop are more than one. These
+            are trained in either case.
+        shared: the shared network, see its class.
     """
 
     preset: str = "custom"
@@ -192,6 +196,8 @@ class Experiment:
     screen: str = SCREENS[0]
     choose: str = CHOICES[0]
     refuse: str = REFUSALS[0]
+    score: str = SCORES[0]
+    shared: Shared = Shared()
 
     def __post_init__(self) -> None:
         check_at_least("seed", self.seed, 0)
@@ -218,6 +224,8 @@ class Experiment:
             self._check_halving()
         if self.evaluation.name:
             self._check_evaluation()
+        if check_name("value of score", self.score, SCORES) == "inherited":
+            self._check_inherited()
 
     def _check_model(self, setting: str, without: str) -> None:
         """Raise ExperimentError for objectives that a model of scores cannot name or screen by."""
@@ -251,6 +259,27 @@ class Experiment:
             if there:
                 expected = f"an evaluation by {self.evaluation.said} alone"
                 raise ExperimentError(message(expected, f"{what} too", "Leave one of them out."))
+
+    def _check_inherited(self) -> None:
+        """Raise ExperimentError for what inherited weights have no part in, or fresh scores that nobody trains."""
+        others = (
+            ("a table", self.table),
+            ("an evaluation function", self.evaluation.name),
+            ("halving.rungs", self.halving),
+            ("pressures.abandonment, which trains twins", "abandonment" in self.pressures),
+        )
+        for what, there in others:
+            if there:
+                do = "Set score = trained, or leave it out."
+                raise ExperimentError(message("scores from a shared network with score = inherited", what, do))
+        if not self.noise.rescore:
+            expected = "noise.rescore of at least 1 with score = inherited, for what is quoted is trained"
+            raise ExperimentError(message(expected, "0", "Raise it, or set score = trained."))
+
+    @property
+    def repeats(self) -> int:
+        """How often members of the first front are measured: `noise.repeats`, or once where scores are inherited."""
+        return self.noise.repeats if self.score == SCORES[0] else 1
 
     @property
     def counted_bounds(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from evobnn.data.dataset import LATER as LATER_IN_DATASET
+from evobnn.evaluation import Shared
 from evobnn.evolution import Halving
 from evobnn.training import LATER as LATER_IN_RECIPE
 
@@ -26,6 +27,8 @@ OFF: dict[str, dict[str, Any]] = {
         "screen": "none",
         "choose": "score",
         "refuse": "constant",
+        "score": "trained",
+        "shared": dataclasses.asdict(Shared()),
     },
     "dataset": {"fingerprint": ""},
 }

@@ -16,7 +16,7 @@ from evobnn.nn.cells.ops import OPS, OpBuilder, binary_layer, preprocess
 from evobnn.nn.counting.cost import LayerCost, NetworkCost, profile
 from evobnn.nn.counting.summary import Summary, summary
 from evobnn.nn.fast.quickest import KERNELS, check_kernels, quickest
-from evobnn.nn.fast.switch import fuse
+from evobnn.nn.fast.switch import fuse, rejoin
 from evobnn.nn.networks.macros import MACROS, Macro
 from evobnn.nn.networks.modes import MODES, anneal, set_drop_path, set_modes
 from evobnn.nn.networks.network import Head, Network, features, stem
@@ -64,6 +64,7 @@ __all__ = [
     "preprocess",
     "profile",
     "quickest",
+    "rejoin",
     "resnet",
     "sampled",
     "set_drop_path",

@@ -1,11 +1,14 @@
-"""Where the evaluations of a run come from: workers that train, a table that is looked up, or a user's function.
+"""Where the evaluations of a run come from: workers that train or inherit, a table that is looked up, or a user's
+function.
 
 A session knows requests and evaluations alone. Which evaluator answers, its experiment says.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,17 @@ from evobnn.experiment.needs import check_function
 from evobnn.genome import Genome
 from evobnn.machine.room import Room
 from evobnn.machine.workers import Outcome, Workers, room
-from evobnn.records import Request
+from evobnn.records import FRESH, Request
 from evobnn.runs.on_table import load_table, look_up
 from evobnn.runs.setup import Options
+from evobnn.supernet.score import Heir, run_heir
+from evobnn.supernet.train import trained
 
 RUNGS = "rungs"
 """Folder in which unfinished trainings wait for the others of their generation; there while one is evaluated."""
+
+BACKWARD = 3
+"""Forward passes in the time of a training step."""
 
 Asked = tuple[Request, int]
 """A request, and the epochs after which it is scored; 0 for all of them."""
@@ -125,6 +133,47 @@ class Trained(_ByWorkers):
         return Job(self._bench, individual.genome, seed, request.twin, stretch)
 
 
+class Inherited(Trained):
+    """Evaluations by worker processes with the weights of a shared network, which is trained first where the folder
+    does not have it yet. What is asked for on fresh seeds is trained, each network from weights of its own.
+    """
+
+    def __init__(
+        self, folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None],
+        tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        super().__init__(folder, experiment, bench, options, say)
+        self._tell = tell
+
+    def __enter__(self) -> Evaluator:
+        began = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            if not done:
+                self._tell(f"The shared network is trained first, {total:,} epochs.")
+            elif done == total:
+                self._tell(f"The shared network is trained, after {time.monotonic() - began:.0f} s.")
+
+        trained(self._bench, self._experiment.seed, self._folder, tell)
+        return self
+
+    def outcomes(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        heirs = [index for index, (request, _) in enumerate(asked) if request.repeat < FRESH]
+        others = [index for index, (request, _) in enumerate(asked) if request.repeat >= FRESH]
+        root, folder = self._experiment.seed, str(self._folder.resolve())
+        jobs = [Heir(self._bench, asked[index][0].individual.genome, root, folder) for index in heirs]
+        for outcome in self._workers.run(run_heir, jobs) if jobs else ():
+            yield replace(outcome, index=heirs[outcome.index])
+        for outcome in super().outcomes([asked[index] for index in others]) if others else ():
+            yield replace(outcome, index=others[outcome.index])
+
+    def load(self, request: Request) -> float:
+        """Return what an epoch computes; for inherited weights, of which the validation alone is left, that share."""
+        prepared, length = self._bench.prepared, self._bench.protocol.recipe.length
+        share = prepared.validation_count / (BACKWARD * prepared.train_count * length)
+        return super().load(request) * (1.0 if request.repeat >= FRESH else share)
+
+
 class LookedUp(Evaluator):
     """Evaluations that a table recorded: the same answer to the same request, at once."""
 
@@ -164,11 +213,16 @@ def call_of(function: EvaluationFunction | bytes, bench: Bench, root: int, genom
 
 
 def evaluator_of(
-    folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None]
-) -> Evaluator:
-    """Return what answers the requests of a run in `folder`; `say` is called where no workers can be had."""
+    folder: Path, experiment: Experiment, bench: Bench, options: Options, say: Callable[[str], None],
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Evaluator:  # fmt: skip
+    """Return what answers the requests of a run in `folder`; `say` is called where no workers can be had, `tell` when
+    something long begins.
+    """
     if experiment.table:
         return LookedUp(experiment, options.additions.strategies)
     if experiment.evaluation.name:
         return Called(experiment, bench, options, say)
+    if bench.protocol.inherits:
+        return Inherited(folder, experiment, bench, options, say, tell)
     return Trained(folder, experiment, bench, options, say)

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from evobnn.evaluation import SCORES
 from evobnn.evaluation.pace import Pace, makespan, units_of
 from evobnn.evolution.halving import Halving
 from evobnn.experiment.settings import Experiment
-from evobnn.records import Request
+from evobnn.records import FRESH, Request
 
 MOST_RESCORED = 10
 """Members measured on fresh seeds at a stop, unless the archive's own front is larger."""
@@ -39,6 +40,7 @@ class Outlook:
         self.pace = Pace(workers)
         strategy = experiment.make_strategy(own)
         self._first, self._batch, self._total = strategy.first, strategy.batch, total
+        self._inherits = experiment.score != SCORES[0]
         self._recipe, self._halving, self._rescore = experiment.recipe, experiment.halving, experiment.noise.rescore
         self._typical = math.nan
         self._taken: dict[str, list[float]] = {}
@@ -69,7 +71,8 @@ class Outlook:
         """Note that a training of the batch has ended; one done in a single go says how long the next takes."""
         self.pace.ended(size, seconds, now)
         unit = self.pace.per_unit()
-        if seconds is not None and unit > 0.0 and not (self._halving.rungs and self._halving.covers(request)):
+        partial = (self._halving.rungs and self._halving.covers(request)) or (self._inherits and request.repeat < FRESH)
+        if seconds is not None and unit > 0.0 and not partial:
             self._taken.setdefault(request.individual.key, []).append(seconds / unit)
 
     def begin(self, jobs: Sequence[tuple[Request, int, float]], now: float) -> list[float]:

@@ -92,7 +92,7 @@ class Session:
             compiling.begin()  # while data are prepared
         self.bench = make_bench(self.experiment, options, kept_times(folder, self.experiment))
         self.experiment = settled(self.experiment, self.bench)
-        self.evaluator = evaluator_of(folder, self.experiment, self.bench, options, self._say_of_workers)
+        self.evaluator = evaluator_of(folder, self.experiment, self.bench, options, self._say_of_workers, say)
         self.total = self.experiment.horizon if options.generations is None else options.generations
         self.generations: list[Generation] = []
         self.archive = Archive(self.experiment.objectives, self.experiment.constraints)

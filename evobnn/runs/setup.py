@@ -14,7 +14,16 @@ from evobnn.analysis import Axis, hypervolume, nondominated
 from evobnn.data import DatasetSpec, PreparedData, prepare
 from evobnn.data.sources import SOURCES
 from evobnn.errors import ExperimentError, RunError, message
-from evobnn.evaluation import LATENCY, Additions, Bench, LayerTimes, Protocol, check_device, check_jobs_fit
+from evobnn.evaluation import (
+    LATENCY,
+    SCORES,
+    Additions,
+    Bench,
+    LayerTimes,
+    Protocol,
+    check_device,
+    check_jobs_fit,
+)
 from evobnn.evaluation.additive import Counts
 from evobnn.evaluation.room import room_for
 from evobnn.evolution import Search
@@ -41,6 +50,7 @@ from evobnn.runs.on_table import (
     told_by,
 )
 from evobnn.snapshot import new_folder, write_text
+from evobnn.supernet.build import check_room
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,12 @@ def search_bench(experiment: Experiment, options: Options) -> Bench:
     return bench
 
 
+def check_trained(experiment: Experiment) -> None:
+    """Raise ExperimentError where scores are inherited, for studies that ask about trainings, or count them."""
+    if experiment.score != SCORES[0]:
+        raise ExperimentError(message("score = trained in a study", f"score = {experiment.score}", "Leave it out."))
+
+
 def assembled(
     experiment: Experiment, prepared: PreparedData, options: Options, times: LayerTimes | None = None
 ) -> Bench:
@@ -141,6 +157,8 @@ def assembled(
         prepared.fingerprint,
         additions.of_trainings,
         evaluation=experiment.evaluation.said,
+        score=experiment.score,
+        shared=experiment.shared,
     )
     space = experiment.space.build(
         experiment.network, size, additions.operation_specs, additions.form_specs, additions.spaces
@@ -198,7 +216,7 @@ def make_search(experiment: Experiment, bench: Bench, own: Mapping[str, Any] = {
         experiment.make_strategy(own),
         experiment.objectives,
         experiment.seed,
-        repeats=experiment.noise.repeats,
+        repeats=experiment.repeats,
         feasible=infeasible_by(experiment, bench),
         indicators=indicators,
         starters=[*starters, *(bench.anchors() if start.anchors else ())],
@@ -301,6 +319,8 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
     for pressure in experiment.make_pressures().values():
         pressure.check(bench.space, experiment.objectives, strategy.batch)
     check_bounds(experiment, bench, own)
+    if bench.protocol.inherits:
+        check_room(bench, bench.protocol.shared.expressions)
     if options.additions.evaluation is not None and options.jobs != 1:
         options.additions.evaluation.pickled()
     Workers(max(1, options.jobs), options.backend).close()

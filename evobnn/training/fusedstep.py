@@ -54,9 +54,9 @@ State = defaultdict[Tensor, dict[str, Tensor]]
 def _sgd(group: Group, parameters: list[Tensor], gradients: list[Tensor], state: State) -> None:
     momentum = group["momentum"]
     first = momentum != 0 and not any(state[parameter] for parameter in parameters)
-    if first:
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            state[parameter]["momentum_buffer"] = torch.empty_like(gradient)  # the first step fills it
+    for parameter, gradient in zip(parameters, gradients, strict=True) if momentum != 0 else ():
+        if not state[parameter]:  # the first step fills it; one that joins later begins at 0, which is the same
+            state[parameter]["momentum_buffer"] = torch.empty_like(gradient) if first else torch.zeros_like(gradient)
     torch._fused_sgd_(
         parameters,
         gradients,

@@ -173,9 +173,8 @@ class Loop:
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Take one step and return the loss and the norm of the gradient before it was bounded."""
-        loss = self._loss(self._augment(images, self.generators["augmentation"]), labels)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._differentiated(self._augment(images, self.generators["augmentation"]), labels)
         norm = nn.utils.clip_grad_norm_(self._parameters, self.recipe.gradient_norm or math.inf)
         self.optimiser.step()
         if self._settled:
@@ -183,7 +182,13 @@ class Loop:
                 settle_latent_(self._settled, self.recipe.latent_clip)
         if self.average is not None:
             self.average.update()
-        return loss.detach(), norm
+        return loss, norm
+
+    def _differentiated(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Add the gradient of what the recipe minimises to that of the parameters, and return its value."""
+        loss = self._loss(images, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return what the recipe minimises, for uint8 images (N, C, H, W) and labels (N,)."""

@@ -78,6 +78,8 @@ def test_the_text_says_everything_even_what_was_left_out() -> None:
         "screen",
         "choose",
         "refuse",
+        "score",
+        "shared",
     }
     assert set(table["recipe"]) == {field.name for field in dataclasses.fields(Recipe)} - {"decay"}
     assert read({}) == Experiment()
@@ -302,7 +304,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
     other = {
         "": {"pressures": {"diversity": {}}, "table": "mini", "halving": {"rungs": [2, 8]},
              "constraints": {"bits": 2e5}, "evaluation": {"name": "simulator"}, "screen": "model", "choose": "model",
-             "refuse": "starts-constant"},
+             "refuse": "starts-constant", "score": "inherited", "shared": {"epochs": 3}},
         "space": {"topology": "bats", "encoding": 2, "gamma": 3.0, "nodes": 3, "offered": ["conv3", "zero"],
                   "unary": ["x"], "binary": ["mul"]},
         "dataset": {"skip_damaged": True, "fingerprint": "0123456789abcdef"},
@@ -323,7 +325,7 @@ def test_every_later_setting_counts_as_soon_as_it_says_something_else() -> None:
         for name, value in values.items():
             changed = {section: {**plain[section], name: value}} if section else {name: value}
             prints.add(read({**plain, **changed}).fingerprint())
-    assert len(prints) == 38
+    assert len(prints) == 40
     assert base not in prints
 
 

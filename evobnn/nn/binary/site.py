@@ -32,6 +32,8 @@ class Site(nn.Module):
     With `shift` it is a(x + t): t (1, channels, 1, 1) is learned, begins at 0 and has no weight decay, as if a began
     with the form `shift`; x is (N, channels, H, W) then. Source: the RSign of Liu et al. 2020, ReActNet, section 4.2.
 
+    `channels` are those of x, 0 where nobody said.
+
     While `watching`, every forward pass ands "all of a(x) is finite" into `finite`; otherwise nobody would notice, as
     NaN leaves a sign as ±1. `watch` and `all_finite` do this for a whole network.
 
@@ -55,6 +57,7 @@ class Site(nn.Module):
         if not 0.0 < clip < float("inf"):
             raise NetworkError(message("clip to be positive and finite", repr(clip), "Published values: 1 and 1.3."))
         self.activation, self.surrogate, self.clip, self.real = activation, surrogate, clip, real
+        self.channels = channels
         self.short = check_name("precision", precision, PRECISIONS, NetworkError) == "bf16"
         self.shift: nn.Module | None = None
         if shift:

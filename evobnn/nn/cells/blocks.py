@@ -128,18 +128,27 @@ class CellBlock(nn.Module):
         self.nodes, self.channels, self.stride = nodes, channels, stride
         self.ops = nn.ModuleList(op for _, _, op in wiring)
         self.drop_path: DropPath | None = None
-        self.wired: list[list[tuple[int, int]]] = [[] for _ in range(nodes)]
+        edges: list[list[tuple[int, int]]] = [[] for _ in range(nodes)]
         for index, (source, target, op) in enumerate(wiring):
             if not isinstance(op, Zero):
-                self.wired[target - 2].append((source, index))
-        used = {source for edges in self.wired for source, _ in edges}
-        for source, pre in ((0, pre0), (1, pre1)):
+                edges[target - 2].append((source, index))
+        self.rewire(edges)
+
+    def rewire(self, wired: Sequence[Sequence[tuple[int, int]]]) -> None:
+        """Run these edges from now on, given as in `wired`; the network around has to look anew at which cells are
+        live (`Network.revive`).
+
+        Raises NetworkError where an edge reads an input without `pre`.
+        """
+        used = {source for edges in wired for source, _ in edges}
+        for source, pre in ((0, self.pre0), (1, self.pre1)):
             if source in used and pre is None:
                 raise NetworkError(
                     message(f"preprocessing of input {source}", "None", "Give a module: an edge reads that input.")
                 )
+        self.wired = [list(edges) for edges in wired]
         self.used = (0 in used, 1 in used)
-        self.reads = (0 in used, 1 in used or skip is not None or 0 not in used)
+        self.reads = (0 in used, 1 in used or self.skip is not None or 0 not in used)
 
     def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
         """Return the cell's output for the outputs of the two cells before it."""

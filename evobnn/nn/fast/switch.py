@@ -21,8 +21,14 @@ def fuse(network: nn.Module, fused: bool = True) -> None:
         elif isinstance(module, Layer):
             module.quick = quick if fused else None
         elif isinstance(module, Network):
-            module.body = body_of(list(module.cells), module.live) if fused and module.second is None else None
             module.quick = _cells if fused else None
+            rejoin(module)
+
+
+def rejoin(network: Network) -> None:
+    """Make the one function of a network's cells anew, where it goes the fast way and they were rewired."""
+    joined = network.quick is not None and network.second is None
+    network.body = body_of(list(network.cells), network.live) if joined else None
 
 
 def _cells(network: Network, x: Tensor) -> Tensor | None:

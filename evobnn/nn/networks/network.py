@@ -65,13 +65,18 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.stem, self.second, self.cells, self.head = stem, second, nn.ModuleList(cells), head
+        self.body: Any = None
+        self.revive()
+
+    def revive(self) -> None:
+        """Look at which cells the logits depend on; to be called again when a cell was rewired."""
+        cells: list[Any] = list(self.cells)
         wanted = {len(cells) - 1}
         for k in range(len(cells) - 1, -1, -1):
             if k in wanted:
                 wanted |= {k - 2 + n for n, reads in enumerate(cells[k].reads) if reads}
         self.live = tuple(k in wanted for k in range(len(cells)))
         self._reads_second = -1 in wanted
-        self.body: Any = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, classes)."""

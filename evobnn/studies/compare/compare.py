@@ -29,7 +29,7 @@ from evobnn.experiment.text import to_text
 from evobnn.machine.workers import Workers, default_jobs
 from evobnn.runs import Progress
 from evobnn.runs.on_table import load_table
-from evobnn.runs.setup import Options, make_bench, make_search, search_bench, settled
+from evobnn.runs.setup import Options, check_trained, make_bench, make_search, search_bench, settled
 from evobnn.snapshot import lock
 from evobnn.studies.compare.account import EPOCHS, Trace
 from evobnn.studies.compare.arms import Arm, assigned
@@ -115,6 +115,7 @@ def check(question: Question, options: Options) -> None:
     for arm in question.arms:
         try:
             experiment = assigned(base, arm)
+            check_trained(experiment)  # a shared network is nothing that its budgets count
             check_strategy(experiment, options.additions, options.brought)
             experiment = checked(experiment, own) if base.table else experiment
             first = arm.phases[0]

@@ -23,7 +23,7 @@ from evobnn.experiment.settings import Experiment
 from evobnn.genome import Genome
 from evobnn.machine.workers import Workers
 from evobnn.records import Evaluation, Status
-from evobnn.runs.setup import Options, jobs_for, make_bench, search_bench
+from evobnn.runs.setup import Options, check_trained, jobs_for, make_bench, search_bench
 from evobnn.spaces import key
 
 
@@ -151,6 +151,7 @@ Draw = Callable[[Generator], Genome]
 
 def _samples(experiment: Experiment, options: Options) -> list[tuple[str, Bench, Draw]]:
     """Return the name, the bench and the way to draw a genome for each row."""
+    check_trained(experiment)
     whole = search_bench(experiment, options)
     if not whole.space.free_kinds:
         return [("random genomes", whole, whole.space.sample)]

@@ -12,7 +12,7 @@ from evobnn.evaluation import Bench, Job
 from evobnn.experiment.settings import Experiment
 from evobnn.genome import Genome
 from evobnn.records import FRESH
-from evobnn.runs.setup import Options, make_bench, search_bench
+from evobnn.runs.setup import Options, check_trained, make_bench, search_bench
 from evobnn.spaces import key
 from evobnn.studies.fidelity.agreement import Regime
 from evobnn.studies.fidelity.heritability import distinct
@@ -134,6 +134,7 @@ def plan(question: Question, options: Options) -> Plan:
         EvobnnError: a setting or a width that the template or the space refuses, or fewer genomes than asked for.
     """
     experiment, own = question.settings, question.experiment.network.width
+    check_trained(experiment)
     benches = {own: search_bench(experiment, options)}
     space = benches[own].space
     drawn = distinct(benches[own], space.sample, generator(experiment.seed, "fidelity", "brief"), question.genomes)

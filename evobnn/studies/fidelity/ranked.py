@@ -14,7 +14,7 @@ from evobnn.evaluation import Bench
 from evobnn.experiment.settings import Experiment
 from evobnn.genome import Genome
 from evobnn.runs.on_table import recorded
-from evobnn.runs.setup import Options, make_bench, search_bench
+from evobnn.runs.setup import Options, check_trained, make_bench, search_bench
 from evobnn.spaces import canonical, key
 from evobnn.studies.fidelity.heritability import distinct
 from evobnn.tables import Table
@@ -106,6 +106,7 @@ def of_experiment(experiment: Experiment, options: Options, genomes: int | None 
     if experiment.table or experiment.evaluation.name:
         got = f"one that looks up in {experiment.table}" if experiment.table else "one with an evaluation function"
         raise ExperimentError(message("an experiment that trains", got, "Name a preset, or the table by itself."))
+    check_trained(experiment)
     bench = search_bench(experiment, options)
     space, rng = bench.space, generator(experiment.seed, "rankers", "crossed")
     both = bool(space.free_kinds and space.free_sites)

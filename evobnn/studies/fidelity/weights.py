@@ -17,7 +17,7 @@ from evobnn.evaluation import Job, run_job
 from evobnn.experiment.settings import Experiment
 from evobnn.machine.workers import Workers
 from evobnn.records import Status
-from evobnn.runs.setup import Options, jobs_for, search_bench
+from evobnn.runs.setup import Options, check_trained, jobs_for, search_bench
 from evobnn.studies.fidelity.heritability import distinct
 from evobnn.studies.statistics import Interval, kendall, kendall_difference
 
@@ -77,6 +77,7 @@ def compare_weights(
     check_at_least("genomes", genomes, 4)
     check_at_least("seeds", seeds, 2)
     check_at_least("epochs", epochs, experiment.recipe.epochs + 1)
+    check_trained(experiment)
     bench = search_bench(experiment, options)
     drawn = distinct(bench, bench.space.sample, generator(experiment.seed, "weights"), genomes)
     brief = bench.protocol.recipe

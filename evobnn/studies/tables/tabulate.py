@@ -30,7 +30,7 @@ from evobnn.genome import Expression, Genome
 from evobnn.machine.facts import cores, versions
 from evobnn.machine.workers import LOST, Workers
 from evobnn.records import Evaluation, Status
-from evobnn.runs.setup import Options, jobs_for, search_bench, settled
+from evobnn.runs.setup import Options, check_trained, jobs_for, search_bench, settled
 from evobnn.snapshot import Journal, JournalEntry, lock, read_journal
 from evobnn.spaces import key
 from evobnn.spaces.enumeration import every
@@ -75,6 +75,7 @@ def plan(spec: TableSpec, experiment: Experiment, options: Options) -> Plan:
         GenomeError: a space that is too large, or a baseline that cannot be read.
         ExperimentError: a baseline that is not in the space.
     """
+    check_trained(experiment)
     bench = search_bench(experiment, options)
     genomes = dict(every(bench.space))
     refused = {name: reason for name, genome in genomes.items() if (reason := bench.infeasible(genome))}
