@@ -42,7 +42,7 @@ def genomes(bench, supernet, count=2):
     return [*found, bench.extremes()[1]]
 
 
-QUICK = ("joint by node", "fused"), ("bats", "torch"), ("gaaf", "fused")
+QUICK = ("joint by node", "fused"), ("cpnas", "torch"), ("gaaf", "fused")
 
 
 @pytest.mark.parametrize(
