@@ -16,9 +16,10 @@ from evobnn.cli.words import STOPPED, duration, percent, whole
 from evobnn.experiment.shipped import ROOT
 from evobnn.genome import parse_genome
 from evobnn.runs import Options
-from evobnn.runs.on_table import load_table
+from evobnn.runs.on_table import load_table, space_of
 from evobnn.runs.setup import wants_loops
 from evobnn.spaces import simplify
+from evobnn.studies.compare.yardsticks import plain_rows
 from evobnn.studies.tables.ranking import Agreement, Order, Ranking, agreement, has_contenders, order, ranking
 from evobnn.studies.tables.specs import TABLE, TABLES
 from evobnn.studies.tables.tabulate import tabulate
@@ -67,9 +68,9 @@ def show(name: str, count: int, baseline: str | None, other: str | None, *, as_j
     Where no rows were trained more often than the others nothing is compared, and they stand by their means.
     """
     found = load_table(name)
-    compared = baseline is not None or has_contenders(found)
-    ranked = ranking(found, baseline or SINE) if compared else None
-    ordered = None if compared else order(found)
+    against = baseline or (_baseline(found) if has_contenders(found) else "")
+    ranked = ranking(found, against) if against else None
+    ordered = None if against else order(found)
     agreed = agreement(found, load_table(other)) if other else None
     if as_json:
         print(json.dumps({**_plain(ranked, ordered, count), "agreement": asdict(agreed) if agreed else None}, indent=1))
@@ -80,6 +81,17 @@ def show(name: str, count: int, baseline: str | None, other: str | None, *, as_j
         _print_order(found, ordered, count)
     if other is not None and agreed is not None:
         _print_agreement(other, agreed)
+
+
+def _baseline(found: Table) -> str:
+    """Return what contenders are compared with where nobody says it: the sine, or of a space with cells the dearest of
+    those with the plain sign; empty where none of these was trained as often.
+    """
+    space = space_of(found)
+    if not space.free_kinds:
+        return SINE
+    often = (row for row in plain_rows(found, space) if len(row.errors) >= found.first + 2)
+    return next((row.genome for row in often), "")
 
 
 def _plain(ranked: Ranking | None, ordered: Order | None, count: int) -> dict[str, Any]:
@@ -112,7 +124,7 @@ def _print_order(found: Table, ordered: Order, count: int) -> None:
     shown.show(out, "--json")
     out.print(
         f"{ordered.table}: {ordered.rows:,} rows, {ordered.invalid:,} never trained, {ordered.failed:,} failed. "
-        "None was trained more often than the others, so nothing is compared; the least of many means flatters itself.",
+        "Nothing is compared, and the least of many means flatters itself.",
         soft_wrap=True,
     )
     if found.intraclass:

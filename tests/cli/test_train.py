@@ -209,7 +209,7 @@ SLIPS: dict[str, tuple[Sequence[object], Sequence[str]]] = {
     "a setting of the network": ([*BRIEF, "--set", "network.cels=3"], ["Did you mean 'network.cells'?"]),
     "a value": ([*BRIEF, "--set", "recipe.optimiser=adm"], ["Did you mean 'adam'?"]),
     "a section": ([*BRIEF, "--set", "recip.epochs=3"], ["Did you mean 'recipe'?"]),
-    "a setting without its section": ([*BRIEF, "--set", "epochs=3"], ["Did you mean 'recipe.epochs'?"]),
+    "a setting without its section": ([*BRIEF, "--set", "epochs=3"], ["Did you mean 'recipe.epochs'"]),
     "a section of a search": ([*BRIEF, "--set", "strategy.population=3"], ["recipe, network, dataset"]),
     "no equals sign": ([*BRIEF, "--set", "recipe.epochs"], ["section.key=value"]),
     "a genome that cannot learn": ([GENOME.replace("add(sin(x), x)", "square(x)"), *SMALL], ["is constant on [-3, 3]"]),

@@ -77,7 +77,7 @@ def test_a_killed_training_ends_with_the_same_bytes(settings, tmp_path, monkeypa
 def test_it_learns(bench):
     one = bench.phenotype(bench.extremes()[1])
     longer = validated(bench, one, trained(bench_of(epochs=60), 1))
-    assert longer.validation_error < 0.75 < 1.0 - 1.0 / bench.prepared.classes
+    assert longer.validation_error < 0.85 < 1.0 - 1.0 / bench.prepared.classes
 
 
 def test_the_seed_decides(bench, weights):

@@ -42,7 +42,11 @@ def table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="Its name, see 'evobnn tabulate', or a path.")],
     best: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 15,
     baseline: Annotated[
-        str | None, typer.Option(metavar="GENOME", help="With whom each is compared. (default: the sine of BiPer)")
+        str | None,
+        typer.Option(
+            metavar="GENOME",
+            help="With whom each is compared. (default: the sine of BiPer, or the dearest cells with the plain sign)",
+        ),
     ] = None,
     other: Annotated[str | None, typer.Option("--with", metavar="TABLE", help="Also rank correlation with it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one object.")] = False,
