@@ -170,6 +170,12 @@ class Experiment:
             scores believes, see `evobnn.evolution.naming`.
         refuse: what the search never trains: expressions without learnable parts whose sign is `constant`, or also
             those with learnable parts whose sign is constant as they start (`starts-constant`).
+
+    >>> from dataclasses import replace
+    >>> digits = evobnn.preset("digits")
+    >>> longer = replace(digits, recipe=replace(digits.recipe, epochs=8), seed=3)
+    >>> longer.objectives, longer.recipe.epochs
+    (('error', 'ops'), 8)
     """
 
     preset: str = "custom"
