@@ -25,6 +25,10 @@ class Axis:
         low: the best value that the space can reach.
         high: the worst that counts, such as the error of guessing.
         scale: `linear`, or `log10` for costs, where `low` is above 0.
+
+    >>> from evobnn.analysis import Axis
+    >>> Axis("ops", 1e4, 1e6, "log10").unit([1e4, 1e5, 1e6]).tolist()
+    [0.0, 0.5, 1.0]
     """
 
     name: str
@@ -60,6 +64,11 @@ def axes_of(header: Mapping[str, Any]) -> tuple[Axis, ...]:
 
     Raises:
         EvobnnError: an objective without an axis, or an axis that is not [low, high, scale].
+
+    >>> from evobnn.analysis import axes_of
+    >>> run = evobnn.load_run("populations/digits")
+    >>> [axis.name for axis in axes_of(run.generations[-1].header)]
+    ['error', 'ops']
     """
     named = header.get("axes") or {}
     axes = []
@@ -101,6 +110,10 @@ def nondominated(points: ArrayLike) -> NDArray[np.bool_]:
 
     Raises:
         EvobnnError: not a matrix, or a value that is not finite: such a point must not be compared at all.
+
+    >>> from evobnn.analysis import nondominated
+    >>> nondominated([[1, 3], [2, 2], [2, 3]]).tolist()
+    [True, True, False]
     """
     given = _matrix(points)
     if len(given) == 0 or given.shape[1] == 0:
@@ -115,6 +128,11 @@ def hypervolume(points: ArrayLike, axes: Sequence[Axis]) -> float:
 
     Raises:
         EvobnnError: another number of columns than axes, or a value that is not finite.
+
+    >>> from evobnn.analysis import Axis, hypervolume
+    >>> axes = Axis("error", 0, 1), Axis("bits", 0, 100)
+    >>> hypervolume([[0.5, 50]], axes)
+    0.25
     """
     given = _matrix(points)
     if len(given) == 0:

@@ -44,6 +44,10 @@ class Evaluation:
         traceback: for `error`; kept in the journal only.
         inherited_from: id of the parent whose trained weights it began with, in records of a version that had this
             option; else None. Scores with and without do not stand for each other.
+
+    >>> from evobnn.records import Status
+    >>> evobnn.Evaluation(Status.OK, {"error": 0.2, "mJ": 3.0}).objectives["mJ"]
+    3.0
     """
 
     status: Status

@@ -31,6 +31,11 @@ def individuals_frame(generations: Sequence[Generation]) -> pd.DataFrame:
     unless all ended `ok`), one for each measure (mean over the evaluations that have it; a measure called like a
     column before it is left out; named as in `Evaluation.known_measures`), behaviour, on_front, survivor (of the
     newest generation).
+
+    >>> from evobnn.analysis import individuals_frame
+    >>> run = evobnn.load_run("populations/digits")
+    >>> sorted(set(individuals_frame(run.generations)["origin"]))
+    ['mate', 'mate+mutate', 'mutate', 'sample', 'seed']
     """
     survivors = generations[-1].survivors if generations else ()
     return individuals_of(archive(generations), {one.individual.id for one in survivors})
@@ -72,6 +77,11 @@ def evaluations_frame(generations: Sequence[Generation]) -> pd.DataFrame:
 
     Columns: generation, id, key, repeat, status, one for each objective (NaN unless `ok`), message, behaviour, one for
     each measure (one called like a column before it is left out).
+
+    >>> from evobnn.analysis import evaluations_frame
+    >>> run = evobnn.load_run("populations/digits")
+    >>> evaluations_frame(run.generations)["status"].unique().tolist()
+    ['ok']
     """
     names = objective_names(generations)
     fixed = ["generation", "id", "key", "repeat", "status", *names, "message", "behaviour"]
@@ -89,7 +99,13 @@ def evaluations_frame(generations: Sequence[Generation]) -> pd.DataFrame:
 
 
 def log_frame(generations: Sequence[Generation]) -> pd.DataFrame:
-    """Return one row per generation: `generation`, then whatever the logbook's rows hold."""
+    """Return one row per generation: `generation`, then whatever the logbook's rows hold.
+
+    >>> from evobnn.analysis import log_frame
+    >>> log = log_frame(evobnn.load_run("populations/digits").generations)
+    >>> log["generation"].tolist()[:3]
+    [0, 1, 2]
+    """
     return pd.DataFrame([{"generation": g.number, **g.log} for g in generations])
 
 
@@ -103,6 +119,11 @@ def front_frame(generations: Sequence[Generation], rescored: Mapping[int, Rescor
     by the fresh means.
     Where there are no fresh scores these are NaN, 0 and <NA>; a member that failed on one, or whose fresh means exceed
     a bound of the run, is not non-dominated.
+
+    >>> from evobnn.analysis import front_frame
+    >>> run = evobnn.load_run("populations/digits")
+    >>> front_frame(run.generations, run.rescored).equals(run.front())
+    True
     """
     return front_of(archive(generations), rescored or {})
 
@@ -145,7 +166,12 @@ def with_zeros(front: pd.DataFrame) -> pd.DataFrame:
 
 
 def front_csv(frame: pd.DataFrame) -> str:
-    """Return a table as CSV that depends on its values only: floats by `repr`, nothing for NaN and <NA>, LF."""
+    """Return a table as CSV that depends on its values only: floats by `repr`, nothing for NaN and <NA>, LF.
+
+    >>> from evobnn.analysis import front_csv
+    >>> front_csv(evobnn.load_run("populations/digits").front()).splitlines()[0][:19]
+    'id,genome,error,ops'
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(frame.columns)

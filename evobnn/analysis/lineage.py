@@ -22,6 +22,11 @@ def ancestry(generations: Sequence[Generation], number: int) -> pd.DataFrame:
 
     Raises:
         EvobnnError: the run has no individual of this id.
+
+    >>> from evobnn.analysis import ancestry
+    >>> run = evobnn.load_run("populations/digits")
+    >>> ancestry(run.generations, 63)[["id", "steps", "origin"]].head(3).values.tolist()
+    [[63, 0, 'mate+mutate'], [10, 1, 'sample'], [48, 1, 'mate+mutate']]
     """
     members = archive(generations).members
     if number not in members:
@@ -54,6 +59,11 @@ def operation_shares(
 
     The index is the generation, the columns are the operations that occur, in the order of the table. A generation
     without survivors or edges has shares of 0.
+
+    >>> from evobnn.analysis import operation_shares
+    >>> shares = operation_shares(evobnn.load_run("populations/digits").generations)
+    >>> shares.columns.tolist()
+    ['zero', 'max3', 'avg3', 'conv3', 'conv5', 'dil3']
     """
     return _shares(generations, operations, operations, forms, _operations)
 
@@ -66,6 +76,11 @@ def form_shares(
     """Return how often each form stands in the survivors' expressions: as `operation_shares`, by forms.
 
     The `x` that a unary form is applied to is its argument and not counted: `mul(sin(x), x)` has mul, sin and x.
+
+    >>> from evobnn.analysis import form_shares
+    >>> shares = form_shares(evobnn.load_run("populations/digits").generations)
+    >>> round(float(shares.loc[0].sum()), 6)
+    1.0
     """
     return _shares(generations, forms, operations, forms, _forms)
 

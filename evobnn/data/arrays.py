@@ -43,6 +43,12 @@ class Arrays:
 
     Raises:
         DataError: anything else, with what to write.
+
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    >>> arrays = evobnn.Arrays(images, np.arange(40) % 2, class_names=("even", "odd"))
+    >>> arrays.train.images.shape, arrays.test.images.shape
+    ((32, 1, 8, 8), (8, 1, 8, 8))
     """
 
     train: Images

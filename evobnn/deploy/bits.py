@@ -38,6 +38,13 @@ class Packed:
         graph: the network, for `evobnn.deploy.evaluate`.
         class_names: of the logits, in their order.
         about: what is known of it, by name: genome, accuracy and the like.
+
+    >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
+    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-packed")
+    >>> from evobnn.deploy import read_bits
+    >>> exported = evobnn.export(training, to=["bits"], out="runs/packed")
+    >>> read_bits("runs/packed/bits.safetensors").class_names[:3]
+    ('0', '1', '2')
     """
 
     graph: Graph
@@ -92,6 +99,14 @@ def read_bits(path: str | Path) -> Packed:
     """Return the network in a file of bits; nothing in it is executed.
 
     Raises RunError for a file that is not what was written, or is of a newer version.
+
+    >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
+    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-bits")
+    >>> from evobnn.deploy import evaluate, read_bits
+    >>> exported = evobnn.export(training, to=["bits"], out="runs/read")
+    >>> packed = read_bits("runs/read/bits.safetensors")
+    >>> evaluate(packed.graph, training.test_images().images[:2]).shape
+    (2, 10)
     """
     path = Path(path)
     try:

@@ -51,6 +51,12 @@ class Exported:
         answered: what each format said when it was run; without `c` where there was no compiler.
         said: what was found when the files were run, a sentence each.
         flash, ram: bytes of the C: its constants, and its maps; None where no C was written.
+
+    >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
+    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-files")
+    >>> exported = evobnn.export(training, to=["bits"], out="runs/files")
+    >>> exported.flash is None  # no C was asked for
+    True
     """
 
     folder: Path
@@ -77,8 +83,6 @@ def export(
 ) -> Exported:
     """Write a trained network as real 1-bit code, and return what was found when it was run.
 
-        evobnn.export("populations/train-digits-1", to=["c", "bits"], out="digits-c")
-
     Arguments:
         training: folder of a training (`evobnn train`), or its name below `populations/`; `NAME:SEED` names a seed.
         to: `c` for model.h, model.c and check.c; `bits` for bits.safetensors, see `evobnn.deploy.read_bits`; `onnx`,
@@ -95,6 +99,11 @@ def export(
     Raises:
         EvobnnError: no such training, no weights, a module without a rule, a folder that exists, a compiler or
             package that is not there, or files that do not say what the network says; then nothing is left.
+
+    >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
+    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/exported")
+    >>> sorted(evobnn.export(training, to=["bits"], out="runs/bits").files)
+    ['bits.safetensors']
     """
     for name in to:
         check_name("export format", name, FORMATS, NetworkError)

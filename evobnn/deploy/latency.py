@@ -126,6 +126,9 @@ def latency(*, compiler: str | None = None, rules: Mapping[type[nn.Module], Rule
     Arguments:
         compiler: of C; by default $CC, cc, gcc or clang.
         rules: how modules of your own leave, by class, see `evobnn.deploy.lower`.
+
+    >>> evobnn.latency().timer is not None
+    True
     """
     return Additions(timer=CTimer(compiler, rules or {}))
 

@@ -104,6 +104,12 @@ def lower(
 
     Raises:
         NetworkError: a module that no rule knows, a network in training mode or not in float32 on the CPU.
+
+    >>> from evobnn.deploy import lower
+    >>> network = evobnn.load_run("populations/digits").network(63).eval()
+    >>> lowered = lower(network, (1, 8, 8), mean=[78.0], deviation=[96.0])
+    >>> lowered.graph.nodes[0].inputs
+    ('image',)
     """
     from evobnn.deploy.rules import RULES
 

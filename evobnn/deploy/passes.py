@@ -49,6 +49,13 @@ def fold_sites(lowered: Lowered, seen: Mapping[str, Range] | None = None) -> tup
     `seen` is between which numbers each map lay on some images, by its name; see `watched_ranges`.
 
     Raises NetworkError for a form that can be evaluated neither by a table nor without torch.
+
+    >>> from evobnn.deploy import fold_sites, lower
+    >>> network = evobnn.load_run("populations/digits").network(63).eval()
+    >>> lowered = lower(network, (1, 8, 8), mean=[78.0], deviation=[96.0])
+    >>> graph, reports = fold_sites(lowered)
+    >>> len(graph.nodes) < len(lowered.graph.nodes)
+    True
     """
     graph, bounds = lowered.graph, ranges(lowered.graph)
     nodes, reports = [], []

@@ -48,6 +48,13 @@ def evaluate(graph: Graph, images: Array, watch: Watch | None = None) -> Array:
     """Return the logits (N, classes), float32, of grey values (N, C, H, W), uint8.
 
     Bits are bool arrays, sums int32, all (N, C, H, W). What nobody reads any more is dropped.
+
+    >>> from evobnn.deploy import evaluate, lower
+    >>> network = evobnn.load_run("populations/digits").network(63).eval()
+    >>> lowered = lower(network, (1, 8, 8), mean=[78.0], deviation=[96.0])
+    >>> import numpy as np
+    >>> evaluate(lowered.graph, np.zeros((2, 1, 8, 8), np.uint8)).shape
+    (2, 10)
     """
     last = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
     values: dict[str, Array] = {graph.input.name: images}

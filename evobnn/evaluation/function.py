@@ -38,7 +38,7 @@ class EvaluationFunction:
     Raises:
         ExperimentError: no function, or a name or version that is not plain text.
 
-    >>> length = EvaluationFunction(lambda genome: {"length": len(str(genome))}, "length")
+    >>> length = evobnn.EvaluationFunction(lambda genome: {"length": len(str(genome))}, "length")
     >>> length.said
     'length, version 1'
     """

@@ -53,6 +53,10 @@ class Objective:
 
     Raises:
         ExperimentError: a scale that is none, or bounds that do not rise or have no logarithm.
+
+    >>> energy = evobnn.Objective("mJ", "mJ for one image", axis="linear", bounds=(0, 60))
+    >>> energy.unit
+    'mJ for one image'
     """
 
     name: str

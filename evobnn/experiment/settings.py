@@ -174,6 +174,12 @@ class Experiment:
             network, which answers a repeat the same, so that only the fresh scores at a stop are more than one. These
             are trained in either case.
         shared: the shared network, see its class.
+
+    >>> from dataclasses import replace
+    >>> digits = evobnn.preset("digits")
+    >>> longer = replace(digits, recipe=replace(digits.recipe, epochs=8), seed=3)
+    >>> longer.objectives, longer.recipe.epochs
+    (('error', 'ops'), 8)
     """
 
     preset: str = "custom"

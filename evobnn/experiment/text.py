@@ -90,7 +90,7 @@ def quickest_kernels(experiment: Experiment) -> str:
 def preset(name: str) -> Experiment:
     """Return the experiment of a preset that comes with evobnn.
 
-    >>> preset("digits").recipe.epochs
+    >>> evobnn.preset("digits").recipe.epochs
     3
     """
     return from_table(preset_table(name), name)

@@ -13,6 +13,10 @@ class Edge(NamedTuple):
 
     Nodes 0 and 1 are the cell's inputs (the outputs of the cell before the previous one and of the previous one);
     2, 3, ... are its own nodes in order.
+
+    >>> from evobnn.genome import Edge
+    >>> print(Edge(0, 2, "conv3"))
+    conv3(0)
     """
 
     source: int
@@ -28,7 +32,11 @@ _target = itemgetter(1)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A tuple of edges, kept in the order of their targets; printed as `2 = conv3(0) + max3(1); 3 = ...`."""
+    """A tuple of edges, kept in the order of their targets; printed as `2 = conv3(0) + max3(1); 3 = ...`.
+
+    >>> print(evobnn.Cell(((1, 2, "max3"), (0, 2, "conv3"))))
+    2 = max3(1) + conv3(0)
+    """
 
     edges: tuple[Edge, ...]
 

@@ -14,6 +14,10 @@ class Expression:
     Attributes:
         form: a name of `evobnn.genome.FORMS`.
         args: as many sub-expressions as the form's arity.
+
+    >>> x = evobnn.Expression("x")
+    >>> print(evobnn.Expression("mul", (evobnn.Expression("sin", (x,)), x)))
+    mul(sin(x), x)
     """
 
     form: str

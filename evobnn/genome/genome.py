@@ -19,6 +19,13 @@ class Genome:
         cells: (kind, cell) pairs, sorted by kind.
         expressions: (site class, expression) pairs, sorted by class. A site class is `net` for every site of the
             network, a cell kind for the sites in such cells, or `kind/node` for the sites of one node's edges.
+
+    >>> cell = evobnn.Cell(((0, 2, "conv3"), (1, 2, "max3")))
+    >>> genome = evobnn.Genome.of({"normal": cell}, {"normal": evobnn.parse_expression("sin(x)")})
+    >>> print(genome)
+    normal[2 = conv3(0) + max3(1)] @normal = sin(x)
+    >>> genome == evobnn.parse_genome(str(genome))
+    True
     """
 
     cells: tuple[tuple[str, Cell], ...] = ()

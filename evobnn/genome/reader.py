@@ -23,6 +23,10 @@ class Reader:
     Arguments:
         operations: what the names of operations mean.
         forms: what the names of forms mean.
+
+    >>> from evobnn.genome import FORMS, OPERATIONS, Reader
+    >>> str(Reader(OPERATIONS, FORMS).read("@net = sin(x)"))
+    '@net = sin(x)'
     """
 
     def __init__(self, operations: Mapping[str, OpSpec], forms: Mapping[str, FormSpec]) -> None:

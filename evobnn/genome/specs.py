@@ -18,6 +18,10 @@ class FormSpec:
         commutes: swapping the two arguments gives the same function.
         learnable: names of its learnable per-channel parameters.
         formula: for people, with p and q for the arguments.
+
+    >>> from evobnn.genome import FORMS
+    >>> FORMS["gate"].formula
+    'p sigmoid(q)'
     """
 
     name: str
@@ -44,6 +48,10 @@ class OpSpec:
         factorised: nothing but its input at stride 1; at stride 2 two binary 1x1 convolutions, the second of the input
             shifted by one pixel, each to half of the channels.
         summary: for people.
+
+    >>> spec = evobnn.OpSpec("conv7", 7, "binary convolution 7x7", binary=True, zero_preserving=False)
+    >>> spec.macs(16)
+    12544
     """
 
     name: str
@@ -87,6 +95,10 @@ def groups(channels: int, most: int = 12) -> int:
 
     Twelve is BATS's default (Bulat et al. 2020, section 3.1 of the fact sheet); a width that twelve does not divide is
     met by the nearest number below that does.
+
+    >>> from evobnn.genome import groups
+    >>> groups(16), groups(36)
+    (8, 12)
     """
     return max(n for n in range(1, most + 1) if channels % n == 0)
 

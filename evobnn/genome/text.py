@@ -72,6 +72,9 @@ def parse_expression(text: str, forms: Mapping[str, FormSpec] = FORMS) -> Expres
 
     Raises:
         GenomeError: an unknown form, a wrong number of arguments or a stray character, with a caret at the place.
+
+    >>> evobnn.parse_expression("add(sin(x), x)").form
+    'add'
     """
     reader = _Reader(text)
     expression = _expression(reader, forms, 0)
@@ -90,6 +93,10 @@ def parse_genome(
     Raises:
         GenomeError: an unknown name, a wrong arity, an edge that would close a cycle, anything said twice, or a
             stray character, with a caret at the place.
+
+    >>> genome = evobnn.parse_genome("normal[2 = conv3(0) + max3(1)] @normal = sin(x)")
+    >>> [kind for kind, cell in genome.cells]
+    ['normal']
     """
     reader = _Reader(text)
     cells: dict[str, Cell] = {}

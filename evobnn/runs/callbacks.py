@@ -76,6 +76,17 @@ class Callback:
 
     What they raise ends it with a RunError that names them. Everything told of is written by then, so the run can be
     resumed.
+
+    >>> def device(genome):
+    ...     length = len(str(genome))
+    ...     return {"error": 1 / length, "mJ": float(length)}
+    >>> class Told(evobnn.Callback):
+    ...     def on_generation(self, state):
+    ...         print("generation", state.number)
+    >>> arguments = {"objectives": ("error", "mJ"), "generations": 1, "jobs": 1, "out": "runs/callback"}
+    >>> run = evobnn.search("digits", device, callbacks=[Told()], **arguments)
+    generation 0
+    generation 1
     """
 
     def on_generation(self, state: State) -> bool | None:
@@ -154,6 +165,9 @@ class StopAtPlateau(Callback):
     Attributes:
         patience: generations in a row that bring nothing better than all before them.
         measure: `hypervolume`, or an objective; see `State.series`.
+
+    >>> evobnn.StopAtPlateau(patience=5).measure
+    'hypervolume'
     """
 
     patience: int
@@ -176,6 +190,14 @@ class StopAtPlateau(Callback):
 class StopAt(Callback):
     """End a search that has reached a target: `StopAt(hypervolume=0.8)` or more, `StopAt(error=0.1)` or less, or of
     several all at once. Values are the search's own, which flatter; see `State.series`.
+
+    >>> def device(genome):
+    ...     length = len(str(genome))
+    ...     return {"error": 1 / length, "mJ": float(length)}
+    >>> arguments = {"objectives": ("error", "mJ"), "generations": 9, "jobs": 1, "out": "runs/stop-at"}
+    >>> run = evobnn.search("digits", device, callbacks=[evobnn.StopAt(error=0.5)], **arguments)
+    >>> len(run.generations)
+    1
     """
 
     def __init__(self, **targets: float) -> None:

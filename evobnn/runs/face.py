@@ -91,6 +91,13 @@ def search(
 
     Raises:
         EvobnnError: a name, setting, file or device that is not right, or a folder that holds another run.
+
+    >>> def device(genome):
+    ...     length = len(str(genome))
+    ...     return {"error": 1 / length, "mJ": float(length)}
+    >>> run = evobnn.search("digits", device, objectives=("error", "mJ"), generations=1, jobs=1, out="runs/search")
+    >>> len(run.generations)
+    2
     """
     own = _own(what, evaluate, name, version, objectives, strategy, additions or Additions())
     chosen = {**settings_with(own), **_named(what, objectives, strategy), **settings, **_bounded(constraints)}
@@ -134,6 +141,14 @@ def resume(
 
     Raises:
         EvobnnError: no such run, or one of other data, versions or additions.
+
+    >>> def device(genome):
+    ...     length = len(str(genome))
+    ...     return {"error": 1 / length, "mJ": float(length)}
+    >>> run = evobnn.search("digits", device, objectives=("error", "mJ"), generations=0, jobs=1, out="runs/resume")
+    >>> run = evobnn.resume(run, generations=1, jobs=1, evaluate=device)
+    >>> len(run.generations)
+    2
     """
     folder = run.path if isinstance(run, analysis.Run) else Path(run)
     before = last_start(folder)

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run(analysis.Run):
-    """A run folder as it was when it was read, and what can be done with it.
+    """A run folder as it was when it was read, and what can be done with it; `run.resume(generations=20)` goes on.
 
-    run = evobnn.load_run("populations/digits")
-    run.network(run.front()["id"][0])
-    run = run.resume(generations=20)
+    >>> run = evobnn.load_run("populations/digits")
+    >>> list(run.front().columns[:4])
+    ['id', 'genome', 'error', 'ops']
+    >>> network = run.network(run.front()["id"][0])
+    >>> type(network).__name__
+    'Network'
     """
 
     def network(
@@ -65,6 +68,11 @@ class Run(analysis.Run):
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a run folder, without changing anything in it; errors as those of `evobnn.analysis.load_run`."""
+    """Read a run folder, without changing anything in it; errors as those of `evobnn.analysis.load_run`.
+
+    >>> run = evobnn.load_run("populations/digits")
+    >>> run.objectives
+    ('error', 'ops')
+    """
     found = analysis.load_run(path)
     return Run(found.path, found.generations, found.messages, found.rescored)

@@ -72,6 +72,11 @@ class Session:
             said, as a Python warning.
         stop: asked before every further generation, with all that are committed, whether the search is to end.
         callbacks: told of every generation and result, see `evobnn.runs.callbacks`.
+
+    >>> from pathlib import Path
+    >>> session = evobnn.Session(Path("populations/digits"), evobnn.Options(jobs=1))  # session.proceed() goes on
+    >>> session.bench.space.name
+    'joint'
     """
 
     def __init__(

@@ -70,6 +70,9 @@ class Options:
         additions: what the user brings along. It decides results, but a text file cannot hold it: it is brought along
             again whenever the run is opened.
         brought: where the additions come from, as `module:object`, for people who open the run later.
+
+    >>> evobnn.Options(jobs=2, generations=20).backend
+    'loky'
     """
 
     jobs: int = 0
@@ -303,6 +306,11 @@ def create(experiment: Experiment, options: Options, root: Path, out: Path | Non
 
     Raises:
         EvobnnError: as `search_bench`, or a folder that exists or cannot be written.
+
+    >>> from pathlib import Path
+    >>> folder = evobnn.create(evobnn.preset("digits"), evobnn.Options(jobs=1), Path("runs"))
+    >>> [path.name for path in folder.iterdir()]
+    ['experiment.toml']
     """
     if wants_loops(experiment, options):
         compiling.begin()  # while data are prepared

@@ -29,14 +29,18 @@ _MOST = 100
 class TensorBoardWriter(Callback):
     """Writes event files, which `tensorboard --logdir FOLDER` shows; needs `evobnn[tensorboard]`.
 
-        evobnn.search("digits", callbacks=[evobnn.TensorBoardWriter("events")])
-
     Arguments:
         folder: for the event files; those of a run lie below it in a folder of the run's name, so that several runs
             stand side by side.
 
     Raises:
         ExperimentError: the package is not there.
+
+    >>> def device(genome):
+    ...     length = len(str(genome))
+    ...     return {"error": 1 / length, "mJ": float(length)}
+    >>> arguments = {"objectives": ("error", "mJ"), "generations": 1, "jobs": 1, "out": "runs/tensorboard"}
+    >>> run = evobnn.search("digits", device, callbacks=[evobnn.TensorBoardWriter("events")], **arguments)
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -73,14 +77,19 @@ class TensorBoardWriter(Callback):
 class MLflowWriter(Callback):
     """Tracks a search as one run of MLflow, named like its folder; needs `evobnn[mlflow]`.
 
-        evobnn.search("digits", callbacks=[evobnn.MLflowWriter(tracking_uri="sqlite:///mlflow.db")])
-
     Arguments:
         experiment: MLflow's name for runs that belong together; made where it is new.
         tracking_uri: of the store or server; None for what MLflow itself takes.
 
     Raises:
         ExperimentError: the package is not there, or the store cannot be used.
+
+    >>> def device(genome):
+    ...     length = len(str(genome))
+    ...     return {"error": 1 / length, "mJ": float(length)}
+    >>> arguments = {"objectives": ("error", "mJ"), "generations": 1, "jobs": 1, "out": "runs/mlflow"}
+    >>> writer = evobnn.MLflowWriter(tracking_uri="sqlite:///mlflow.db")
+    >>> run = evobnn.search("digits", device, callbacks=[writer], **arguments)
     """
 
     def __init__(self, *, experiment: str = "evobnn", tracking_uri: str | None = None) -> None:

@@ -17,6 +17,13 @@ def adapt(space: Space, genome: Genome, rng: Generator) -> Genome:
     A node is kept if its edges are allowed here, filled up with Zeroise where it has too few; an expression is kept
     if it has the space's shape or can be padded to it without changing the function. Where one expression has to
     serve sites that had several, one of them is picked. Frozen parts stay frozen.
+
+    >>> import numpy as np
+    >>> from evobnn.spaces import Template, adapt, joint
+    >>> space = joint(Template(), 32)
+    >>> given = evobnn.parse_genome("@normal = add(sin(x), x)")
+    >>> str(adapt(space, given, np.random.default_rng(0)).expression_by_site["normal"])
+    'add(sin(x), x)'
     """
     cells, given = space.frozen.cell_by_kind, genome.cell_by_kind
     for kind in space.free_kinds:

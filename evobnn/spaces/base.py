@@ -42,6 +42,13 @@ class Space:
         maps: (kind, channels, side in pixels) of every cell of the stack; what `extremes` weighs work by. Without them
             a cell of 64 channels stands for each kind.
         candidates: operations offered before those were left out whose window is too large for a kind's maps.
+
+    >>> from dataclasses import replace
+    >>> digits = evobnn.preset("digits")
+    >>> space = digits.space.build(digits.network, 8)
+    >>> sines = replace(space, name="sines", alphabet=replace(space.alphabet, unary=("x", "sin")))
+    >>> sines.sites
+    ('normal', 'reduction')
     """
 
     name: str

@@ -50,7 +50,12 @@ def is_plain(expression: Expression, forms: Mapping[str, FormSpec] = FORMS) -> b
 
 
 def simplify(expression: Expression, forms: Mapping[str, FormSpec] = FORMS) -> Expression:
-    """Return the canonical form of an expression by rules A to H."""
+    """Return the canonical form of an expression by rules A to H.
+
+    >>> from evobnn.spaces import simplify
+    >>> print(simplify(evobnn.parse_expression("neg(neg(add(x, zero)))")))
+    x
+    """
     current = Expression(expression.form, tuple(simplify(arg, forms) for arg in expression.args))
     changed = _step(current, forms)
     return current if changed == current else simplify(changed, forms)
@@ -100,7 +105,14 @@ def _step(e: Expression, forms: Mapping[str, FormSpec]) -> Expression:
 
 
 def prune(cell: Cell, operations: Mapping[str, OpSpec]) -> Cell:
-    """Return the canonical form of a cell by rules I and J. Its nodes without edges are identically zero."""
+    """Return the canonical form of a cell by rules I and J. Its nodes without edges are identically zero.
+
+    >>> from evobnn.genome import OPERATIONS
+    >>> from evobnn.spaces import prune
+    >>> cell = evobnn.parse_genome("normal[2 = zero(0) + zero(1); 3 = max3(2) + conv3(1)]").cell_by_kind["normal"]
+    >>> print(prune(cell, OPERATIONS))
+    3 = conv3(1)
+    """
     kept: list[Edge] = []
     full: set[int] = set()
     for edge in sorted(cell.edges, key=lambda edge: (edge.target, edge)):
@@ -123,7 +135,13 @@ def sites_of(kind: str, cell: Cell, operations: Mapping[str, OpSpec]) -> list[st
 
 
 def canonical(space: Space, genome: Genome) -> Genome:
-    """Return the one genome that stands for all that are the same network in this space; idempotent."""
+    """Return the one genome that stands for all that are the same network in this space; idempotent.
+
+    >>> from evobnn.spaces import Choice, Template, canonical, gaaf
+    >>> space = gaaf(Template(macro="resnet", skip="none", stem=1.0), 8, choice=Choice(sites="net"))
+    >>> print(canonical(space, evobnn.parse_genome("@net = add(neg(neg(x)), zero)")))
+    @net = x
+    """
     given = genome.cell_by_kind
     cells = {kind: prune(given[kind], space.operations) for kind in space.kinds}
     said = {kind: genome.expression_at(kind) for kind in space.blocks}
@@ -159,12 +177,24 @@ def _widest(at: Mapping[str, Expression]) -> dict[str, Expression]:
 
 
 def key(space: Space, genome: Genome) -> str:
-    """Return 16 hexadecimal digits that name the canonical form."""
+    """Return 16 hexadecimal digits that name the canonical form.
+
+    >>> from evobnn.spaces import Choice, Template, gaaf, key
+    >>> space = gaaf(Template(macro="resnet", skip="none", stem=1.0), 8, choice=Choice(sites="net"))
+    >>> first, second = (evobnn.parse_genome(f"@net = {text}") for text in ("neg(neg(x))", "add(x, zero)"))
+    >>> key(space, first) == key(space, second)
+    True
+    """
     return key_of(canonical(space, genome))
 
 
 def key_of(form: Genome) -> str:
-    """Return the same of a genome that is canonical already."""
+    """Return the same of a genome that is canonical already.
+
+    >>> from evobnn.spaces import key_of
+    >>> key_of(evobnn.parse_genome("@net = sin(x)"))
+    'b68c1b8768ed9695'
+    """
     return hashlib.sha256(str(form).encode()).hexdigest()[:16]
 
 
@@ -174,6 +204,11 @@ def lost_signal(space: Space, template: Template, genome: Genome) -> str:
     A convolution of a constant is a constant, so a path follows edges of any kind but those that rule J drops. A
     normal cell passes the previous cell's output on (not cell 0), a reduction cell as well, unless the template has
     no skips. Residual blocks always pass theirs on.
+
+    >>> from evobnn.spaces import Template, bnas, cheapest, lost_signal
+    >>> space = bnas(Template(), 32)
+    >>> lost_signal(space, Template(), cheapest(space, Template())[0])
+    ''
     """
     if template.macro == "resnet":
         return ""

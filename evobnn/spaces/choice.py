@@ -30,6 +30,10 @@ class Choice:
         offered: operations that may be chosen, out of those of the space; empty for all.
         unary: unary forms that may be chosen; empty for all.
         binary: binary forms that may be chosen; empty for all.
+
+    >>> from evobnn.spaces import Choice, Template, joint
+    >>> joint(Template(), 8, choice=Choice(sites="net")).sites
+    ('net',)
     """
 
     sites: str = "kind"

@@ -15,6 +15,11 @@ def cheapest(space: Space, template: Template) -> tuple[Genome, ...]:
 
     The image must be carried, and at least work each kind of cell reads one of its inputs or none: nine ways, of which
     those count that lose nothing. Where all do, because frozen cells lose it, there is one genome all the same.
+
+    >>> from evobnn.spaces import Template, cheapest, joint
+    >>> space = joint(Template(), 8)
+    >>> len(cheapest(space, Template())) > 0
+    True
     """
     ways = product((1, 0, None), repeat=2)
     found = dict.fromkeys(space.least({NORMAL: normal, REDUCTION: reduction}) for normal, reduction in ways)

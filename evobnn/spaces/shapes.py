@@ -23,6 +23,10 @@ class Shape:
     Attributes:
         role: `leaf` (always x, no gene), `unary` (one child) or `binary` (two children).
         children: as many as the role says.
+
+    >>> from evobnn.spaces import ENCODING_1
+    >>> ENCODING_1.role, ENCODING_1.roles()
+    ('binary', ('binary', 'unary', 'unary'))
     """
 
     role: str
@@ -65,7 +69,12 @@ ENCODING_2 = Shape("binary", (Shape("unary", (_PAIR,)), _UNARY))
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The forms that may fill the slots of each role."""
+    """The forms that may fill the slots of each role.
+
+    >>> from evobnn.spaces import Alphabet
+    >>> Alphabet(unary=("x", "sin")).names("unary")
+    ('x', 'sin')
+    """
 
     unary: tuple[str, ...] = tuple(UNARY)
     binary: tuple[str, ...] = tuple(BINARY)
@@ -76,13 +85,23 @@ class Alphabet:
 
 
 def sample_genes(shape: Shape, alphabet: Alphabet, rng: Generator) -> Genes:
-    """Return a uniformly drawn name for every gene."""
+    """Return a uniformly drawn name for every gene.
+
+    >>> import numpy as np
+    >>> from evobnn.spaces import ENCODING_1, Alphabet, sample_genes
+    >>> len(sample_genes(ENCODING_1, Alphabet(), np.random.default_rng(0)))
+    3
+    """
     return tuple(pick(rng, alphabet.names(role)) for role in shape.roles())
 
 
 def express(shape: Shape, genes: Genes, forms: Mapping[str, FormSpec] = FORMS) -> Expression:
     """Return the expression with these genes. A unary slot filled with `x` is its child itself; one filled with
     `zero` or `const` has none.
+
+    >>> from evobnn.spaces import ENCODING_1, express
+    >>> str(express(ENCODING_1, ("mul", "sin", "x")))
+    'mul(sin(x), x)'
     """
     if shape.role == "leaf":
         return X
@@ -99,6 +118,10 @@ def genes_of(shape: Shape, alphabet: Alphabet, expression: Expression) -> Genes 
     """Return genes that express this expression, or None where it does not have the shape.
 
     Genes below a `zero` or `const` leave no trace in the expression; they are filled with the first form.
+
+    >>> from evobnn.spaces import ENCODING_1, Alphabet, genes_of
+    >>> genes_of(ENCODING_1, Alphabet(), evobnn.parse_expression("mul(sin(x), x)"))
+    ('mul', 'sin', 'x')
     """
     if shape.role == "leaf":
         return () if expression == X else None
@@ -126,6 +149,10 @@ def embed(
     What fits is returned as it is. In a binary slot e becomes `add(e, zero)`, `sub(e, zero)` or, without learnable
     part, `max(e, e)` or `min(e, e)`, all of which are e exactly; or its own arguments are embedded, exchanged where
     its form commutes.
+
+    >>> from evobnn.spaces import ENCODING_1, Alphabet, embed
+    >>> str(embed(ENCODING_1, Alphabet(), evobnn.parse_expression("sin(x)")))
+    'add(sin(x), zero)'
     """
     if genes_of(shape, alphabet, expression) is not None:
         return expression

@@ -37,6 +37,10 @@ class Template:
             `cpnas`; or `resnet`, residual blocks instead of cells (Li et al. 2023, section 1.2 of the fact sheet).
         style: `cifar` (stem and cells at the images' size) or `imagenet` (three real stride-2 convolutions come first,
             and the stack begins as if a reduction had come before).
+
+    >>> from evobnn.spaces import Template
+    >>> Template(cells=3, reductions=1).kinds
+    ('normal', 'reduction', 'normal')
     """
 
     cells: int = 20

@@ -69,6 +69,12 @@ def plot_front(
         archive: table of `individuals_frame`, drawn as small dots behind.
         objectives: (vertical, horizontal); the horizontal one is a cost above 0, or else its axis is linear.
         ax: where to draw.
+
+    >>> from evobnn.analysis import plot_front
+    >>> run = evobnn.load_run("populations/digits")
+    >>> ax = plot_front(run.front(), run.individuals())
+    >>> ax.get_ylabel()
+    'error (%)'
     """
     ax = ax or new_axes()
     vertical, horizontal = objectives
@@ -154,7 +160,12 @@ def short(value: float) -> str:
 
 @styled
 def plot_hypervolume(log: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the columns `generation` and `hypervolume` (part of the box, 0 to 1) of a logbook."""
+    """Draw the columns `generation` and `hypervolume` (part of the box, 0 to 1) of a logbook.
+
+    >>> from evobnn.analysis import plot_hypervolume
+    >>> plot_hypervolume(evobnn.load_run("populations/digits").log()).get_xlabel()
+    'generation'
+    """
     ax = ax or new_axes(6.0, 3.5)
     ax.plot(log["generation"], log["hypervolume"].astype(float), "o-", color=MEASURED, ms=5, lw=1.6)
     ax.set_xlabel("generation")
@@ -169,6 +180,11 @@ def plot_operations(shares: pd.DataFrame, ax: Axes | None = None, most: int = 8)
     """Draw shares per generation, as `operation_shares` and `form_shares` return them, one line with its name a column.
 
     Of more than `most` columns those with the greatest mean are kept; the others are summed up as `others`.
+
+    >>> from evobnn.analysis import operation_shares, plot_operations
+    >>> run = evobnn.load_run("populations/digits")
+    >>> plot_operations(operation_shares(run.generations)).get_ylabel()
+    'share among survivors (%)'
     """
     ax = ax or new_axes(7.0, 4.2)
     kept = shares
@@ -228,6 +244,10 @@ def plot_cell(
         ax: where to draw.
         title: written above.
         size: of the names of operations in points; others are larger by one.
+
+    >>> from evobnn.analysis import plot_cell
+    >>> plot_cell([(0, 2, "conv3"), (1, 2, "max3")], title="normal").get_title()
+    'normal'
     """
     last = max((target for _, target, _ in edges), default=1)
     into = {node: [edge for edge in edges if edge[1] == node] for node in range(2, last + 1)}
@@ -281,6 +301,10 @@ def plot_expression(
     """Draw a(x), the derivative that training uses, and in grey where sign(a(x)) is +1; arrays of shape (n,).
 
     The vertical range follows the bulk of both curves, so that a pole (tan, 1/q) does not flatten everything else.
+
+    >>> from evobnn.analysis import plot_expression
+    >>> plot_expression([-1, 0, 1], [-1, 0, 1], [0, 1, 0], "x").get_xlabel()
+    'x'
     """
     ax = ax or new_axes(5.0, 3.4)
     points, values = np.asarray(x, dtype=float), np.asarray(a, dtype=float)
@@ -320,7 +344,12 @@ def save_front(
     archive: pd.DataFrame | None = None,
     objectives: tuple[str, str] = ("error", "ops"),
 ) -> None:
-    """Replace a PNG file by the picture of a front; raises RunError if it cannot be written."""
+    """Replace a PNG file by the picture of a front; raises RunError if it cannot be written.
+
+    >>> from pathlib import Path
+    >>> from evobnn.analysis import save_front
+    >>> save_front(Path("front.png"), evobnn.load_run("populations/digits").front())
+    """
     figure = new_figure(7.0, 4.5)
     plot_front(front, archive, objectives, figure.add_subplot())
     save(figure, path)

@@ -26,6 +26,12 @@ class Strategy:
 
     Attributes:
         population: survivors of a generation, at most.
+
+    >>> class Immigrants(evobnn.Strategy):
+    ...     def propose(self, view, prepared, toolbox, rng):
+    ...         return toolbox.individual(rng=rng), "immigrant", ()
+    >>> Immigrants(population=4).population
+    4
     """
 
     population: int = 20

@@ -35,6 +35,11 @@ class Form:
     one argument, other forms the values of their subtrees. An argument is (N, C, H, W) or, where it does not depend
     on x, anything that broadcasts to that; so may be the result. `parameters` names what is learned, with the value
     to begin with; each arrives as (1, C, 1, 1). `compute` must not write into an argument.
+
+    >>> import torch
+    >>> from evobnn.nn import Form
+    >>> Form("softsign", 1, torch.nn.functional.softsign).compute(torch.tensor(1.0)).item()
+    0.5
     """
 
     name: str
@@ -189,7 +194,13 @@ def expression_parameters(network: nn.Module) -> list[nn.Parameter]:
 
 
 def sampled(tree: Tree, forms: Mapping[str, Form] = FORMS) -> tuple[Tensor, Tensor]:
-    """Return a(x) and a'(x) on the 601 points -3.00, -2.99, … 3.00 (float64, (601,) each) at the initial parameters."""
+    """Return a(x) and a'(x) on the 601 points -3.00, -2.99, … 3.00 (float64, (601,) each) at the initial parameters.
+
+    >>> from evobnn.nn import sampled
+    >>> a, slope = sampled(("square", ("x",)))
+    >>> a[0].item(), slope[0].item()
+    (9.0, -6.0)
+    """
     with torch.device("cpu"), torch.enable_grad():
         activation = TreeActivation(tree, 1, forms).double()
         x = (torch.arange(-300, 301, dtype=torch.float64) / 100.0).requires_grad_()
@@ -202,6 +213,10 @@ def constant_sign(tree: Tree, forms: Mapping[str, Form] = FORMS) -> bool:
     """Return whether the sign of a(x) is the same on all 601 points of [-3, 3], with the initial parameters.
 
     Points at which a(x) is not finite have no sign and are left out; an expression that is finite nowhere is constant.
+
+    >>> from evobnn.nn import constant_sign
+    >>> constant_sign(("square", ("x",))), constant_sign(("sin", ("x",)))
+    (True, False)
     """
     a, _ = sampled(tree, forms)
     signs = sign(a[torch.isfinite(a)])

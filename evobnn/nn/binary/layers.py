@@ -95,6 +95,11 @@ class BinaryConv2d(nn.Module):
 
     Raises NetworkError for an even kernel, channels that groups do not divide, an unknown padding or scale, or filters
     too small for the scale.
+
+    >>> import torch
+    >>> from evobnn.nn import BinaryConv2d, sign
+    >>> BinaryConv2d(4, 8, 3, stride=2)(sign(torch.randn(1, 4, 8, 8))).shape
+    torch.Size([1, 8, 4, 4])
     """
 
     def __init__(

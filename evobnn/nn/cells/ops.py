@@ -100,7 +100,14 @@ def binary_layer(
     dilation: int = 1,
     affine: bool = True,
 ) -> Layer:
-    """Return BatchNorm -> site -> binary convolution with ReLU, as modules `norm`, `site`, `conv`."""
+    """Return BatchNorm -> site -> binary convolution with ReLU, as modules `norm`, `site`, `conv`.
+
+    >>> import torch
+    >>> from evobnn.nn import ConvStyle, Site, binary_layer
+    >>> layer = binary_layer(4, 8, 3, lambda channels: Site(), ConvStyle())
+    >>> layer(torch.randn(2, 4, 8, 8)).shape
+    torch.Size([2, 8, 8, 8])
+    """
     return Layer(
         OrderedDict(
             norm=batch_norm(in_channels, affine=affine),

@@ -209,6 +209,12 @@ def profile(
     The given network, on any device, meta included, stays as it is.
 
     Raises NetworkError for a shape that is not three numbers, and for a module without children that `counters` misses.
+
+    >>> from evobnn.nn import profile
+    >>> run = evobnn.load_run("populations/digits")
+    >>> cost = profile(run.network(63), (1, 8, 8))
+    >>> cost.binary_macs > cost.real_macs
+    True
     """
     return count(hollow_twin(network), input_shape, counters)
 

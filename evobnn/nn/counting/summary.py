@@ -144,6 +144,11 @@ def summary(
     Layers that keep, multiply and learn nothing, such as a pooling or a sign, have no row.
 
     Raises NetworkError as `profile` does, and for a depth below 1.
+
+    >>> from evobnn.nn import summary
+    >>> run = evobnn.load_run("populations/digits")
+    >>> len(summary(run.network(63), (1, 8, 8), depth=1).rows)
+    3
     """
     if depth is not None:
         check_at_least("depth", depth, 1, NetworkError)

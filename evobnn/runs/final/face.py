@@ -48,8 +48,6 @@ def train(
 ) -> Training:
     """Train one network to its end, read the test images once for each seed, and return the training.
 
-        training = evobnn.train(run, 12, recipe="small", epochs=12, all_images=True)
-
     Called again with the same folder and settings it goes on where it was stopped, or returns what is finished.
 
     Arguments:
@@ -76,6 +74,11 @@ def train(
     Raises:
         EvobnnError: a name, setting, file or device that is not right, a folder that holds something else, or a
             training that diverged with every seed.
+
+    >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
+    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/train")
+    >>> training.path.name
+    'train'
     """
     asked = Asked(
         preset=preset,

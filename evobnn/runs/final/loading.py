@@ -38,9 +38,6 @@ def load_network(
 ) -> LoadedNetwork:
     """Return a trained network, in evaluation mode, that takes raw images and returns logits.
 
-        network = evobnn.load_network("populations/train-digits-1")
-        network.predict(images)  # uint8 (N, C, H, W) -> class indices (N,)
-
     Arguments:
         folder: of a training (`evobnn train`), or its name below `populations/`. A run is refused: a search keeps no
             weights; the error names the command that trains its individual `id`.
@@ -55,6 +52,12 @@ def load_network(
 
     Raises:
         EvobnnError: no such training, seed or id, no weights, damaged files, or a device that is not there.
+
+    >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
+    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/loaded")
+    >>> network = evobnn.load_network(training)
+    >>> network.predict(training.test_images().images[:8]).shape
+    (8,)
     """
     check_name("choice of kernels", kernels, KERNELS, RunError)
     check_device(device)
