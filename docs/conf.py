@@ -39,7 +39,7 @@ html_extra_path = ["_top"]
 html_copy_source = html_show_sourcelink = False
 html_show_copyright = html_show_sphinx = False
 highlight_language = "none"
-smartquotes = False
+smartquotes_action = "D"  # dashes alone
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"

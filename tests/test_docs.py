@@ -53,8 +53,8 @@ def tier(full: str) -> Any:
     text = value(full).__doc__ or ""
     if "Writer(" in text:
         return pytest.param(full, marks=pytest.mark.extras)
-    trains = re.search(r"evobnn\.(search|train|Session)\(", text)
-    return pytest.param(full, marks=pytest.mark.slow) if trains else full
+    long = re.search(r"evobnn\.(search|train|Session)\(|fold_sites\(|profile\(", text)
+    return pytest.param(full, marks=pytest.mark.slow) if long else full
 
 
 NAMED = named()

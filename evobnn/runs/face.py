@@ -95,7 +95,8 @@ def search(
     >>> def device(genome):
     ...     length = len(str(genome))
     ...     return {"error": 1 / length, "mJ": float(length)}
-    >>> run = evobnn.search("digits", device, objectives=("error", "mJ"), generations=1, jobs=1, out="runs/search")
+    >>> named = {"objectives": ("error", "mJ"), "out": "runs/search"}
+    >>> run = evobnn.search("digits", device, generations=1, jobs=1, **named)
     >>> len(run.generations)
     2
     """
@@ -145,7 +146,8 @@ def resume(
     >>> def device(genome):
     ...     length = len(str(genome))
     ...     return {"error": 1 / length, "mJ": float(length)}
-    >>> run = evobnn.search("digits", device, objectives=("error", "mJ"), generations=0, jobs=1, out="runs/resume")
+    >>> named = {"objectives": ("error", "mJ"), "out": "runs/resume"}
+    >>> run = evobnn.search("digits", device, generations=0, jobs=1, **named)
     >>> run = evobnn.resume(run, generations=1, jobs=1, evaluate=device)
     >>> len(run.generations)
     2
