@@ -84,8 +84,21 @@ def exists(name: str) -> bool:
     return False
 
 
+def readable(app: Any, what: str, name: str, found: Any, options: Any, arguments: str, returned: str) -> Any:
+    """Write `...` for defaults that are made anew each time, which are no Python."""
+    return (arguments or "").replace("<factory>", "...") or arguments, returned
+
+
+def one_sentence(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+    """Keep napoleon from taking what stands before a colon for the type of a property."""
+    if what in ("attribute", "property") and lines:
+        lines[0] = re.sub(r": (?=\S)", " \N{EN DASH} ", lines[0], count=1)
+
+
 def setup(app: Any) -> None:
     """Add what the settings above cannot say."""
     app.connect("source-read", to_pages)
     app.connect("missing-reference", plain)
+    app.connect("autodoc-process-signature", readable)
+    app.connect("autodoc-process-docstring", one_sentence, priority=100)
     app.add_lexer("mermaid", TextLexer)

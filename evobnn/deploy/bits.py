@@ -40,7 +40,9 @@ class Packed:
         about: what is known of it, by name: genome, accuracy and the like.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-packed")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-packed"
+    ... )
     >>> from evobnn.deploy import read_bits
     >>> exported = evobnn.export(training, to=["bits"], out="runs/packed")
     >>> read_bits("runs/packed/bits.safetensors").class_names[:3]
@@ -101,7 +103,9 @@ def read_bits(path: str | Path) -> Packed:
     Raises RunError for a file that is not what was written, or is of a newer version.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-bits")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-bits"
+    ... )
     >>> from evobnn.deploy import evaluate, read_bits
     >>> exported = evobnn.export(training, to=["bits"], out="runs/read")
     >>> packed = read_bits("runs/read/bits.safetensors")

@@ -53,7 +53,9 @@ class Exported:
         flash, ram: bytes of the C: its constants, and its maps; None where no C was written.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-files")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/for-files"
+    ... )
     >>> exported = evobnn.export(training, to=["bits"], out="runs/files")
     >>> exported.flash is None  # no C was asked for
     True
@@ -101,7 +103,9 @@ def export(
             package that is not there, or files that do not say what the network says; then nothing is left.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/exported")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/exported"
+    ... )
     >>> sorted(evobnn.export(training, to=["bits"], out="runs/bits").files)
     ['bits.safetensors']
     """

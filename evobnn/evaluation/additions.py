@@ -41,11 +41,11 @@ class Additions:
         ExperimentError: a name that is taken or is not that of its spec, a form whose two halves disagree, or a
             function without a name of its own.
 
+    >>> from torch.nn.functional import softsign
     >>> from evobnn.genome import FormSpec
     >>> from evobnn.nn import Form
-    >>> import torch
-    >>> softsign = FormSpec("softsign", 1, "p / (1 + |p|)"), Form("softsign", 1, torch.nn.functional.softsign)
-    >>> list(evobnn.Additions(forms={"softsign": softsign}).forms)
+    >>> both = FormSpec("softsign", 1, "p / (1 + |p|)"), Form("softsign", 1, softsign)
+    >>> list(evobnn.Additions(forms={"softsign": both}).forms)
     ['softsign']
     """
 

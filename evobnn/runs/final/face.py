@@ -76,7 +76,9 @@ def train(
             training that diverged with every seed.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/train")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/train"
+    ... )
     >>> training.path.name
     'train'
     """

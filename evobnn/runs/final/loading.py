@@ -54,7 +54,9 @@ def load_network(
         EvobnnError: no such training, seed or id, no weights, damaged files, or a device that is not there.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/loaded")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/loaded"
+    ... )
     >>> network = evobnn.load_network(training)
     >>> network.predict(training.test_images().images[:8]).shape
     (8,)

@@ -26,7 +26,9 @@ class Training:
         result: what `result.json` says, its test error above all: `result["test_error"]["mean"]`.
 
     >>> small = {"dataset.train_limit": 100, "recipe.kernels": "torch"}
-    >>> training = evobnn.train("populations/digits:63", epochs=1, threads=1, settings=small, out="runs/training")
+    >>> training = evobnn.train(
+    ...     "populations/digits:63", epochs=1, threads=1, settings=small, out="runs/training"
+    ... )
     >>> len(training.test_images())
     359
     >>> 0 <= training.result["test_error"]["mean"] <= 1
