@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,15 +39,9 @@ def parsed_lines(texts: Sequence[str]) -> dict[str, float]:
     """Return errors by name of texts such as `logistic regression=0.12`; raise ExperimentError for any other."""
     found = {}
     for text in texts:
-        name, _, number = text.rpartition("=")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError:
-            found[name.strip()] = -1.0
-        if not name.strip() or not 0.0 <= found[name.strip()] <= 1.0:
-            raise ExperimentError(
-                message(
-                    "--line NAME=ERROR, a share from 0 to 1", f"'{text}'", "Write --line 'logistic regression=0.12'."
-                )
-            )
+        name, _, number = (part.strip() for part in text.rpartition("="))
+        if not name or not re.fullmatch(r"0?\.\d+|[01](\.0*)?", number):
+            do = "Write --line 'logistic regression=0.12'."
+            raise ExperimentError(message("--line NAME=ERROR, a share from 0 to 1", f"'{text}'", do))
+        found[name] = float(number)
     return found

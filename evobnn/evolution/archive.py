@@ -102,7 +102,7 @@ class Archive:
         """Return how often a key was evaluated."""
         return len(self.evaluations.get(key, ()))
 
-    def scores(self, key: str) -> list[Mapping[str, float]]:
+    def trainings(self, key: str) -> list[Mapping[str, float]]:
         """Return the objectives of every evaluation of a key that ended `ok`, in the order of telling."""
         return [one.objectives for one in self.evaluations.get(key, ()) if one.status is Status.OK]
 

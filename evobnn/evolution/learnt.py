@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from evobnn._seeding import Generator
 from evobnn.evolution.selection import Candidate
@@ -17,7 +16,7 @@ from evobnn.scores import Model, Process
 ERROR = "error"
 """The objective that is noisy; all others are known of a genome before any training."""
 
-Scores = Callable[[str], Sequence[Mapping[str, float]]]
+Trainings = Callable[[str], Sequence[Mapping[str, float]]]
 """From a key to each objective's value in every evaluation that ended `ok`."""
 
 
@@ -41,7 +40,7 @@ class Learnt:
 
     def believed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates with the errors that are believed; what was trained briefly keeps its own."""
-        return self._with(candidates, lambda whole: self.errors(whole))
+        return self._with(candidates, self.errors)
 
     def drawn(self, candidates: Sequence[Candidate], rng: Generator) -> list[Candidate]:
         """Return the candidates with the errors of one draw from the posterior of them all; what was trained briefly
@@ -53,8 +52,7 @@ class Learnt:
         self, candidates: Sequence[Candidate], errors: Callable[[Sequence[Genome]], NDArray[np.float64]]
     ) -> list[Candidate]:
         whole = [one for one in candidates if not one.short]
-        with threadpool_limits(1, "blas"):  # sums have one order, whoever searches
-            found = errors([one.genome for one in whole]) if whole else np.zeros(0)
+        found = errors([one.genome for one in whole]) if whole else np.zeros(0)
         by_id = {one.id: float(error) for one, error in zip(whole, found, strict=True)}
         return [one if one.short else one.holding(self._values(one, by_id[one.id])) for one in candidates]
 
@@ -62,7 +60,7 @@ class Learnt:
         return [error if at == self.at else value for at, value in enumerate(one.values)]
 
 
-def learnt(model: Model, objectives: Sequence[str], measured: Sequence[Candidate], scores: Scores) -> Learnt:
+def learnt(model: Model, objectives: Sequence[str], measured: Sequence[Candidate], trainings: Trainings) -> Learnt:
     """Return what is learnt from everything that was measured, the oldest first, one at least."""
-    trained = {one.genome: [each[ERROR] for each in scores(one.key)] for one in measured}
+    trained = {one.genome: [each[ERROR] for each in trainings(one.key)] for one in measured}
     return Learnt(model, model.learn(trained), objectives.index(ERROR))

@@ -44,7 +44,7 @@ class Naming:
     def believed(self, archive: Archive, model: Model) -> Beliefs:
         """Return what is believed after all that was told."""
         measured = archive.feasible()
-        known = learnt(model, self.objectives, measured, archive.scores)
+        known = learnt(model, self.objectives, measured, archive.trainings)
         return Beliefs(self, known, known.believed(measured))
 
     def point(self, genome: Genome, error: float) -> list[float]:

@@ -165,7 +165,7 @@ class Search:
             self.space, self.objectives, self.bounds, self._seed, generation, self.horizon, tuple(self._population),
             self.archive.measured(), self._memory, constraints=self.constraints.bounds, counted=self._known_objectives,
             counts=self._counts, tried=lambda genome: self.archive.times(self._key(genome)) > 0,
-            trainings=self.archive.scores, model=self._model,
+            trainings=self.archive.trainings, model=self._model,
         )  # fmt: skip
         return self._spread(view, self._population)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evobnn._seeding import generator
-from evobnn.evolution.learnt import Learnt, Scores, learnt
+from evobnn.evolution.learnt import Learnt, Trainings, learnt
 from evobnn.evolution.selection import Candidate, Order, ranks
 from evobnn.genome import Genome
 from evobnn.scores import Model
@@ -62,7 +62,7 @@ class View:
     counted: tuple[str, ...] = ()
     counts: Counts = lambda genome: {}
     tried: Callable[[Genome], bool] = lambda genome: False
-    trainings: Scores = lambda key: ()
+    trainings: Trainings = lambda key: ()
     model: Model | None = None
 
     def learnt(self) -> Learnt:

@@ -3,8 +3,8 @@ trained or not. It sees genomes and numbers only, so searches, runs and studies 
 """
 
 from evobnn.scores.genes import Genes, genes
-from evobnn.scores.improvement import Trained, believed_best, improvement
+from evobnn.scores.improvement import Incumbents, believed_best, improvement
 from evobnn.scores.model import Model
 from evobnn.scores.process import NOISE, Process, fit
 
-__all__ = ["NOISE", "Genes", "Model", "Process", "Trained", "believed_best", "fit", "genes", "improvement"]
+__all__ = ["NOISE", "Genes", "Incumbents", "Model", "Process", "believed_best", "fit", "genes", "improvement"]

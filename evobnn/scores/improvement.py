@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from evobnn.scores.genes import Genes
-from evobnn.scores.process import OFFSET, Process
+from evobnn.scores.process import OFFSET, Process, one_thread
 
 Numbers = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Trained:
+class Incumbents:
     """What is there to be improved, n points of which none need be on the front.
 
     Attributes:
@@ -43,30 +43,30 @@ class Trained:
     errors: Numbers
     costs: Numbers
 
-    def front(self, worst: float) -> Trained:
+    def front(self, worst: float) -> Incumbents:
         """Return those below the worst error that no other dominates, by rising error."""
         kept: list[int] = []
         for at in np.lexsort((*self.costs.T, self.errors)):
             if self.errors[at] < worst and not (self.costs[kept] <= self.costs[at]).all(axis=1).any():
                 kept.append(int(at))
-        return Trained(self.errors[kept], self.costs[kept])
+        return Incumbents(self.errors[kept], self.costs[kept])
 
-    def and_one(self, error: float, costs: Numbers) -> Trained:
+    def and_one(self, error: float, costs: Numbers) -> Incumbents:
         """Return the same with one more."""
-        return Trained(np.append(self.errors, error), np.vstack([self.costs, costs]))
+        return Incumbents(np.append(self.errors, error), np.vstack([self.costs, costs]))
 
 
-def improvement(means: Numbers, deviations: Numbers, costs: Numbers, trained: Trained, worst: float) -> Numbers:
+def improvement(means: Numbers, deviations: Numbers, costs: Numbers, incumbents: Incumbents, worst: float) -> Numbers:
     """Return the expected improvement of m candidates, of shape (m,), in units of error times costs.
 
     Arguments:
         means: of log(error + OFFSET), of shape (m,).
         deviations: the same.
         costs: of shape (m, k), each in [0, 1].
-        trained: what is to be improved.
+        incumbents: what is to be improved.
         worst: error that counts as the worst.
     """
-    front = trained.front(worst)
+    front = incumbents.front(worst)
     below = _below(np.append(front.errors, worst), means, np.maximum(deviations, _LEAST))
     return np.asarray((_volumes(costs, front.costs) * np.diff(below, axis=1, prepend=0.0)).sum(axis=1))
 
@@ -98,8 +98,9 @@ def _volumes(costs: Numbers, front: Numbers) -> Numbers:
     return np.hstack([alone, np.array(beside).reshape(len(front), count).T - np.array(covered)])
 
 
+@one_thread
 def believed_best(
-    process: Process, genes: Sequence[Genes], costs: Numbers, trained: Trained, worst: float, count: int
+    process: Process, genes: Sequence[Genes], costs: Numbers, incumbents: Incumbents, worst: float, count: int
 ) -> list[int]:
     """Return up to `count` of m candidates, one after another those with the most expected improvement when the errors
     believed of those before are known.
@@ -108,7 +109,7 @@ def believed_best(
         process: what is believed.
         genes: of the candidates.
         costs: of shape (m, k), each in [0, 1].
-        trained: what is to be improved.
+        incumbents: what is to be improved.
         worst: error that counts as the worst.
         count: of candidates wanted.
     """
@@ -118,11 +119,11 @@ def believed_best(
     found: list[int] = []
     for _ in range(min(count, len(genes))):
         deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        gains = improvement(means, deviations, costs, trained, worst).round(_DIGITS)
+        gains = improvement(means, deviations, costs, incumbents, worst).round(_DIGITS)
         at = int(np.argmax(np.where(left, gains, -1.0)))
         found.append(at)
         left[at] = False
         column = covariance[:, at] / np.hypot(deviations[at], process.noise)
         covariance = covariance - np.outer(column, column)
-        trained = trained.and_one(float(errors[at]), costs[at])
+        incumbents = incumbents.and_one(float(errors[at]), costs[at])
     return found

@@ -13,8 +13,9 @@ told apart, so the noise has a narrow prior around that; trainings of one genome
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from evobnn.errors import SearchError, message
 from evobnn.scores.genes import Distances, Genes
 
 Numbers = NDArray[np.float64]
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 OFFSET = 0.001
 """Added to an error before its logarithm is taken: an error of 0 is a number, too."""
@@ -35,8 +38,15 @@ NOISE = 0.165
 _SPREADS = {"signal": 1.5, "noise": 0.5, "own": 1.0, "length": 1.0}
 """Standard deviations of the normal priors on the logarithms of s, t, w and each l."""
 _JITTER = 1e-8
+
 _DIGITS = 2
 """Of the logarithms of what was learnt: last bits of a sum decide nothing."""
+
+
+def one_thread(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Return the function with one BLAS thread: quicker for these sizes, and sums have one order whatever there is."""
+    limited: Callable[_P, _T] = threadpool_limits.wrap(limits=1, user_api="blas")(function)
+    return limited
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Process:
         mean, covariance = self._fitted.joint(self._distances(genes), Distances(genes)(genes))
         return self._centre + self._scale * mean, self._scale**2 * covariance
 
+    @one_thread
     def drawn(self, genes: Sequence[Genes], rng: Generator) -> Numbers:
         """Return the errors, of shape (m,), in [0, 1], of one draw from the posterior of m genomes, to six digits."""
         means, covariance = self.joint(genes)
@@ -76,12 +87,14 @@ class Process:
         errors = np.exp(means + lower @ rng.standard_normal(len(means))) - OFFSET
         return np.asarray(np.clip(errors, 0.0, 1.0).round(6))
 
+    @one_thread
     def errors(self, genes: Sequence[Genes]) -> Numbers:
         """Return the errors to believe, of shape (m,), in [0, 1]: medians, to six digits."""
         mean, _ = self.predict(genes)
         return np.asarray(np.clip(np.exp(mean) - OFFSET, 0.0, 1.0).round(6))
 
 
+@one_thread
 def fit(genes: Sequence[Genes], errors: Sequence[Sequence[float]]) -> Process:
     """Return the process learnt from n genomes and their trainings: s, t, w and l at the maximum of the posterior.
 
@@ -115,8 +128,7 @@ def fit(genes: Sequence[Genes], errors: Sequence[Sequence[float]]) -> Process:
         return value + 0.5 * float(z @ z), gradient + z / spreads
 
     bounds = [(middle - 6.0 * spread, middle + 6.0 * spread) for middle, spread in zip(expected, spreads, strict=True)]
-    with threadpool_limits(1, "blas"):  # quicker for these sizes, and sums have one order
-        found = minimize(objective, expected, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    found = minimize(objective, expected, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     x = np.round(found.x, _DIGITS)
     noise, own = scale * math.exp(x[1] / 2), scale * math.exp(x[2] / 2)
     lengths = {group: math.exp(one) for group, one in zip(distances.groups, x[3:], strict=True)}
@@ -175,21 +187,27 @@ class _Fitted:
     def solve(self, values: Numbers) -> Numbers:
         return np.asarray(cho_solve((self.lower, True), values))
 
+    def _prior(self, distances: Numbers) -> Numbers:
+        """Return covariances before any training, of shape (m, n), at distances of shape (groups, m, n)."""
+        return np.asarray(self._covariance(distances) + math.exp(self._x[2]) * (distances.sum(axis=0) == 0.0))
+
+    def _posterior(self, distances: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Return means of shape (m,), and of what shape (n, m) and (m,) the squares are taken from the prior variance
+        and, in units of the precision of the common mean, added to it.
+        """
+        crossed = self._prior(distances)
+        explained = solve_triangular(self.lower, crossed.T, lower=True)
+        return self.mean + crossed @ self.weights, explained, 1.0 - crossed @ self.of_ones
+
     def predict(self, distances: Numbers) -> tuple[Numbers, Numbers]:
         """Return mean and variance, of shape (m,), at distances of shape (groups, m, n)."""
-        crossed = self._covariance(distances) + math.exp(self._x[2]) * (distances.sum(axis=0) == 0.0)
-        explained = solve_triangular(self.lower, crossed.T, lower=True)
-        rest = 1.0 - crossed @ self.of_ones
+        mean, explained, rest = self._posterior(distances)
         prior = math.exp(self._x[0]) + math.exp(self._x[2])
         variance = prior - (explained**2).sum(axis=0) + rest**2 / self.sum_of_ones
-        return self.mean + crossed @ self.weights, np.maximum(variance, 0.0)
+        return mean, np.maximum(variance, 0.0)
 
     def joint(self, distances: Numbers, between: Numbers) -> tuple[Numbers, Numbers]:
         """Return mean and covariance of m genomes: `distances` as above, `between` them of shape (groups, m, m)."""
-        own = math.exp(self._x[2])
-        crossed = self._covariance(distances) + own * (distances.sum(axis=0) == 0.0)
-        explained = solve_triangular(self.lower, crossed.T, lower=True)
-        rest = 1.0 - crossed @ self.of_ones
-        prior = self._covariance(between) + own * (between.sum(axis=0) == 0.0)
-        covariance = prior - explained.T @ explained + np.outer(rest, rest) / self.sum_of_ones
-        return self.mean + crossed @ self.weights, covariance
+        mean, explained, rest = self._posterior(distances)
+        covariance = self._prior(between) - explained.T @ explained + np.outer(rest, rest) / self.sum_of_ones
+        return mean, covariance

@@ -66,7 +66,7 @@ def test_colours_have_their_names_in_one_file() -> None:
     """Only cells, whose operations have colours of their own, name any elsewhere; one pale grey is that of a node."""
     elsewhere = {}
     for path in sorted(PICTURES.glob("*.py")):
-        if path.name not in ("style.py", "plots.py", "overview.py"):
+        if path.name not in ("style.py", "plots.py"):
             texts = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
             elsewhere[path.name] = [text for text in texts if isinstance(text, str) and text.startswith("#")]
     assert len(elsewhere) > 6

@@ -10,7 +10,7 @@ import pytest
 
 from evobnn._seeding import generator
 from evobnn.pareto import Axis, hypervolume
-from evobnn.scores import Genes, Process, Trained, believed_best, fit, improvement
+from evobnn.scores import Genes, Incumbents, Process, believed_best, fit, improvement
 from evobnn.scores.process import OFFSET
 
 WORST = 0.8
@@ -25,7 +25,7 @@ def covered(errors: np.ndarray, costs: np.ndarray) -> float:
 @pytest.mark.parametrize("kinds", [0, 1, 2])
 def test_it_is_the_mean_of_what_draws_add_to_the_hypervolume(kinds: int) -> None:
     rng = generator(0, "improvement")
-    trained = Trained(np.array([0.6, 0.3, 0.9, 0.5, 0.3]), rng.uniform(0.1, 0.9, (5, kinds)))
+    trained = Incumbents(np.array([0.6, 0.3, 0.9, 0.5, 0.3]), rng.uniform(0.1, 0.9, (5, kinds)))
     means, deviations = np.log(np.array([0.25, 0.5, 0.7, 0.2])), np.array([0.4, 0.3, 0.5, 0.01])
     costs = rng.uniform(0.0, 0.6, (4, kinds))
     before = covered(trained.errors, trained.costs)
@@ -41,13 +41,13 @@ def test_it_is_the_mean_of_what_draws_add_to_the_hypervolume(kinds: int) -> None
 
 
 def test_without_anything_trained_all_is_improvement() -> None:
-    nothing = Trained(np.zeros(0), np.zeros((0, 1)))
+    nothing = Incumbents(np.zeros(0), np.zeros((0, 1)))
     found = improvement(np.log(np.array([0.3 + OFFSET])), np.zeros(1), np.array([[0.25]]), nothing, WORST)
     assert found == pytest.approx([0.75 * (WORST - 0.3)], rel=1e-6)
 
 
 def test_what_is_surely_dominated_improves_nothing() -> None:
-    trained = Trained(np.array([0.2, WORST + 0.1]), np.array([[0.2], [0.0]]))
+    trained = Incumbents(np.array([0.2, WORST + 0.1]), np.array([[0.2], [0.0]]))
     found = improvement(np.log(np.array([0.3, 0.3])), np.full(2, 1e-6), np.array([[0.3], [0.1]]), trained, WORST)
     assert found[0] == 0.0
     assert found[1] == pytest.approx(0.1 * (WORST - 0.3 + OFFSET), rel=1e-3)
@@ -65,7 +65,7 @@ def learnt(count: int = 30) -> tuple[Process, list[Genes]]:
 def test_the_first_pick_improves_most_and_no_genome_comes_twice() -> None:
     process, others = learnt()
     costs = generator(3, "improvement").uniform(0.0, 1.0, (len(others), 1))
-    trained = Trained(np.array([0.4]), np.array([[0.5]]))
+    trained = Incumbents(np.array([0.4]), np.array([[0.5]]))
     found = believed_best(process, others, costs, trained, WORST, 12)
     means, deviations = process.predict(others)
     gains = improvement(means, deviations, costs, trained, WORST)
@@ -78,5 +78,5 @@ def test_a_twin_of_what_was_picked_waits() -> None:
     process, others = learnt()
     twins = [one for one in others[:6] for _ in range(2)]
     costs = np.repeat(np.linspace(0.1, 0.6, 6), 2)[:, None]
-    found = believed_best(process, twins, costs, Trained(np.array([0.7]), np.array([[0.9]])), WORST, 4)
+    found = believed_best(process, twins, costs, Incumbents(np.array([0.7]), np.array([[0.9]])), WORST, 4)
     assert all(a // 2 != b // 2 for a, b in pairwise(found))

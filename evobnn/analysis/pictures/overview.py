@@ -15,7 +15,7 @@ from matplotlib.transforms import blended_transform_factory
 from evobnn.analysis.pictures.canvas import new_figure, rule, save
 from evobnn.analysis.pictures.plots import plain_log_ticks, plot_cell, plot_expression, short
 from evobnn.analysis.pictures.portrait import Curve
-from evobnn.analysis.pictures.style import BLUE, DASHES, GREY, INK, ORANGE, styled
+from evobnn.analysis.pictures.style import BLUE, DASHES, GREY, GRID, INK, ORANGE, styled
 
 WORDS = {"ops": "operations for one image", "bits": "bits kept for inference"}
 """What axes say for the names of costs; others say the name itself."""
@@ -79,7 +79,7 @@ def plot_named_front(
     ax.set_xscale("log")
     higher = _set_limits(ax, scored, tried[cost], tried["error"], lines)
     label = f"tried by the search ({higher} more above)" if higher else "tried by the search"
-    ax.plot(tried[cost], tried["error"], ".", color="#B4B4B4", ms=5, zorder=1, label=label)
+    ax.plot(tried[cost], tried["error"], ".", color=GREY, alpha=0.6, ms=5, zorder=1, label=label)
     held, fallen = scored[scored["held"]], scored[~scored["held"]]
     n = int(scored["n"].min())
     fresh = bool(scored["sd"].notna().any())
@@ -94,7 +94,7 @@ def plot_named_front(
     ax.set_ylabel("error on validation images", fontsize=11)
     rule(ax)
     _open(ax)
-    ax.legend(frameon=True, fontsize=9.5, loc="upper right", framealpha=0.95, edgecolor="#DDDDDD", handletextpad=0.4)
+    ax.legend(frameon=True, fontsize=9.5, loc="upper right", framealpha=0.95, edgecolor=GRID, handletextpad=0.4)
     return ax
 
 

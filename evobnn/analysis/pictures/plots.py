@@ -353,21 +353,3 @@ def save_front(
     figure = new_figure(7.0, 4.5)
     plot_front(front, archive, objectives, figure.add_subplot())
     save(figure, path)
-
-
-__all__ = [
-    "BLUE",
-    "DASHES",
-    "GREY",
-    "INK",
-    "ORANGE",
-    "label_ends",
-    "plain_log_ticks",
-    "plot_cell",
-    "plot_expression",
-    "plot_front",
-    "plot_hypervolume",
-    "plot_operations",
-    "save_front",
-    "short",
-]

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from evobnn._seeding import Generator, generator
 from evobnn.errors import SearchError, message
@@ -24,7 +23,7 @@ from evobnn.evolution.selection import Candidate
 from evobnn.evolution.strategies.base import Proposal, Strategy, pool
 from evobnn.evolution.view import Bounds, View
 from evobnn.genome import Genome
-from evobnn.scores import Trained, believed_best
+from evobnn.scores import Incumbents, believed_best
 from evobnn.spaces import Space, key
 
 BRED = 20
@@ -48,7 +47,7 @@ class Screening:
     learnt: Learnt
     view: View
     inner: Any
-    waiting: deque[Proposal] | None = field(default=None)
+    waiting: deque[Proposal] | None = None
     asked: int = 0
 
 
@@ -138,14 +137,13 @@ class Screened(Strategy):
         if not offered:
             return []
         archive = [one for one in learnt.believed(view.archive) if not one.violation]
-        trained = Trained(
+        incumbents = Incumbents(
             np.array([one.values[learnt.at] for one in archive]), _costs(view, [one.values for one in archive])
         )
         points = [self._point(view, genome) for genome, _, _ in offered]
         worst = view.bounds.get(ERROR, (0.0, 1.0, ""))[1]
         genes = [learnt.model.genes(genome) for genome, _, _ in offered]
-        with threadpool_limits(1, "blas"):
-            picks = believed_best(learnt.process, genes, _costs(view, points), trained, worst, self.batch)
+        picks = believed_best(learnt.process, genes, _costs(view, points), incumbents, worst, self.batch)
         return [offered[at] for at in picks]
 
     def _point(self, view: View, genome: Genome) -> list[float]:
