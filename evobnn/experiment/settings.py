@@ -20,14 +20,15 @@ from evobnn.evaluation.function import titled
 from evobnn.evolution import PRESSURES, STRATEGIES, Halving, Pressure, Screened, Strategy
 from evobnn.experiment.constraints import checked_bound
 from evobnn.experiment.homes import homes, unknown_setting
+from evobnn.experiment.modelled import AUTO, against_model, check_model, counted
 from evobnn.experiment.written import LATER, written
 from evobnn.genome import FORMS, OPERATIONS, FormSpec, Genome, OpSpec, parse_genome
 from evobnn.spaces import SPACES, Choice, Space, Template
 from evobnn.training import Recipe
 
-SCREENS = ("none", "model")
+SCREENS = ("none", "model", AUTO)
 """By what proposals are picked."""
-CHOICES = ("score", "model")
+CHOICES = ("score", "model", AUTO)
 """By what a search names."""
 REFUSALS = ("constant", "starts-constant")
 """Which signs a search refuses to train."""
@@ -165,9 +166,11 @@ class Experiment:
             above it, what is measured must be an objective and is ranked behind whatever meets the bound.
         evaluation: which function of the user's own evaluates, if one does.
         screen: which proposals of the strategy are trained: as they come (`none`), or those that a `model` of all
-            scores picks, see `evobnn.evolution.strategies.screened`.
+            scores picks, see `evobnn.evolution.strategies.screened`; `auto` for the model where it was found to help:
+            nsga2, on objectives that it can.
         choose: by what the best and the front are named: the mean `score` of each genome, or what a `model` of all
-            scores believes, see `evobnn.evolution.naming`.
+            scores believes, see `evobnn.evolution.naming`; `auto` for the model where it can. A run folder says what
+            `auto` came to.
         refuse: what the search never trains: expressions without learnable parts whose sign is `constant`, or also
             those with learnable parts whose sign is constant as they start (`starts-constant`).
         score: where scores come from: `trained`, each genome from weights of its own, or `inherited`, from one shared
@@ -222,31 +225,16 @@ class Experiment:
         object.__setattr__(self, "pressures", _completed_pressures(self.pressures))
         object.__setattr__(self, "constraints", _checked_constraints(self.constraints, self.objectives))
         check_name("value of refuse", self.refuse, REFUSALS)
-        if check_name("value of choose", self.choose, CHOICES) == "model":
-            self._check_model("choose", "score")
-        if check_name("value of screen", self.screen, SCREENS) == "model":
-            self._check_model("screen", "none")
+        check_name("value of choose", self.choose, CHOICES)
+        check_name("value of screen", self.screen, SCREENS)
+        check_model(self, "choose", CHOICES[0])
+        check_model(self, "screen", SCREENS[0])
         if self.halving:
             self._check_halving()
         if self.evaluation.name:
             self._check_evaluation()
         if check_name("value of score", self.score, SCORES) == "inherited":
             self._check_inherited()
-
-    def _check_model(self, setting: str, without: str) -> None:
-        """Raise ExperimentError for objectives that a model of scores cannot name or screen by."""
-        others = [name for name in self.objectives if name != "error"]
-        known = [name for name in others if _counted(name)]
-        if setting == "screen":  # of hundreds of genomes; a user's function may say otherwise
-            known = [name for name in known if name != "latency" and not self.evaluation.name]
-        unknown = [name for name in others if name not in known]
-        if unknown or "error" not in self.objectives:
-            got = unknown[0] if unknown else "no error"
-            expected = f"error among the objectives, and others that are counted at once, with {setting} = model"
-            raise ExperimentError(message(expected, got, f"Set {setting} = {without}, or other objectives."))
-        if setting == "choose" and not self.noise.rescore:
-            expected = "noise.rescore of at least 1 with choose = model, which says what is measured afresh"
-            raise ExperimentError(message(expected, "0", "Raise it, or set choose = score."))
 
     def _check_halving(self) -> None:
         """Raise ExperimentError for trainings that cannot be stopped early, or rungs that do not end with the last."""
@@ -288,9 +276,21 @@ class Experiment:
         return self.noise.repeats if self.score == SCORES[0] else 1
 
     @property
+    def screens(self) -> bool:
+        """Whether a model picks what is trained."""
+        fits = self.strategy["name"] == "nsga2" and not against_model(self, "screen")
+        return self.screen == "model" or (self.screen == AUTO and fits)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a model names the best and the front."""
+        fits = not self.evaluation.name and not against_model(self, "choose")
+        return self.choose == "model" or (self.choose == AUTO and fits)
+
+    @property
     def counted_bounds(self) -> dict[str, float]:
         """The constraints on what is known before any training."""
-        return {name: bound for name, bound in self.constraints.items() if _counted(name)}
+        return {name: bound for name, bound in self.constraints.items() if counted(name)}
 
     def make_strategy(self, own: Mapping[str, Any] = {}) -> Strategy:
         """Return the strategy with its settings; `own` holds strategies by name beside the built-in ones.
@@ -299,7 +299,7 @@ class Experiment:
             ExperimentError: no such strategy, or settings that are not its own.
         """
         made = self._made_strategy(own)
-        return Screened(made.population, made) if self.screen == "model" else made
+        return Screened(made.population, made) if self.screens else made
 
     def _made_strategy(self, own: Mapping[str, Any]) -> Strategy:
         settings = dict(self.strategy)
@@ -358,15 +358,10 @@ def _checked_constraints(table: Mapping[str, float], objectives: Sequence[str]) 
     for name, bound in table.items():
         check_name("quantity to constrain", name, known)
         checked_bound(f"constraints.{name}", bound)
-        if not _counted(name) and name not in objectives:
+        if not counted(name) and name not in objectives:
             expected, do = f"{name} among the objectives, to bound it", "Add it, or leave the bound out."
             raise ExperimentError(message(expected, str(list(objectives)), do))
     return {name: float(table[name]) for name in known if name in table}
-
-
-def _counted(name: str) -> bool:
-    """Tell whether a quantity is known before any training; of a user's own objectives nobody has said so."""
-    return name in OBJECTIVES and OBJECTIVES[name].counted
 
 
 def refuse_unknown(table: Mapping[str, Any], kind: Any, path: str) -> None:

@@ -16,7 +16,7 @@ Believe = Callable[[Mapping[str, Sequence[float]]], Mapping[str, float]]
 
 def believing(experiment: Experiment, space: Space) -> Believe | None:
     """Return what an experiment believes of genomes of the space; None where it takes the scores."""
-    return Model(space).errors if experiment.choose == "model" else None
+    return Model(space).errors if experiment.chooses else None
 
 
 def believed(archive: Archive, believe: Believe | None) -> dict[int, float]:

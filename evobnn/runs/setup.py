@@ -190,9 +190,15 @@ def told_images(spec: DatasetSpec) -> PreparedData | None:
     return PreparedData("", "", spec.name, (channels, height, width), source.classes, 0, 0)
 
 
-def settled(experiment: Experiment, bench: Bench) -> Experiment:
+def with_recipe(experiment: Experiment, bench: Bench) -> Experiment:
     """Return the experiment with the recipe that its bench trains with: with what `auto` stands for on these images."""
     return replace(experiment, recipe=bench.protocol.recipe)
+
+
+def settled(experiment: Experiment, bench: Bench) -> Experiment:
+    """Return the experiment of a run: with what every `auto` stands for."""
+    screen, choose = "model" if experiment.screens else "none", "model" if experiment.chooses else "score"
+    return replace(with_recipe(experiment, bench), screen=screen, choose=choose)
 
 
 def jobs_for(bench: Bench, options: Options) -> int:
@@ -269,7 +275,7 @@ def constraints_of(experiment: Experiment, bench: Bench) -> Constraints:
 
 def naming_of(experiment: Experiment, bench: Bench) -> Naming | None:
     """Return by what model an experiment names, or None where it names by scores."""
-    if experiment.choose == "score":
+    if not experiment.chooses:
         return None
     others = tuple(name for name in experiment.objectives if name != ERROR)
     return Naming(experiment.objectives, _counting(experiment, bench, others))

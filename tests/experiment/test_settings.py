@@ -353,6 +353,27 @@ def test_what_a_model_cannot_name_by_is_said(table: dict[str, Any], words: str) 
         read(table)
 
 
+@pytest.mark.parametrize(
+    ("table", "screens", "chooses"),
+    [
+        ({}, True, True),
+        ({"objectives": ["error", "elementwise", "bits"]}, True, True),
+        ({"strategy": {"name": "random"}}, False, True),
+        ({"strategy": {"name": "gaaf"}}, False, True),
+        ({"objectives": ["error", "latency"]}, False, True),
+        ({"objectives": ["error", "joy"]}, False, False),
+        ({"objectives": ["ops", "bits"]}, False, False),
+        ({"noise": {"rescore": 0}}, True, False),
+        ({"evaluation": {"name": "simulator", "version": "1"}}, False, False),
+    ],
+)
+def test_auto_takes_the_model_only_where_it_can(table: dict[str, Any], screens: bool, chooses: bool) -> None:
+    found = read({"screen": "auto", "choose": "auto", **table})
+    assert (found.screens, found.chooses) == (screens, chooses)
+    if not table.get("evaluation"):
+        assert (type(found.make_strategy()).__name__ == "Screened") is screens
+
+
 def test_a_refusal_that_there_is_not_names_the_closest() -> None:
     with pytest.raises(ExperimentError, match="value of refuse, got .*Did you mean 'starts-constant'"):
         read({"refuse": "start-constant"})

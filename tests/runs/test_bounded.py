@@ -18,6 +18,7 @@ from evobnn.experiment import Experiment
 from evobnn.runs import Options, Session, create
 from evobnn.runs.derived import unmet
 from evobnn.runs.on_table import space_of
+from evobnn.runs.setup import make_bench, open_experiment, settled
 from evobnn.snapshot.archive import Archive, archive, unconfirmed
 from evobnn.spaces import key
 from evobnn.studies.compare.arms import Arm
@@ -96,6 +97,18 @@ def test_a_measured_bound_that_nothing_meets_leaves_an_empty_front_and_says_so(
     assert load_run(folder).front().empty and session.generations[-1].log["hypervolume"] == 0.0
     assert command(["front", "none"]) == 0 and command(["check", "none"]) == 0
     assert unmet(Archive(("error",), {"error": 0.001})) == ""
+
+
+def test_a_run_folder_says_what_auto_came_to(toy: tuple[Experiment, Table]) -> None:
+    asked = replace(toy[0], screen="auto", choose="auto")
+    folder = create(asked, Options(jobs=1), Path("populations"), Path("auto"))
+    assert (
+        Session(folder, Options(jobs=1)).experiment
+        == open_experiment(folder)
+        == replace(asked, screen="model", choose="model")
+    )
+    plain = replace(asked, objectives=("error", "latency"))
+    assert settled(plain, make_bench(asked, Options(jobs=1))).screen == "none"
 
 
 def test_a_bound_below_the_cheapest_names_it_and_leaves_nothing(toy: tuple[Experiment, Table]) -> None:

@@ -29,7 +29,7 @@ from evobnn.experiment.text import to_text
 from evobnn.machine.workers import Workers, default_jobs
 from evobnn.runs import Progress
 from evobnn.runs.on_table import load_table
-from evobnn.runs.setup import Options, check_trained, make_bench, make_search, search_bench, settled
+from evobnn.runs.setup import Options, check_trained, make_bench, make_search, search_bench, with_recipe
 from evobnn.snapshot import lock
 from evobnn.studies.compare.account import EPOCHS, Trace
 from evobnn.studies.compare.arms import Arm, assigned
@@ -107,7 +107,7 @@ def check(question: Question, options: Options) -> None:
     check_function(question.experiment, options.additions)
     own = options.additions.strategies
     bench = search_bench(question.experiment, options)
-    base, whole = settled(question.experiment, bench), bench.space
+    base, whole = with_recipe(question.experiment, bench), bench.space
     if "error" not in base.objectives:
         raise ExperimentError(message("error among the objectives", str(list(base.objectives)), "Add it."))
     if not base.table and base.noise.rescore < 1:
@@ -155,7 +155,7 @@ def compare(
     """
     check(question, options)
     options = with_peers(options)
-    question = replace(question, experiment=settled(question.experiment, make_bench(question.experiment, options)))
+    question = replace(question, experiment=with_recipe(question.experiment, make_bench(question.experiment, options)))
     with _jsonl.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):

@@ -28,7 +28,7 @@ from evobnn.experiment.text import to_text
 from evobnn.machine.facts import machine, versions
 from evobnn.machine.workers import Outcome, Workers
 from evobnn.records import Status
-from evobnn.runs.setup import Options, jobs_for, settled
+from evobnn.runs.setup import Options, jobs_for, with_recipe
 from evobnn.snapshot import lock
 from evobnn.studies.compare.compare import plain
 from evobnn.studies.fidelity.agreement import Agreement, Sample, Score, judge, sample
@@ -147,7 +147,7 @@ def _protocol(question: Question, whole: Plan) -> Protocol:
 
 def _header(question: Question, whole: Plan) -> dict[str, Any]:
     """Return the first line; what it names decides every training, and the rest is in the lines."""
-    settings = settled(question.settings, whole.benches[question.own.width])
+    settings = with_recipe(question.settings, whole.benches[question.own.width])
     protocol = _protocol(question, whole).fingerprint()
     top = {"format": FORMAT, "version": VERSION, "settings": settings.fingerprint(), "protocol": protocol}
     return {**top, "experiment": to_text(settings), "evobnn": __version__}
@@ -204,7 +204,7 @@ def _said(question: Question, whole: Plan, options: Options) -> dict[str, Any]:
     """Return what was asked, where and with what, for the report."""
     prepared = whole.benches[question.own.width].prepared
     return {
-        "experiment": to_text(settled(question.settings, whole.benches[question.own.width])),
+        "experiment": to_text(with_recipe(question.settings, whole.benches[question.own.width])),
         "genomes": question.genomes,
         "seeds": question.seeds,
         "regimes": [dataclasses.asdict(regime) for regime in (question.long, *question.briefs)],

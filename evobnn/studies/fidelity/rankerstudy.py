@@ -23,7 +23,7 @@ from evobnn.evaluation.pace import Pace
 from evobnn.experiment.text import to_text
 from evobnn.machine.facts import machine, versions
 from evobnn.machine.workers import Workers
-from evobnn.runs.setup import Options, jobs_for, settled
+from evobnn.runs.setup import Options, jobs_for, with_recipe
 from evobnn.snapshot import lock
 from evobnn.studies.compare.compare import plain
 from evobnn.studies.fidelity.looked import Looked, LookJob, look
@@ -126,7 +126,7 @@ def _judged(sample: Sample, known: Mapping[str, Looked], seeds: int, options: Op
         "name": sample.name,
         "table": sample.table,
         "seeds": 0 if sample.recorded else seeds,
-        "experiment": to_text(settled(sample.experiment, sample.bench)),
+        "experiment": to_text(with_recipe(sample.experiment, sample.bench)),
         "data": sample.bench.prepared.name,
         "versions": versions("torch", "numpy"),
         "machine": {**machine(options.device), "device": options.device},
@@ -141,7 +141,7 @@ def _known(sample: Sample, seeds: int, folder: Path) -> tuple[int, dict[str, Loo
     """Return the version in which the folder is gone on with, and what it holds; make its first line where there is
     none.
     """
-    settings = settled(sample.experiment, sample.bench)
+    settings = with_recipe(sample.experiment, sample.bench)
     said = {
         "settings": settings.fingerprint(),
         "protocol": sample.bench.protocol.fingerprint(),

@@ -57,7 +57,8 @@ class TableSpec:
 
     def experiment(self) -> Experiment:
         """Return the experiment whose space and protocol are tabulated; raise ExperimentError for one without error."""
-        table = preset_table(self.preset)
+        plain = {"screen": "none", "choose": "score"}  # how a search picks and names is no part of what is recorded
+        table = preset_table(self.preset) | plain
         for name, value in self.settings.items():
             merged = isinstance(value, Mapping) and isinstance(table.get(name), Mapping)
             table[name] = {**table[name], **value} if merged else value

@@ -30,7 +30,7 @@ from evobnn.genome import Expression, Genome
 from evobnn.machine.facts import cores, versions
 from evobnn.machine.workers import LOST, Workers
 from evobnn.records import Evaluation, Status
-from evobnn.runs.setup import Options, check_trained, jobs_for, search_bench, settled
+from evobnn.runs.setup import Options, check_trained, jobs_for, search_bench, with_recipe
 from evobnn.snapshot import Journal, JournalEntry, lock, read_journal
 from evobnn.spaces import key
 from evobnn.spaces.enumeration import every
@@ -274,7 +274,7 @@ def as_table(
     complete = [row.errors[: spec.seeds] for row in rows.values() if len(row.errors) >= spec.seeds]
     return Table(
         name=spec.name,
-        experiment=to_text(settled(experiment, plan.bench)),
+        experiment=to_text(with_recipe(experiment, plan.bench)),
         protocol=plan.bench.protocol.fingerprint(),
         images=images,
         seeds=tuple(range(max(spec.seeds, spec.more))),
