@@ -158,7 +158,7 @@ TABLES: dict[str, TableSpec] = {
                 },
             },
             best=150,
-            more=15,
+            more=10,
             topologies=300,
             drawn=True,
             whole=100,
