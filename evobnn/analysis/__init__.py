@@ -10,6 +10,7 @@ from evobnn.analysis.frames import (
     individuals_frame,
     load_run,
     log_frame,
+    table_frame,
 )
 from evobnn.analysis.lineage import ancestry, form_shares, operation_shares
 from evobnn.analysis.pictures.plots import (
@@ -43,4 +44,5 @@ __all__ = [
     "plot_hypervolume",
     "plot_operations",
     "save_front",
+    "table_frame",
 ]

@@ -19,6 +19,7 @@ from evobnn.pareto import Axis, axes_of, nondominated, violation
 from evobnn.records import Individual
 from evobnn.snapshot import Generation, Rescored, latest_rescored, read_generations, read_rescored
 from evobnn.snapshot.archive import Archive, archive, objective_names, of_members
+from evobnn.tables import COSTS, Table
 
 # --- Tables ---------------------------------------------------------------------------------------------------------
 
@@ -163,6 +164,29 @@ def with_zeros(front: pd.DataFrame) -> pd.DataFrame:
     """Return a front as older versions wrote it: a single fresh score had the standard deviation 0."""
     single = front["n_rescored"] == 1
     return front.assign(**{str(n): front[n].mask(single, 0.0) for n in front if str(n).endswith("_rescored_sd")})
+
+
+def table_frame(table: Table) -> pd.DataFrame:
+    """Return one row per genome of a table of recorded trainings, in the order of its file.
+
+    Columns: key, genome, status (`ok`, `invalid` where the genome is never worth a training, or how its trainings
+    failed), n (trainings), error (their mean, a share of the validation images; NaN where there is none), error_sd
+    (sample deviation; NaN below two), ops, bits, parameters, elementwise (NaN where the table does not say).
+
+    >>> from pathlib import Path
+    >>> from evobnn.tables import read_table
+    >>> table = table_frame(read_table(Path("populations/tables/gaaf1-digits/table.jsonl")))
+    >>> table.loc[table["error"].idxmin(), "n"]
+    15
+    """
+    rows = []
+    for row in table.rows.values():
+        errors = np.array(row.errors) / table.images
+        said: dict[str, Any] = {"key": row.key, "genome": row.genome, "status": str(row.status), "n": len(errors)}
+        said["error"] = errors.mean() if len(errors) else math.nan
+        said["error_sd"] = errors.std(ddof=1) if len(errors) > 1 else math.nan
+        rows.append(said | {cost: getattr(row, cost) for cost in COSTS})
+    return pd.DataFrame(rows, columns=["key", "genome", "status", "n", "error", "error_sd", *COSTS])
 
 
 def front_csv(frame: pd.DataFrame) -> str:
