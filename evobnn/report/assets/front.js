@@ -1,0 +1,225 @@
+"use strict";
+/* The picture of all networks over two axes, drawn by Bokeh. Fresh scores are what is quoted, so where there are some
+   the front stands at these. */
+
+const Front = (() => {
+  const { plotting, colours } = { plotting: Bokeh.Plotting, colours: Data.all.colours };
+  const place = document.getElementById("front");
+  let sources = {}, view = null, range = null, turn = 0;
+
+  const isObjective = (name) => Data.objectives.includes(name);
+  const empty = () => ({ x: [], y: [], low: [], high: [], colour: [], face: [], alpha: [], run: [], row: [], name: [], over: [],
+    of: [], origin: [] });
+
+  /** Returns the points of everyone tried, and of the members of the front, as columns. */
+  function points() {
+    const { x, y, fresh, chosen } = View.state;
+    const tried = empty(), front = empty(), ring = empty();
+    let shown = 0, total = 0;
+    for (const run of Data.runs) {
+      const columns = run.columns;
+      const refreshed = fresh && Object.keys(run.fresh).length > 0;
+      for (let row = 0; row < columns.id.length; row++) {
+        const values = [Data.value(run, row, x), Data.value(run, row, y)];
+        total += 1;
+        if (!View.passes(run, row) || values.some((value) => value === null)) continue;
+        shown += 1;
+        const id = columns.id[row];
+        const again = refreshed ? run.fresh[id] : null;
+        let placed = values, sd = null;
+        if (again) {
+          const renewed = [x, y].map((name, at) => again.mean[name] ?? values[at]);
+          placed = renewed;
+          sd = isObjective(y) ? again.sd[y] : null;
+        }
+        const own = Data.many ? Data.colour(run) : colours.measured;
+        const member = refreshed ? again : columns.front[row];
+        const holds = again ? again.holds : true;
+        const into = member ? front : tried;
+        put(into, run, row, placed, sd, member || Data.many ? own : colours.grey, holds ? own : "#ffffff", again);
+        if (chosen && chosen.run === run && chosen.row === row) put(ring, run, row, placed, sd, own, own, again);
+      }
+    }
+    return { tried, front, ring, shown, total };
+  }
+
+  function put(into, run, row, [x, y], sd, colour, face, again) {
+    const { state } = View;
+    into.x.push(x);
+    into.y.push(y);
+    into.low.push(y - (sd || 0));
+    into.high.push(y + (sd || 0));
+    into.colour.push(colour);
+    into.face.push(face);
+    into.alpha.push(face === "#ffffff" ? 0.55 : 1);
+    into.run.push(run.number);
+    into.row.push(row);
+    into.name.push(Data.title(run, row));
+    const n = again ? `${again.n} fresh` : `n = ${run.columns.n[row]}`;
+    into.of.push(`${Words.named(state.y)}: ${Words.spread(state.y, y, sd, again ? again.n : 1)}${isObjective(state.y) ? ` (${n})` : ""}`);
+    into.over.push(`${Words.named(state.x)}: ${Words.quantity(state.x, x)}`);
+    into.origin.push(`${Data.origin(run, row)}, generation ${run.columns.born[row]}`);
+  }
+
+  const TOOLTIP = `<div class="tip"><b>@name</b><div>@of</div><div>@over</div><div class="tip-origin">@origin</div></div>`;
+
+  function formatter(name) {
+    const format = Words.SHARES.has(name) ? "0.[0] %" : "0.[00]a";
+    return new Bokeh.NumeralTickFormatter({ format });
+  }
+
+  function padded({ low, high, log }, share) {
+    if (!Number.isFinite(low)) return [0, 1];
+    if (low === high) return log ? [low / 2, high * 2] : [low - 0.5, high + 0.5];
+    if (log) return [low / (high / low) ** share, high * (high / low) ** share];
+    return [low - share * (high - low), high + share * (high - low)];
+  }
+
+  function build() {
+    const { x, y } = View.state;
+    const across = View.extent(x), up = View.extent(y);
+    const [left, right] = padded(across, 0.05), [bottom, top] = padded(up, 0.06);
+    range = { left, right, bottom: Words.SHARES.has(y) ? Math.max(bottom, 0) : bottom, top };
+    const figure = plotting.figure({
+      height: Math.max(360, Math.min(520, window.innerHeight - 330)), sizing_mode: "stretch_width", min_width: 280,
+      x_axis_type: across.log ? "log" : "linear", y_axis_type: up.log ? "log" : "linear",
+      x_range: new Bokeh.Range1d({ start: left, end: right }), y_range: new Bokeh.Range1d({ start: range.bottom, end: top }),
+      tools: "pan,box_zoom,wheel_zoom,tap,save,reset", toolbar_location: "above", background_fill_color: "#ffffff",
+      border_fill_color: "#ffffff", outline_line_color: null,
+      output_backend: Data.runs.reduce((sum, run) => sum + run.columns.id.length, 0) > 2000 ? "webgl" : "canvas",
+    });
+    dress(figure, `${Words.named(x)}${across.log ? " (log scale)" : ""}`, Words.named(y), formatter(x), formatter(y));
+    figure.toolbar.logo = null;
+    sources = Object.fromEntries(["tried", "front", "ring", "bands", "steps"].map(
+      (name) => [name, new Bokeh.ColumnDataSource({ data: name === "bands" || name === "steps" ? { xs: [], ys: [], colour: [], width: [] } : empty() })]));
+    figure.patches({ field: "xs" }, { field: "ys" }, { source: sources.bands, fill_color: { field: "colour" }, fill_alpha: 0.16,
+      line_color: null });
+    const tried = figure.scatter({ field: "x" }, { field: "y" }, { source: sources.tried, size: Data.many ? 5 : 6,
+      fill_color: { field: "colour" }, fill_alpha: Data.many ? 0.35 : 0.6, line_color: null });
+    figure.multi_line({ field: "xs" }, { field: "ys" }, { source: sources.steps, line_color: { field: "colour" },
+      line_width: { field: "width" }, line_alpha: 0.75 });
+    figure.segment({ field: "x" }, { field: "low" }, { field: "x" }, { field: "high" }, { source: sources.front,
+      line_color: { field: "colour" }, line_alpha: { field: "alpha" }, line_width: 1.4 });
+    const front = figure.scatter({ field: "x" }, { field: "y" }, { source: sources.front, size: Data.runs.length > 4 ? 8 : 11,
+      fill_color: { field: "face" }, line_color: { field: "colour" }, line_alpha: { field: "alpha" }, line_width: 1.6 });
+    figure.scatter({ field: "x" }, { field: "y" }, { source: sources.ring, size: 20, fill_color: null, line_color: colours.ink,
+      line_width: 2 });
+    for (const drawn of [tried, front]) drawn.nonselection_glyph = drawn.selection_glyph = drawn.glyph;
+    figure.add_tools(new Bokeh.HoverTool({ renderers: [front, tried], tooltips: TOOLTIP, point_policy: "snap_to_data" }));
+    for (const name of ["front", "tried"])
+      sources[name].selected.properties.indices.change.connect(() => {
+        const [first] = sources[name].selected.indices;
+        if (first === undefined) return;
+        const { run, row } = sources[name].data;
+        View.choose(Data.runs[run[first]], row[first]);
+      });
+    const own = ++turn;
+    renew();
+    if (view) view.remove();
+    view = null;
+    place.replaceChildren();
+    plotting.show(figure, place).then((found) => (own === turn ? (view = found) : found.remove()));
+  }
+
+  /** Puts evobnn's style on a figure. */
+  function dress(figure, xLabel, yLabel, xFormat, yFormat) {
+    const font = "Inter, system-ui, -apple-system, 'Segoe UI', sans-serif";
+    for (const [axis, label, formatter] of [[figure.xaxis, xLabel, xFormat], [figure.yaxis, yLabel, yFormat]]) {
+      Object.assign(axis, { axis_label: label, formatter, axis_line_color: colours.note, major_tick_line_color: colours.note,
+        minor_tick_line_color: null, major_label_text_color: colours.ink, axis_label_text_color: colours.ink,
+        axis_label_text_font_style: "normal", axis_label_text_font: font, major_label_text_font: font,
+        major_label_text_font_size: "12px", axis_label_text_font_size: "13px" });
+    }
+    for (const grid of [figure.xgrid, figure.ygrid]) grid.grid_line_color = colours.grid;
+  }
+
+  function renew() {
+    const { tried, front, ring, shown, total } = points();
+    for (const [name, data] of Object.entries({ tried, front, ring })) {
+      sources[name].selected.indices = [];
+      sources[name].data = data;
+    }
+    const lines = surfaces(front);
+    sources.bands.data = lines.bands;
+    sources.steps.data = lines.steps;
+    note(shown, total, lines.banded);
+  }
+
+  /** Returns the staircase of each run's front, or the attainment surfaces of groups of runs. */
+  function surfaces(front) {
+    const { x, y, fresh } = View.state;
+    const bands = { xs: [], ys: [], colour: [], width: [] }, steps = { xs: [], ys: [], colour: [], width: [] };
+    let banded = false;
+    if (!isObjective(x) || !isObjective(y) || x === y) return { bands, steps, banded };
+    const draw = (surface, colour, width) => {
+      const path = stairs(surface.filter(([, value]) => value !== null));
+      steps.xs.push(path.map((point) => point[0]));
+      steps.ys.push(path.map((point) => point[1]));
+      steps.colour.push(colour);
+      steps.width.push(width);
+    };
+    for (const group of Data.groups) {
+      const shown = group.filter((run) => View.state.runs.has(run.number));
+      const fronts = shown.map((run) => reached(run, x, y, fresh)).filter((one) => one.length);
+      const [best, middle, worst] = Data.ranks(fronts.length);
+      if (group.length < 2 || fronts.length < 2) {
+        if (Data.objectives.length === 2) fronts.forEach((one) => draw(Data.attained([one], 1), Data.many ? Data.colour(shown[0]) : colours.measured, 2));
+        continue;
+      }
+      banded = true;
+      const low = Data.attained(fronts, best), high = Data.attained(fronts, worst);
+      const lower = stairs(low.map(([at, value]) => [at, value ?? range.top]));
+      const upper = stairs(high.map(([at, value]) => [at, value ?? range.top]));
+      bands.xs.push([...lower, ...upper.reverse()].map((point) => point[0]));
+      bands.ys.push([...lower, ...upper].map((point) => point[1]));
+      bands.colour.push(Data.groupColour(group));
+      bands.width.push(0);
+      draw(Data.attained(fronts, middle), Data.groupColour(group), 2.6);
+    }
+    return { bands, steps, banded };
+  }
+
+  /** Points that a run reached, by fresh scores where these are asked for and it has some. */
+  function reached(run, x, y, fresh) {
+    const again = fresh && Object.keys(run.fresh).length > 0;
+    return run.columns.id.map((_, row) => [Data.value(run, row, x, again), Data.value(run, row, y, again)])
+      .filter((point) => point.every((value) => value !== null));
+  }
+
+  function stairs(points) {
+    const path = [];
+    points.forEach(([at, value], place) => {
+      if (place) path.push([at, points[place - 1][1]]);
+      path.push([at, value]);
+    });
+    if (path.length) path.push([range.right, path[path.length - 1][1]]);
+    return path;
+  }
+
+  function note(shown, total, banded) {
+    const key = (mark, words) => el("span", { class: "key" }, el("i", { class: mark }), words);
+    const parts = [el("b", { id: "shown" }, `${Words.whole(shown)} of ${Words.counted(total, "network")} shown. `)];
+    if (!Data.many) parts.push(key("dot", "tried by the search"));
+    if (View.state.fresh) parts.push(key("full", "front, mean of fresh seeds ± sd"), key("open", "no longer on it by these"));
+    else parts.push(key("full", "front by the search's own scores"));
+    if (banded) {
+      const most = Math.max(...Data.groups.map((group) => group.length));
+      parts.push(key("band", `attainment: median, and ${most < 4 ? "best to worst" : "quartiles"} of runs`));
+    }
+    document.getElementById("front-note").replaceChildren(...parts);
+  }
+
+  /** Where on the page a network lies, in pixels; null where it is not drawn. For tests. */
+  function whereIs(number, id) {
+    for (const name of ["front", "tried"]) {
+      const { run, row, x, y } = sources[name].data;
+      const at = run.findIndex((one, place) => one === number && Data.runs[one].columns.id[row[place]] === id);
+      if (at < 0 || !view) continue;
+      const box = view.el.getBoundingClientRect();
+      return [box.left + view.frame.x_scale.compute(x[at]), box.top + view.frame.y_scale.compute(y[at])];
+    }
+    return null;
+  }
+
+  return { build, renew, dress, whereIs };
+})();
