@@ -85,7 +85,7 @@ const Below = (() => {
   function members() {
     const place = document.getElementById("members");
     const names = Data.objectives;
-    const head = ["id", ...names.map((name) => `${Words.named(name)}${Data.freshAnywhere ? ", search" : ""}`),
+    const head = ["id", ...names.map((name) => `${Words.named(name)}${Data.freshAnywhere && measured(name) ? ", search" : ""}`),
       ...(Data.freshAnywhere ? names.filter(measured).map((name) => `${Words.named(name)}, fresh`) : []), "n", "origin", "generation",
       ...(Data.freshAnywhere ? ["holds"] : [])];
     const rows = [];

@@ -3,7 +3,7 @@
    operations in boxes on its left; a line goes down from a node and right to each box that reads it. */
 
 const Drawing = (() => {
-  const PITCH = 92, LEAD = 58, STEP = 30, TOP = 20, LEFT = 42, BOX = 46;
+  const PITCH = 80, LEAD = 50, STEP = 29, TOP = 16, LEFT = 31, BOX = 44;
   const GREY = "#8A8A8A";
 
   /** Returns an SVG element for edges [source, target, operation]; edges without effect are dashed and pale. */
@@ -19,7 +19,7 @@ const Drawing = (() => {
       const above = node > 2 ? Math.max(into[node - 1].length, 1) : 1;
       y[node] = y[node - 1] + (STEP * (above + Math.max(into[node].length, 1))) / 2 + 12;
     }
-    const end = x(last) + 44;
+    const end = x(last) + 34;
     const floor = y[last] + (STEP * Math.max((into[last] || []).length, 1)) / 2 + 6;
     const back = [], front = [];
     const lowest = {};
@@ -52,9 +52,9 @@ const Drawing = (() => {
       nodes.push(svg("g", {}, svg("circle", { cx: x(node), cy: y[node], r: 13, fill: "#F0F0F0", stroke: "#222222" }),
         text(x(node), y[node], String(node), "#222222", 12)));
     const output = last > 1 ? outputs(end, y[2] - 20, y[last] + 20) : [];
-    const drawn = svg("svg", { viewBox: `0 0 ${end + 34} ${floor}`, class: "cell", role: "img", "data-edges": edges.length,
+    const drawn = svg("svg", { viewBox: `0 0 ${end + 28} ${floor}`, class: "cell", role: "img", "data-edges": edges.length,
       "data-live": live.size, "aria-label": `${title}: ${edges.length} edges, ${live.size} of which do something` });
-    drawn.style.maxWidth = `${1.15 * (end + 34)}px`;
+    drawn.style.maxWidth = `${1.15 * (end + 28)}px`;
     drawn.append(...lines, ...back, ...front, ...nodes, ...output);
     return drawn;
   }

@@ -81,18 +81,15 @@ const View = (() => {
 
   function generations() {
     if (last === 0) return null;
-    const said = el("output", {}, `0–${last}`);
-    const slider = (place, words) => {
-      const made = el("input", { type: "range", min: 0, max: last, value: state.born[place], "aria-label": words,
-        oninput: () => {
-          state.born[place] = Number(made.value);
-          said.textContent = `${state.born[0]}–${state.born[1]}`;
-          tell("filter");
-        } });
+    const number = (place, words) => {
+      const made = el("input", { type: "number", min: 0, max: last, value: state.born[place], "aria-label": words, oninput: () => {
+        state.born[place] = made.value === "" ? [0, last][place] : Number(made.value);
+        tell("filter");
+      } });
       return made;
     };
-    return el("div", { class: "filter" }, el("span", { class: "label" }, "generation"),
-      el("span", { class: "pair" }, slider(0, "born in this generation or later"), slider(1, "born in this generation or before")), said);
+    return el("div", { class: "filter" }, el("span", { class: "label" }, "generation"), el("span", { class: "pair" },
+      number(0, "born in this generation or later"), "to", number(1, "born in this generation or before")));
   }
 
   function build(place) {

@@ -103,7 +103,7 @@ const Forms = (() => {
       const spec = forms[name];
       if (!spec) return [`${name}(${rest.map((one) => written(one)[0]).join(", ")})`, true];
       const values = rest.map(written);
-      let text = spec.formula;
+      let text = spec.formula.replace(/([a-z]{2,}) p$/, "$1(p)");
       for (const letter of spec.learnable) {
         letters[letter] = (letters[letter] || 0) + 1;
         const index = letters[letter] > 1 ? subscript(letters[letter]) : "";

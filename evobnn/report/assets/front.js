@@ -89,6 +89,8 @@ const Front = (() => {
       output_backend: Data.runs.reduce((sum, run) => sum + run.columns.id.length, 0) > 2000 ? "webgl" : "canvas",
     });
     dress(figure, `${Words.named(x)}${across.log ? " (log scale)" : ""}`, Words.named(y), formatter(x), formatter(y));
+    for (const [axis, log] of [[figure.xaxis, across.log], [figure.yaxis, up.log]])
+      if (log) axis.ticker = new Bokeh.LogTicker({ mantissas: [1, 2, 3, 5, 7], desired_num_ticks: 8 });
     figure.toolbar.logo = null;
     sources = Object.fromEntries(["tried", "front", "ring", "bands", "steps"].map(
       (name) => [name, new Bokeh.ColumnDataSource({ data: name === "bands" || name === "steps" ? { xs: [], ys: [], colour: [], width: [] } : empty() })]));
