@@ -46,10 +46,13 @@ def drawn(standing: Standing, out: Console) -> RenderableType:
     """Return what stands in the terminal; every line fits it."""
     width = min(out.width, 100) - 1
     lines = [spelt(line, out.encoding) for line in _lines(standing, width)]
-    texts = [Text(line if len(line) <= width else f"{line[: width - 1]}…", no_wrap=True) for line in lines]
+    dots = spelt("…", out.encoding)
+    cut = (line if len(line) <= width else f"{line[: width - len(dots)]}{dots}" for line in lines)
+    texts = [Text(line, no_wrap=True, overflow="crop") for line in cut]
     texts[0].stylize("bold")
-    members = _members(standing, out.encoding)
-    return Group(*texts, *([Text(""), members, *_below(standing, width, out.encoding)] if standing.front else []))
+    if not standing.front:
+        return Group(*texts)
+    return Group(*texts, Text(""), _members(standing, out.encoding), *_below(standing, width, out.encoding))
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
@@ -105,7 +108,7 @@ def _time(standing: Standing) -> str:
 def _apart(left: str, right: str, width: int) -> str:
     """Return two texts at both ends of a line; the left one is cut where there is no room."""
     room = width - len(right) - 2 if right else width
-    left = left if len(left) <= room else f"…{left[1 - room :]}"
+    left = left if len(left) <= room else f"…{left[len(left) - room + 1 :]}"
     return f"{left:<{room}}  {right}" if right else left
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,6 +80,7 @@ def gathered(found: Opened) -> Plain:
         "path": str(run.path),
         **_standing(found, start),
         "about": _about(settings),
+        "experiment": _alike(settings),
         "objectives": list(run.objectives),
         "axes": {axis.name: [axis.low, axis.high, axis.scale] for axis in run.axes},
         "constraints": dict(run.archive.constraints),
@@ -118,6 +120,11 @@ def _about(settings: Mapping[str, Any]) -> Plain:
         "table": settings.get("table") or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _alike(settings: Mapping[str, Any]) -> str:
+    """Return a text that is the same for runs of one experiment but for the seed; empty where nothing is known."""
+    return json.dumps({**settings, "seed": None}, sort_keys=True, default=str) if settings else ""
 
 
 def _command(path: Path, start: Mapping[str, Any]) -> list[str]:
@@ -172,11 +179,11 @@ def _message(member: Member) -> str:
     return next((one.message for one in member.evaluations if one.message), "")
 
 
-def _fresh(run: Run) -> Plain:
+def _fresh(run: Run) -> dict[int, Plain]:
     """Return the fresh scores by id: n, mean and standard deviation of each objective, and whether it is still on the
     front by these.
     """
-    found = {}
+    found: dict[int, Plain] = {}
     if not run.rescored:
         return found
     for row in run.front().to_dict("records"):
@@ -209,7 +216,9 @@ def _simplified(genomes: Iterable[str]) -> dict[str, str]:
 def _hypervolume(run: Run) -> list[list[Any]]:
     """Return evaluations so far, hypervolume and number of each generation; [] where it was not measured."""
     done = accumulate(len(generation.results) for generation in run.generations)
-    rows = [[n, _short(g.log.get("hypervolume", math.nan)), g.number] for n, g in zip(done, run.generations, strict=True)]
+    rows = [
+        [n, _short(g.log.get("hypervolume", math.nan)), g.number] for n, g in zip(done, run.generations, strict=True)
+    ]
     return [row for row in rows if row[1] is not None]
 
 

@@ -18,8 +18,15 @@ from evobnn import _jsonl
 from evobnn.errors import RunError, message
 from evobnn.experiment.presets import read_toml
 from evobnn.records import Individual
-from evobnn.snapshot import Generation, Rescored, generation_path, latest_rescored, read_generation, read_rescored
-from evobnn.snapshot import read_starts
+from evobnn.snapshot import (
+    Generation,
+    Rescored,
+    generation_path,
+    latest_rescored,
+    read_generation,
+    read_rescored,
+    read_starts,
+)
 from evobnn.snapshot.archive import Archive, constraints_in, objective_names
 
 LATELY = 40
@@ -275,7 +282,7 @@ def is_held(path: Path) -> bool:
 
 
 def _is(entry: Mapping[str, Any], purpose: str) -> bool:
-    return entry["purpose"] == purpose
+    return bool(entry["purpose"] == purpose)
 
 
 def _moment(entry: Mapping[str, Any]) -> float | None:

@@ -76,6 +76,7 @@ def write_report(*runs: str | PathLike[str] | Any, out: str | PathLike[str] = "r
 
 def names(folders: Sequence[Path]) -> list[str]:
     """Return what to call runs: the last parts of their paths, as many as tell them apart."""
+    found: list[str] = []
     for count in range(1, max(len(folder.parts) for folder in folders) + 1):
         found = ["/".join(folder.parts[-count:]) for folder in folders]
         if len(set(found)) == len(set(folders)):
@@ -98,8 +99,9 @@ def embedded(data: Mapping[str, Any]) -> str:
 def _grouped(runs: Sequence[Plain]) -> list[Plain]:
     """Return runs with the number of their group: those of one experiment but for the seed."""
     seen: dict[str, int] = {}
-    keys = [json.dumps([run["about"] | {"seed": None}, run["objectives"], run["axes"]], sort_keys=True) for run in runs]
-    return [{**run, "group": seen.setdefault(key, len(seen))} for run, key in zip(runs, keys, strict=True)]
+    keys = [run["experiment"] or f"unknown {number}" for number, run in enumerate(runs)]
+    shown = [{name: value for name, value in run.items() if name != "experiment"} for run in runs]
+    return [{**run, "group": seen.setdefault(key, len(seen))} for run, key in zip(shown, keys, strict=True)]
 
 
 def _tables() -> Plain:

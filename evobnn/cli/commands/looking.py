@@ -37,9 +37,12 @@ def front(
 
 
 def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, or their names below populations/.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, or their names below populations/.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="The HTML file; one that exists is replaced. (default: RUN.html, or report.html)")
+        Path | None,
+        typer.Option(help="The HTML file; one that exists is replaced. (default: RUN.html, or report.html)"),
     ] = None,
 ) -> None:
     """Write runs as one HTML page that loads nothing: the front to click through, cells, functions, lineage.
@@ -58,7 +61,7 @@ def watch(
     run: RunArgument,
     once: Annotated[bool, typer.Option("--once", help="Print it and exit, as in a pipe.")] = False,
 ) -> None:
-    """Show where a search stands, from its files alone, every second until it ends; Ctrl-C does not touch the search."""
+    """Show where a search stands, from its files alone, every second until it ends. Ctrl-C leaves the search alone."""
     from evobnn.runs import named
 
     folder = named.find(run)

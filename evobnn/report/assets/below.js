@@ -79,7 +79,7 @@ const Below = (() => {
         el("div", { class: "cause-head" }, el("b", {}, one.status), el("span", {}, `${Words.whole(one.count)} of ${Words.counted(total, "evaluation")}`)),
         el("div", { class: "bar" }, el("i", { style: `width:${Math.max(1, (100 * one.count) / most)}%`, class: one.status })),
         el("p", {}, one.message || (one.status === "pruned" ? "stopped at a rung of successive halving; nothing is wrong with it" : "no message"),
-          one.ids.length ? [" ", one.ids.map((id) => Details.link(one.run, id))] : null)));
+          one.ids.length ? [" ", one.ids.map((id, place) => [place ? ", " : "", Details.link(one.run, id)])] : null)));
   }
 
   function members() {
@@ -91,7 +91,8 @@ const Below = (() => {
     const rows = [];
     for (const run of Data.runs)
       run.columns.id.forEach((id, row) => (run.columns.front[row] || run.fresh[id] ? rows.push([run, row]) : null));
-    rows.sort(([a, i], [b, j]) => (Data.value(a, i, names[0]) ?? Infinity) - (Data.value(b, j, names[0]) ?? Infinity));
+    const score = ([run, row]) => Data.value(run, row, names[0], run.columns.id[row] in run.fresh) ?? Infinity;
+    rows.sort((one, other) => score(one) - score(other));
     const body = rows.slice(0, 400).map(([run, row]) => {
       const id = run.columns.id[row], again = run.fresh[id];
       const cells = names.map((name) => Words.quantity(name, Data.value(run, row, name)));

@@ -27,7 +27,7 @@ const Curve = (() => {
       drawn.append(svg("rect", { x: left, y: TOP, width: Math.min(across(to + 0.005), across(3)) - left,
         height: HEIGHT - TOP - BOTTOM, fill: colours.shade }));
     }
-    for (const value of ticks(low, high)) {
+    for (const value of Words.ticks(low, high, false)) {
       drawn.append(svg("path", { d: `M${LEFT} ${down(value)}H${WIDTH - RIGHT}`, stroke: colours.grid }),
         label(LEFT - 6, down(value), String(Number(value.toPrecision(6))), "end", colours.note));
     }
@@ -62,15 +62,6 @@ const Curve = (() => {
       }
     });
     return svg("path", { d: path, fill: "none", "stroke-linejoin": "round", ...style });
-  }
-
-  function ticks(low, high) {
-    const rough = (high - low) / 6;
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
-    const found = [];
-    for (let value = Math.ceil(low / step) * step; value <= high; value += step) found.push(Math.abs(value) < 1e-9 ? 0 : value);
-    return found;
   }
 
   const label = (x, y, words, anchor, colour) => svg("text",

@@ -121,7 +121,7 @@ const Details = (() => {
       const place = run.row.get(id);
       if (place === undefined) return el("li", {}, link(run, id));
       const parents = run.columns.parents[place];
-      const told = `${Data.origin(run, place)}, generation ${run.columns.born[place]}`;
+      const told = `${Data.origin(run, place)}, gen. ${run.columns.born[place]}`;
       const name = run.objectives[0];
       const score = name ? `, ${Words.quantity(name, Data.value(run, place, name))}` : "";
       const again = seen.has(id);

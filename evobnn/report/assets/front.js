@@ -15,15 +15,16 @@ const Front = (() => {
   function points() {
     const { x, y, fresh, chosen } = View.state;
     const tried = empty(), front = empty(), ring = empty();
-    let shown = 0, total = 0;
+    let shown = 0, total = 0, without = 0;
     for (const run of Data.runs) {
       const columns = run.columns;
       const refreshed = fresh && Object.keys(run.fresh).length > 0;
       for (let row = 0; row < columns.id.length; row++) {
         const values = [Data.value(run, row, x), Data.value(run, row, y)];
         total += 1;
+        if (values.some((value) => value === null)) without += 1;
+        else if (View.passes(run, row)) shown += 1;
         if (!View.passes(run, row) || values.some((value) => value === null)) continue;
-        shown += 1;
         const id = columns.id[row];
         const again = refreshed ? run.fresh[id] : null;
         let placed = values, sd = null;
@@ -40,7 +41,7 @@ const Front = (() => {
         if (chosen && chosen.run === run && chosen.row === row) put(ring, run, row, placed, sd, own, own, again);
       }
     }
-    return { tried, front, ring, shown, total };
+    return { tried, front, ring, shown, total, without };
   }
 
   function put(into, run, row, [x, y], sd, colour, face, again) {
@@ -79,6 +80,8 @@ const Front = (() => {
     const { x, y } = View.state;
     const across = View.extent(x), up = View.extent(y);
     const [left, right] = padded(across, 0.05), [bottom, top] = padded(up, 0.06);
+    const crowd = Data.runs.reduce((sum, run) => sum + run.columns.id.length, 0);
+    const onFront = Data.runs.reduce((sum, run) => sum + run.columns.front.reduce((a, b) => a + b, 0), 0);
     range = { left, right, bottom: Words.SHARES.has(y) ? Math.max(bottom, 0) : bottom, top };
     const figure = plotting.figure({
       height: Math.max(360, Math.min(520, window.innerHeight - 330)), sizing_mode: "stretch_width", min_width: 280,
@@ -86,23 +89,23 @@ const Front = (() => {
       x_range: new Bokeh.Range1d({ start: left, end: right }), y_range: new Bokeh.Range1d({ start: range.bottom, end: top }),
       tools: "pan,box_zoom,wheel_zoom,tap,save,reset", toolbar_location: "above", background_fill_color: "#ffffff",
       border_fill_color: "#ffffff", outline_line_color: null,
-      output_backend: Data.runs.reduce((sum, run) => sum + run.columns.id.length, 0) > 2000 ? "webgl" : "canvas",
+      output_backend: crowd > 2000 ? "webgl" : "canvas",
     });
     dress(figure, `${Words.named(x)}${across.log ? " (log scale)" : ""}`, Words.named(y), formatter(x), formatter(y));
-    for (const [axis, log] of [[figure.xaxis, across.log], [figure.yaxis, up.log]])
-      if (log) axis.ticker = new Bokeh.LogTicker({ mantissas: [1, 2, 3, 5, 7], desired_num_ticks: 8 });
+    ticked(figure.xaxis, figure.xgrid, figure.x_range, across.log, window.innerWidth < 640 ? 6 : 9);
+    ticked(figure.yaxis, figure.ygrid, figure.y_range, up.log, 9);
     figure.toolbar.logo = null;
     sources = Object.fromEntries(["tried", "front", "ring", "bands", "steps"].map(
       (name) => [name, new Bokeh.ColumnDataSource({ data: name === "bands" || name === "steps" ? { xs: [], ys: [], colour: [], width: [] } : empty() })]));
     figure.patches({ field: "xs" }, { field: "ys" }, { source: sources.bands, fill_color: { field: "colour" }, fill_alpha: 0.16,
       line_color: null });
-    const tried = figure.scatter({ field: "x" }, { field: "y" }, { source: sources.tried, size: Data.many ? 5 : 6,
-      fill_color: { field: "colour" }, fill_alpha: Data.many ? 0.35 : 0.6, line_color: null });
+    const tried = figure.scatter({ field: "x" }, { field: "y" }, { source: sources.tried, size: Data.many ? 5 : crowd > 2000 ? 4 : 6,
+      fill_color: { field: "colour" }, fill_alpha: Data.many ? 0.35 : crowd > 2000 ? 0.3 : 0.6, line_color: null });
     figure.multi_line({ field: "xs" }, { field: "ys" }, { source: sources.steps, line_color: { field: "colour" },
       line_width: { field: "width" }, line_alpha: 0.75 });
     figure.segment({ field: "x" }, { field: "low" }, { field: "x" }, { field: "high" }, { source: sources.front,
       line_color: { field: "colour" }, line_alpha: { field: "alpha" }, line_width: 1.4 });
-    const front = figure.scatter({ field: "x" }, { field: "y" }, { source: sources.front, size: Data.runs.length > 4 ? 8 : 11,
+    const front = figure.scatter({ field: "x" }, { field: "y" }, { source: sources.front, size: onFront > 150 ? 6 : onFront > 40 ? 8 : 11,
       fill_color: { field: "face" }, line_color: { field: "colour" }, line_alpha: { field: "alpha" }, line_width: 1.6 });
     figure.scatter({ field: "x" }, { field: "y" }, { source: sources.ring, size: 20, fill_color: null, line_color: colours.ink,
       line_width: 2 });
@@ -123,6 +126,16 @@ const Front = (() => {
     plotting.show(figure, place).then((found) => (own === turn ? (view = found) : found.remove()));
   }
 
+  /** Labels an axis with round numbers, anew whenever its range changes. */
+  function ticked(axis, grid, range, log, most) {
+    const ticker = new Bokeh.FixedTicker({ ticks: [] });
+    axis.ticker = grid.ticker = ticker;
+    const renewed = () => (ticker.ticks = Words.ticks(Math.min(range.start, range.end), Math.max(range.start, range.end), log, most));
+    range.properties.start.change.connect(renewed);
+    range.properties.end.change.connect(renewed);
+    renewed();
+  }
+
   /** Puts evobnn's style on a figure. */
   function dress(figure, xLabel, yLabel, xFormat, yFormat) {
     const font = "Inter, system-ui, -apple-system, 'Segoe UI', sans-serif";
@@ -136,7 +149,7 @@ const Front = (() => {
   }
 
   function renew() {
-    const { tried, front, ring, shown, total } = points();
+    const { tried, front, ring, ...counts } = points();
     for (const [name, data] of Object.entries({ tried, front, ring })) {
       sources[name].selected.indices = [];
       sources[name].data = data;
@@ -144,7 +157,7 @@ const Front = (() => {
     const lines = surfaces(front);
     sources.bands.data = lines.bands;
     sources.steps.data = lines.steps;
-    note(shown, total, lines.banded);
+    note(counts, lines.banded);
   }
 
   /** Returns the staircase of each run's front, or the attainment surfaces of groups of runs. */
@@ -198,15 +211,22 @@ const Front = (() => {
     return path;
   }
 
-  function note(shown, total, banded) {
+  function note({ shown, total, without }, banded) {
     const key = (mark, words) => el("span", { class: "key" }, el("i", { class: mark }), words);
-    const parts = [el("b", { id: "shown" }, `${Words.whole(shown)} of ${Words.counted(total, "network")} shown. `)];
+    const parts = [el("b", { id: "shown" }, `${Words.whole(shown)} of ${Words.counted(total, "network")} shown`),
+      without ? `, ${Words.whole(without)} without these values. ` : ". "];
     if (!Data.many) parts.push(key("dot", "tried by the search"));
     if (View.state.fresh) parts.push(key("full", "front, mean of fresh seeds ± sd"), key("open", "no longer on it by these"));
     else parts.push(key("full", "front by the search's own scores"));
     if (banded) {
-      const most = Math.max(...Data.groups.map((group) => group.length));
-      parts.push(key("band", `attainment: median, and ${most < 4 ? "best to worst" : "quartiles"} of runs`));
+      const sizes = Data.groups.map((group) => group.length).filter((size) => size > 1);
+      const words = Math.max(...sizes) < 4 ? "best to worst" : Math.min(...sizes) < 4 ? "quartiles, of two or three runs best to worst" : "quartiles";
+      parts.push(key("band", `attainment: median of runs, and ${words}`));
+      if (Data.groups.length > 1)
+        for (const group of Data.groups) {
+          const mark = el("i", { class: "full", style: `background:${Data.groupColour(group)}` });
+          parts.push(el("span", { class: "key" }, mark, `${Data.groupName(group)} (${Words.counted(group.length, "run")})`));
+        }
     }
     document.getElementById("front-note").replaceChildren(...parts);
   }

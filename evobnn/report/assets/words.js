@@ -7,7 +7,7 @@ const el = (tag, attributes = {}, ...children) => {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 };
 
@@ -59,9 +59,28 @@ const Words = (() => {
     return String(Number(value.toPrecision(3)));
   }
 
+  /** Few round numbers from `low` to `high`, which an axis of either kind is labelled with. */
+  function ticks(low, high, log, most = 8) {
+    if (log) {
+      const decades = [];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) decades.push(power);
+      for (const steps of [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
+        const found = decades.flatMap((power) => steps.map((step) => Number((step * 10 ** power).toPrecision(6))))
+          .filter((one) => one >= low && one <= high);
+        if (found.length <= most && found.length > 2) return found;
+      }
+    }
+    const rough = (high - low) / (most - 2);
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough * 0.999);
+    const found = [];
+    for (let at = Math.ceil(low / step - 1e-9); at * step <= high; at++) found.push(Number((at * step).toPrecision(10)));
+    return found;
+  }
+
   const brief = (name, value) =>
     SHARES.has(name) ? `${Number((100 * value).toPrecision(3))} %` : short(value);
   const counted = (number, noun) => `${whole(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-  return { named, meaning, quantity, spread, short, brief, whole, counted, SHARES };
+  return { named, meaning, ticks, quantity, spread, short, brief, whole, counted, SHARES };
 })();
