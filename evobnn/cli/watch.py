@@ -7,15 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from evobnn.cli.console import console
+from evobnn.cli.console import console, note
 from evobnn.cli.streams import spelt
-from evobnn.cli.words import counted, duration, quantity, spread
+from evobnn.cli.words import STOPPED, counted, duration, quantity, spread
 from evobnn.report.standing import Follower, FrontMember, Standing
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -35,11 +36,16 @@ def show(folder: Path, *, once: bool = False) -> None:
     if once or not out.is_terminal or standing.state != "running":
         out.print(drawn(standing, out))
         return
-    with Live(drawn(standing, out), console=out, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        while standing.state == "running":
-            time.sleep(EVERY)
-            standing = follower.look()
-            live.update(drawn(standing, out), refresh=True)
+    try:
+        with Live(drawn(standing, out), console=out, auto_refresh=False, vertical_overflow="ellipsis") as live:
+            live.refresh()
+            while standing.state == "running":
+                time.sleep(EVERY)
+                standing = follower.look()
+                live.update(drawn(standing, out), refresh=True)
+    except KeyboardInterrupt as stop:
+        note("no longer watched; the search goes on.")
+        raise typer.Exit(STOPPED) from stop
 
 
 def drawn(standing: Standing, out: Console) -> RenderableType:

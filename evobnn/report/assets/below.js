@@ -64,9 +64,22 @@ const Below = (() => {
     figure.line({ field: "x" }, { field: "middle" }, { source, line_color: colour, line_width: 2.8 });
   }
 
+  /** Causes of all runs; those of several that differ in numbers alone are one. */
+  function causes() {
+    const found = new Map();
+    for (const run of Data.runs)
+      for (const one of run.failures) {
+        const key = `${one.status} ${one.message.replace(/\d+([.,]\d+)*/g, "#")}`;
+        if (!found.has(key)) found.set(key, { ...one, count: 0, who: [] });
+        found.get(key).count += one.count;
+        found.get(key).who.push(...one.ids.map((id) => [run, id]));
+      }
+    return [...found.values()];
+  }
+
   function failures() {
     const place = document.getElementById("failures");
-    const found = Data.runs.flatMap((run) => run.failures.map((one) => ({ ...one, run })));
+    const found = causes();
     if (!found.length) {
       place.append(el("p", { class: "calm" }, "None: every evaluation ended ok."));
       return;
@@ -79,7 +92,7 @@ const Below = (() => {
         el("div", { class: "cause-head" }, el("b", {}, one.status), el("span", {}, `${Words.whole(one.count)} of ${Words.counted(total, "evaluation")}`)),
         el("div", { class: "bar" }, el("i", { style: `width:${Math.max(1, (100 * one.count) / most)}%`, class: one.status })),
         el("p", {}, one.message || (one.status === "pruned" ? "stopped at a rung of successive halving; nothing is wrong with it" : "no message"),
-          one.ids.length ? [" ", one.ids.map((id, place) => [place ? ", " : "", Details.link(one.run, id)])] : null)));
+          one.who.length ? [" ", one.who.slice(0, 3).map(([run, id], place) => [place ? ", " : "", Details.link(run, id)])] : null)));
   }
 
   function members() {
