@@ -77,7 +77,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 def _lines(standing: Standing, width: int) -> Iterator[str]:
     yield _apart(f"{standing.path}  {_state(standing)}", _time(standing), width)
     if standing.about:
-        yield " · ".join(f"{name} {value}" for name, value in standing.about.items())
+        yield " · ".join(f"{name} {value}" for name, value in standing.about.items() if name not in ("epochs", "table"))
     yield ""
     share = standing.done / standing.planned if standing.planned else 0.0
     about = "" if standing.state == "finished" else "about "
@@ -141,7 +141,8 @@ def _members(standing: Standing, encoding: str) -> Table:
 
 def _deviates(one: FrontMember, name: str) -> bool:
     """Tell whether an objective was measured afresh and is no count, which has the same value on every seed."""
-    return one.fresh is not None and (len(one.fresh.repeats) < 2 or one.fresh.deviation.get(name, 0.0) > 0)
+    again = one.fresh.objectives.get(name) if one.fresh else None
+    return again is not None and not math.isclose(again, one.objectives[name])
 
 
 def _below(standing: Standing, width: int, encoding: str) -> Iterator[Text]:

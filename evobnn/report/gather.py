@@ -16,7 +16,7 @@ from evobnn.analysis import Run, load_run
 from evobnn.errors import GenomeError, RunError
 from evobnn.experiment.presets import read_toml
 from evobnn.genome import parse_expression
-from evobnn.pareto import violation
+from evobnn.report.about import about
 from evobnn.report.failures import failures
 from evobnn.snapshot import is_being_written, read_starts
 from evobnn.snapshot.archive import Member
@@ -79,7 +79,7 @@ def gathered(found: Opened) -> Plain:
         "name": found.name,
         "path": str(run.path),
         **_standing(found, start),
-        "about": _about(settings),
+        "about": about(settings),
         "experiment": _alike(settings),
         "objectives": list(run.objectives),
         "axes": {axis.name: [axis.low, axis.high, axis.scale] for axis in run.axes},
@@ -106,20 +106,6 @@ def _standing(found: Opened, start: Mapping[str, Any]) -> Plain:
         "evaluations": sum(len(generation.results) for generation in generations),
         "networks": sum(bool(member.evaluations) for member in found.run.archive.members.values()),
     }
-
-
-def _about(settings: Mapping[str, Any]) -> Plain:
-    """Return what a reader wants to know of the experiment first, by name; only what is said."""
-    found = {
-        "preset": settings.get("preset"),
-        "data": settings.get("dataset", {}).get("name"),
-        "space": settings.get("space", {}).get("name"),
-        "strategy": settings.get("strategy", {}).get("name"),
-        "seed": settings.get("seed"),
-        "epochs": settings.get("recipe", {}).get("epochs"),
-        "table": settings.get("table") or None,
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _alike(settings: Mapping[str, Any]) -> str:
@@ -195,7 +181,6 @@ def _fresh(run: Run) -> dict[int, Plain]:
             "mean": {name: _short(score.objectives.get(name, math.nan)) for name in run.objectives},
             "sd": {name: _short(row[f"{name}_rescored_sd"]) for name in run.objectives},
             "holds": row["still_nondominated"] is True,
-            "within": not violation(score.objectives, run.archive.constraints),
         }
     return found
 

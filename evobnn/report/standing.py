@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from evobnn import _jsonl
 from evobnn.errors import RunError, message
 from evobnn.experiment.presets import read_toml
 from evobnn.records import Individual
+from evobnn.report.about import about
 from evobnn.snapshot import (
     Generation,
     Rescored,
@@ -139,7 +140,7 @@ class Follower:
         left = 0.0 if whole else (planned - done) * each if target is not None else math.nan
         return Standing(
             self._folder, state, last, target, done, planned, self._volumes(), names, front, self._failed(last), each,
-            left, self._last(now), quiet, _about(settings),
+            left, self._last(now), quiet, about(settings),
         )  # fmt: skip
 
     def _read(self) -> None:
@@ -309,14 +310,3 @@ def _ago(seconds: float) -> str:
             count = int(seconds // size)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return f"{max(0, int(seconds))} s"
-
-
-def _about(settings: Mapping[str, Any]) -> dict[str, Any]:
-    found: Sequence[tuple[str, Any]] = [
-        ("preset", settings.get("preset")),
-        ("data", settings.get("dataset", {}).get("name")),
-        ("space", settings.get("space", {}).get("name")),
-        ("strategy", settings.get("strategy", {}).get("name")),
-        ("seed", settings.get("seed")),
-    ]
-    return {name: value for name, value in found if value is not None}

@@ -12,6 +12,7 @@ from typing import Any
 
 import evobnn
 from evobnn import _jsonl
+from evobnn.analysis import Run
 from evobnn.analysis.pictures import style
 from evobnn.analysis.pictures.plots import OPERATION_COLOURS
 from evobnn.errors import RunError, message
@@ -50,7 +51,7 @@ def page(runs: Sequence[Plain]) -> str:
     return head
 
 
-def write_report(*runs: str | PathLike[str] | Any, out: str | PathLike[str] = "report.html") -> Path:
+def write_report(*runs: Run | str | PathLike[str], out: str | PathLike[str] = "report.html") -> Path:
     """Write the page that shows one run, or several in one picture, and return its path. It takes what
     `evobnn.search` and `evobnn.load_run` return, folders, and names below `populations/`.
 
@@ -67,19 +68,20 @@ def write_report(*runs: str | PathLike[str] | Any, out: str | PathLike[str] = "r
     """
     if not runs:
         raise RunError(message("at least one run", "none", "Name one."))
-    folders = [named.find(str(getattr(run, "path", run))) for run in runs]
+    folders = [named.find(str(run.path if isinstance(run, Run) else run)) for run in runs]
     told = [gathered(opened(folder, name)) for folder, name in zip(folders, names(folders), strict=True)]
     path = Path(out)
-    _jsonl.write_text(path, page(told))
+    _jsonl.write_bytes(path, page(told).encode("utf-8", "replace"))
     return path
 
 
 def names(folders: Sequence[Path]) -> list[str]:
     """Return what to call runs: the last parts of their paths, as many as tell them apart."""
+    paths = [folder.absolute() for folder in folders]
     found: list[str] = []
-    for count in range(1, max(len(folder.parts) for folder in folders) + 1):
-        found = ["/".join(folder.parts[-count:]) for folder in folders]
-        if len(set(found)) == len(set(folders)):
+    for count in range(1, max(len(path.parts) for path in paths) + 1):
+        found = ["/".join(path.parts[-count:]) for path in paths]
+        if len(set(found)) == len(set(paths)):
             break
     seen: dict[str, int] = {}
     for number, name in enumerate(found):  # the same run twice is still two

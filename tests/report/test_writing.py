@@ -84,6 +84,7 @@ def test_runs_are_told_apart_and_put_together(searched: Path, no_library: None, 
     again.symlink_to(searched)
     assert names([searched, again]) == [f"{tmp_path.name}/mnist5k", "other/mnist5k"]
     assert names([searched, searched]) == ["mnist5k", "mnist5k (2)"]
+    assert names([Path(".")]) == [Path.cwd().name]
     path = evobnn.write_report(searched, POPULATIONS / "digits", again, out=tmp_path / "r.html")
     _, data = read(path.read_text())
     assert [run["group"] for run in data["runs"]] == [0, 1, 0]  # type: ignore[attr-defined]

@@ -120,7 +120,8 @@ const Below = (() => {
   }
 
   /** Tells whether an objective differs from seed to seed. */
-  const measured = (name) => Data.runs.some((run) => Object.values(run.fresh).some((one) => one.sd[name] || one.n === 1 && name === "error"));
+  const measured = (name) => Data.runs.some((run) => Object.entries(run.fresh).some(([id, one]) =>
+    name in one.mean && one.mean[name] !== Data.value(run, run.row.get(Number(id)), name)));
 
   return { hypervolume, failures, members };
 })();

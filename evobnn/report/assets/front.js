@@ -11,40 +11,49 @@ const Front = (() => {
   const empty = () => ({ x: [], y: [], low: [], high: [], colour: [], face: [], alpha: [], run: [], row: [], name: [], over: [],
     of: [], origin: [] });
 
+  /** Returns where a network lies, or null where it has no such values: at its fresh scores, where these are asked for
+      and there are some, with their deviation. */
+  function placed(run, row) {
+    const { x, y, fresh } = View.state;
+    const values = [x, y].map((name) => Data.value(run, row, name));
+    if (values.some((value) => value === null)) return null;
+    const again = fresh ? run.fresh[run.columns.id[row]] : null;
+    if (!again) return { at: values, sd: null, again: null };
+    return { at: [x, y].map((name, which) => again.mean[name] ?? values[which]), sd: isObjective(y) ? again.sd[y] : null, again };
+  }
+
   /** Returns the points of everyone tried, and of the members of the front, as columns. */
   function points() {
-    const { x, y, fresh, chosen } = View.state;
-    const tried = empty(), front = empty(), ring = empty();
+    const tried = empty(), front = empty();
     let shown = 0, total = 0, without = 0;
     for (const run of Data.runs) {
       const columns = run.columns;
-      const refreshed = fresh && Object.keys(run.fresh).length > 0;
+      const refreshed = View.state.fresh && Object.keys(run.fresh).length > 0;
+      total += columns.id.length;
       for (let row = 0; row < columns.id.length; row++) {
-        const values = [Data.value(run, row, x), Data.value(run, row, y)];
-        total += 1;
-        if (values.some((value) => value === null)) without += 1;
-        else if (View.passes(run, row)) shown += 1;
-        if (!View.passes(run, row) || values.some((value) => value === null)) continue;
-        const id = columns.id[row];
-        const again = refreshed ? run.fresh[id] : null;
-        let placed = values, sd = null;
-        if (again) {
-          const renewed = [x, y].map((name, at) => again.mean[name] ?? values[at]);
-          placed = renewed;
-          sd = isObjective(y) ? again.sd[y] : null;
-        }
+        const found = placed(run, row);
+        if (!found) without += 1;
+        if (!found || !View.passes(run, row)) continue;
+        shown += 1;
         const own = Data.many ? Data.colour(run) : colours.measured;
-        const member = refreshed ? again : columns.front[row];
-        const holds = again ? again.holds : true;
-        const into = member ? front : tried;
-        put(into, run, row, placed, sd, member || Data.many ? own : colours.grey, holds ? own : "#ffffff", again);
-        if (chosen && chosen.run === run && chosen.row === row) put(ring, run, row, placed, sd, own, own, again);
+        const member = refreshed ? found.again : columns.front[row];
+        const face = found.again && !found.again.holds ? "#ffffff" : own;
+        const colour = member || Data.many ? own : colours.grey;
+        put(member ? front : tried, run, row, found, colour, member ? face : colour);
       }
     }
-    return { tried, front, ring, shown, total, without };
+    return { tried, front, shown, total, without };
   }
 
-  function put(into, run, row, [x, y], sd, colour, face, again) {
+  /** Draws the ring around the chosen network. */
+  function ring() {
+    const data = empty(), { chosen } = View.state;
+    const found = chosen && View.passes(chosen.run, chosen.row) ? placed(chosen.run, chosen.row) : null;
+    if (found) put(data, chosen.run, chosen.row, found, colours.ink, colours.ink);
+    sources.ring.data = data;
+  }
+
+  function put(into, run, row, { at: [x, y], sd, again }, colour, face) {
     const { state } = View;
     into.x.push(x);
     into.y.push(y);
@@ -149,19 +158,20 @@ const Front = (() => {
   }
 
   function renew() {
-    const { tried, front, ring, ...counts } = points();
-    for (const [name, data] of Object.entries({ tried, front, ring })) {
+    const { tried, front, ...counts } = points();
+    for (const [name, data] of Object.entries({ tried, front })) {
       sources[name].selected.indices = [];
       sources[name].data = data;
     }
-    const lines = surfaces(front);
+    const lines = surfaces();
     sources.bands.data = lines.bands;
     sources.steps.data = lines.steps;
     note(counts, lines.banded);
+    ring();
   }
 
   /** Returns the staircase of each run's front, or the attainment surfaces of groups of runs. */
-  function surfaces(front) {
+  function surfaces() {
     const { x, y, fresh } = View.state;
     const bands = { xs: [], ys: [], colour: [], width: [] }, steps = { xs: [], ys: [], colour: [], width: [] };
     let banded = false;
@@ -243,5 +253,5 @@ const Front = (() => {
     return null;
   }
 
-  return { build, renew, dress, whereIs };
+  return { build, renew, ring, dress, whereIs };
 })();

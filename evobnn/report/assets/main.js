@@ -83,7 +83,7 @@
   View.on("filter", soon);
   View.on("choice", () => {
     Details.show();
-    soon();
+    Front.ring();
   });
   Front.build();
   Below.hypervolume();
