@@ -15,11 +15,23 @@ def about(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {
         "preset": settings.get("preset"),
-        "data": settings.get("dataset", {}).get("name"),
-        "space": settings.get("space", {}).get("name"),
-        "strategy": settings.get("strategy", {}).get("name"),
+        "data": section(settings, "dataset").get("name"),
+        "space": section(settings, "space").get("name"),
+        "strategy": section(settings, "strategy").get("name"),
         "seed": settings.get("seed"),
-        "epochs": settings.get("recipe", {}).get("epochs"),
+        "epochs": section(settings, "recipe").get("epochs"),
         "table": settings.get("table") or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a section of settings; an empty one where it is missing, or no section in a file that somebody changed."""
+    found = settings.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def number_in(settings: Mapping[str, Any], name: str, usual: float) -> float:
+    """Return a number among settings, or the usual one where it is missing or none."""
+    found = settings.get(name)
+    return found if isinstance(found, int | float) else usual

@@ -16,7 +16,7 @@ from evobnn.analysis import Run, load_run
 from evobnn.errors import GenomeError, RunError
 from evobnn.experiment.presets import read_toml
 from evobnn.genome import parse_expression
-from evobnn.report.about import about
+from evobnn.report.about import about, number_in, section
 from evobnn.report.failures import failures
 from evobnn.snapshot import is_being_written, read_starts
 from evobnn.snapshot.archive import Member
@@ -72,7 +72,7 @@ def gathered(found: Opened) -> Plain:
     (['error', 'ops'], 'finished', 92)
     """
     run, settings = found.run, found.settings
-    recipe = settings.get("recipe", {})
+    recipe = section(settings, "recipe")
     members = list(run.archive.members.values())
     start: Mapping[str, Any] = found.starts[-1] if found.starts else {}
     return {
@@ -84,7 +84,7 @@ def gathered(found: Opened) -> Plain:
         "objectives": list(run.objectives),
         "axes": {axis.name: [axis.low, axis.high, axis.scale] for axis in run.axes},
         "constraints": dict(run.archive.constraints),
-        "surrogate": [str(recipe.get("surrogate", "clipped_identity")), float(recipe.get("clip", 1.0))],
+        "surrogate": [str(recipe.get("surrogate", "clipped_identity")), number_in(recipe, "clip", 1.0)],
         "train": _command(run.path, start),
         "columns": _columns(members, run),
         "fresh": _fresh(run),

@@ -18,7 +18,7 @@ from evobnn import _jsonl
 from evobnn.errors import RunError, message
 from evobnn.experiment.presets import read_toml
 from evobnn.records import Individual
-from evobnn.report.about import about
+from evobnn.report.about import about, number_in, section
 from evobnn.snapshot import (
     Generation,
     Rescored,
@@ -126,7 +126,7 @@ class Follower:
         starts = read_starts(self._folder)
         target = next((one["generations"] for one in reversed(starts) if isinstance(one.get("generations"), int)), None)
         fresh = self._fresh()
-        repeats = int(settings.get("noise", {}).get("rescore", 0))
+        repeats = int(number_in(section(settings, "noise"), "rescore", 0))
         names = objective_names(generations)
         front = self._front(fresh)
         scored, again = self._asked(last)
@@ -199,7 +199,7 @@ class Follower:
     def _planned(self, settings: Mapping[str, Any], target: int | None, repeats: int, front: int) -> int:
         """Return how many evaluations there will be in all: as many a generation as in the last one."""
         sizes = [len(generation.results) for generation in self._generations]
-        usual = int(settings.get("strategy", {}).get("population", 0))
+        usual = int(number_in(section(settings, "strategy"), "population", 0))
         total = target if target is not None else len(sizes) - 1
         missing = total + 1 - len(sizes)
         return sum(sizes) + max(0, missing) * (sizes[-1] if sizes else usual) + repeats * front

@@ -11,7 +11,7 @@ import pytest
 import evobnn
 from evobnn.errors import RunError
 from evobnn.records import Evaluation, Individual, Request, Result, Status
-from evobnn.report import gathered
+from evobnn.report import gathered, standing_of
 from evobnn.report.failures import failures
 from evobnn.report.gather import opened
 from evobnn.snapshot import Generation, lock
@@ -92,6 +92,13 @@ def test_other_objectives_no_bounds_no_cells_and_no_settings(tmp_path: Path) -> 
     assert "bits" not in found["columns"]["measures"] and "parameters" in found["columns"]["measures"]
     told = [value for value in found["columns"]["objectives"]["error"] if value is not None]
     assert 40 < len(told) < 60  # who failed has none
+
+
+def test_settings_that_somebody_changed_are_no_fault_of_the_page(searched: Path) -> None:
+    (searched / "experiment.toml").write_text('preset = "mine"\ndataset = 3\nnoise = 2\n[recipe]\nclip = "wide"\n')
+    found = gathered(opened(searched))
+    assert found["about"] == {"preset": "mine"} and found["surrogate"] == ["clipped_identity", 1.0]
+    assert standing_of(searched).about == {"preset": "mine"}
 
 
 def test_failures_are_put_together_by_cause() -> None:

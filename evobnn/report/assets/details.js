@@ -54,16 +54,23 @@ const Details = (() => {
 
   function scores(run, row) {
     const columns = run.columns, again = run.fresh[columns.id[row]];
-    const status = Data.status(run, row);
     const head = ["", `search, n = ${columns.n[row]}`, ...(again ? [`fresh, n = ${again.n}`] : [])];
     const rows = run.objectives.map((name) => el("tr", {}, el("td", { title: Words.meaning(name) }, Words.named(name)),
       el("td", {}, Words.quantity(name, Data.value(run, row, name))),
       again ? el("td", {}, Words.spread(name, again.mean[name], again.sd[name], again.n)) : null));
     const bounds = Object.entries(run.constraints).map(([name, most]) => `${Words.named(name)} ≤ ${Words.quantity(name, most)}`);
     return el("div", { class: "block scores" },
-      status !== "ok" && status ? el("p", { class: "failed" }, `${status}: ${columns.messages[columns.id[row]] || "no message"}`) : null,
+      ended(run, row),
       el("table", {}, el("thead", {}, el("tr", {}, head.map((words) => el("th", {}, words)))), el("tbody", {}, rows)),
       bounds.length ? el("p", { class: "note" }, `Bounds of this run: ${bounds.join(", ")}.`) : null);
+  }
+
+  /** Says how it ended where it has no scores. */
+  function ended(run, row) {
+    const status = Data.status(run, row), [first] = run.objectives;
+    if (!status || status === "ok" || (first && Data.value(run, row, first) !== null)) return null;
+    const usual = status === "pruned" ? "stopped at a rung of successive halving; nothing is wrong with it" : "no message";
+    return el("p", { class: "failed" }, `${status}: ${run.columns.messages[run.columns.id[row]] || usual}`);
   }
 
   function cells(genome) {
