@@ -17,7 +17,6 @@ import pytest
 
 import evobnn
 from evobnn.genome import FORMS
-from evobnn.nn import SURROGATES, sampled
 from evobnn.snapshot import lock
 from tests.report.conftest import POPULATIONS
 from tests.report.made import made
@@ -151,6 +150,8 @@ def test_filters_and_axes(opened: Open) -> None:
 
 
 def test_forms_are_computed_as_in_training(opened: Open) -> None:
+    from evobnn.nn import SURROGATES, sampled  # torch is not to be loaded where these tests are left out
+
     page = opened(POPULATIONS / "mnist5k")
     texts = [name if not spec.arity else f"{name}({', '.join('x' * spec.arity)})" for name, spec in FORMS.items()]
     texts += [f"{name}(sin(x), square(x))" for name, spec in FORMS.items() if spec.arity == 2]

@@ -68,6 +68,7 @@ def test_awkward_names_stay_text(small: Path, no_library: None, tmp_path: Path) 
     run = gathered(opened(small, "a </script><b>run</b>"))
     run["columns"]["genome"][0] = "@net = x </script><!-- <script>\u2028 é"
     found, data = read(page([run]))
+    assert "<" not in found.scripts[0]  # neither an end nor a comment that would hide one
     assert found.tags.count("b") == 0 and found.tags.count("script") == 2 + len(SCRIPTS)
     assert data["runs"][0]["columns"]["genome"][0] == run["columns"]["genome"][0]  # type: ignore[index]
     assert found.title.strip() == "a </script><b>run</b> · evobnn"
