@@ -87,7 +87,7 @@ def _lines(standing: Standing, width: int) -> Iterator[str]:
     yield f"evaluations  {told}  {'█' * full}{'░' * (room - full)} {100 * min(share, 1.0):3.0f} %"
     if standing.seconds_each > 0 and standing.state == "running":
         rate = 60 / standing.seconds_each
-        yield f"rate         {rate:.3g} evaluations a minute"
+        yield f"rate         {rate:{',.0f' if rate >= 10 else '.2g'}} evaluations a minute"
     if standing.volumes:
         first, last = standing.volumes[0], standing.volumes[-1]
         line = sparkline(standing.volumes, width - 40)
