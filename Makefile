@@ -8,7 +8,7 @@ BENCH ?= $(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/be
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-EXTRAS := docs notebooks tensorboard mlflow onnx qonnx openvino peers
+EXTRAS := docs notebooks tensorboard mlflow onnx qonnx openvino peers report browser
 READY_EXTRAS := $(VENV)/.installed-extras
 # What holds oneDNN, PyTorch and Numba to less than this processor has, set by set (commas join what goes together);
 # the last hides Numba, and with it the tests of its loops are left out.

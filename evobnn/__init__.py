@@ -42,6 +42,7 @@ _PUBLIC: dict[str, str] = {
     "resume": "evobnn.runs.face",
     "search": "evobnn.runs.face",
     "train": "evobnn.runs.final",
+    "write_report": "evobnn.report",
 }
 """Where each public name stands."""
 __all__ = ["__version__", *_PUBLIC]

@@ -51,7 +51,7 @@ def examples(full: str) -> doctest.DocTest:
 def tier(full: str) -> Any:
     """Return a name with what keeps its example out of the tests that take seconds."""
     text = value(full).__doc__ or ""
-    if "Writer(" in text:
+    if "Writer(" in text or "write_report(" in text:
         return pytest.param(full, marks=pytest.mark.extras)
     long = re.search(r"evobnn\.(search|train|Session)\(|fold_sites\(|profile\(", text)
     return pytest.param(full, marks=pytest.mark.slow) if long else full
@@ -79,7 +79,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("full", [tier(full) for full in NAMED])
 def test_its_example_says_what_it_shows(full: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for writer, package in (("TensorBoardWriter(", "tensorboard"), ("MLflowWriter(", "mlflow")):
+    for writer, package in (
+        ("TensorBoardWriter(", "tensorboard"),
+        ("MLflowWriter(", "mlflow"),
+        ("write_report(", "bokeh"),
+    ):
         if writer in (value(full).__doc__ or ""):
             pytest.importorskip(package)
     monkeypatch.chdir(place)

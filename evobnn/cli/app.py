@@ -26,6 +26,8 @@ COMMANDS = (
     searching.evolve,
     searching.resume,
     looking.front,
+    looking.report,
+    looking.watch,
     looking.show,
     looking.summary,
     looking.evaluate,

@@ -6,6 +6,8 @@ EXAMPLES = {
     "evolve": "evobnn evolve digits --generations 2 --budget 10m",
     "resume": "evobnn resume digits-1 --generations 20",
     "front": "evobnn front digits-1 --csv",
+    "report": "evobnn report digits-1 --out digits.html",
+    "watch": "evobnn watch digits-1 --once",
     "show": "evobnn show digits-1:0",
     "summary": "evobnn summary digits-1:0 --depth 2",
     "evaluate": "evobnn evaluate digits-1:0 --repeat 1",

@@ -36,6 +36,40 @@ def front(
         overview.draw(found, picture, overview.parsed_lines(line or []))
 
 
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, or their names below populations/.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file; one that exists is replaced. (default: RUN.html, or report.html)"),
+    ] = None,
+) -> None:
+    """Write runs as one HTML page that loads nothing: the front to click through, cells, functions, lineage.
+
+    Of several runs in one picture those of one experiment have attainment bands. A run in progress is shown so far.
+    """
+    from evobnn.runs import named
+
+    folders = [named.find(run) for run in runs]
+    from evobnn.cli import report
+
+    report.write(folders, out)
+
+
+def watch(
+    run: RunArgument,
+    once: Annotated[bool, typer.Option("--once", help="Print it and exit, as in a pipe.")] = False,
+) -> None:
+    """Show where a search stands, from its files alone, every second until it ends. Ctrl-C leaves the search alone."""
+    from evobnn.runs import named
+
+    folder = named.find(run)
+    from evobnn.cli import watch
+
+    watch.show(folder, once=once)
+
+
 def show(
     what: Subject,
     preset: Preset = DEFAULT_PRESET,
