@@ -55,7 +55,7 @@ def round_of(space: Space) -> int:
 def _sandwich(bench: Bench, known: tuple[Expression, ...], rng: Generator) -> Iterator[Genomes]:
     least, most = bench.extremes()
     while True:
-        ends = [found for one in (most, least) if (found := _expressed(bench, one, known, rng)) is not None]
+        ends = [found for one in (most, least) if (found := expressed(bench, one, known, rng)) is not None]
         yield (*ends, *(_one(bench, known, rng, None) for _ in range(DRAWN_IN_SANDWICH)))
 
 
@@ -68,13 +68,13 @@ def _one(bench: Bench, known: tuple[Expression, ...], rng: Generator, choose: Ch
             into = [space.sample_node(kind, node, rng, choose) for node in space.own_nodes]
             cells[kind] = Cell(tuple(edge for edges in into for edge in edges))
         genome = Genome.of({kind: cells[kind] for kind in space.kinds}, {})
-        if (found := _expressed(bench, genome, known, rng)) is not None:
+        if (found := expressed(bench, genome, known, rng)) is not None:
             return found
     got, do = f"none among {_TRIES:,} drawn ones", "Widen the space."
     raise ExperimentError(message(f"genomes of the space {space.name} that can be trained", got, do))
 
 
-def _expressed(bench: Bench, genome: Genome, known: tuple[Expression, ...], rng: Generator) -> Genome | None:
+def expressed(bench: Bench, genome: Genome, known: tuple[Expression, ...], rng: Generator) -> Genome | None:
     """Return a genome with drawn expressions that can be trained, or None where none was found."""
     for _ in range(_EXPRESSIONS):
         found = Genome(genome.cells, drawn(bench.space, known, rng).expressions)
