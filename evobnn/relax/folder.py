@@ -34,6 +34,7 @@ from evobnn.records import Individual
 from evobnn.relax.cost import Cost
 from evobnn.relax.settings import SEARCHES, Settings, settings_of, written
 from evobnn.relax.step import Begun, Row, Step
+from evobnn.runs.reseed import RELAXED
 from evobnn.snapshot import Generation, Survivor, generation_path, read_generation, write_generation
 from evobnn.spaces import Space, key
 from evobnn.training import Trunk, load_trunk, save_trunk
@@ -131,7 +132,7 @@ def finish(folder: Path, asked: Asked, space: Space, genomes: Sequence[Genome]) 
     ]
     survivors = tuple(Survivor(one, {ORDER: float(one.id)}, 0) for one in found)
     relaxed = {"search": asked.search, "space": space.name, "nodes": space.nodes, "inputs": space.inputs}
-    header: dict[str, Any] = {"relaxed": relaxed, "objectives": [ORDER], "axes": {}}
+    header: dict[str, Any] = {RELAXED: relaxed, "objectives": [ORDER], "axes": {}}
     write_generation(folder, Generation(0, header, {}, {"generation": 0}, survivors))
     (folder / STATE).unlink(missing_ok=True)
 
