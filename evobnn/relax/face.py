@@ -48,7 +48,7 @@ def bnas(dataset: str | None = None, **how: Any) -> Relaxed:
     >>> small = {"dataset.train_limit": 128, "network.width": 2}
     >>> found = evobnn.relax.bnas("digits", epochs=1, batch=32, settings=small, out="bnas-1")
     >>> len(found.decisions), found.cost.path_epochs
-    (1, 7.0)
+    (1, 5.0)
     """
     return relaxed("bnas", dataset, **how)
 
