@@ -34,13 +34,14 @@ from evobnn.records import Individual
 from evobnn.relax.cost import Cost
 from evobnn.relax.settings import SEARCHES, Settings, settings_of, written
 from evobnn.relax.step import Begun, Row, Step
+from evobnn.runs import named
 from evobnn.runs.reseed import RELAXED
 from evobnn.snapshot import Generation, Survivor, generation_path, read_generation, write_generation
 from evobnn.spaces import Space, key
 from evobnn.training import Trunk, load_trunk, save_trunk
 
 FORMAT = 1
-TEXT, DECISIONS, STATE, COST, PICTURE = "relaxed.toml", "decisions.jsonl", "relaxed.state", "cost.json", "moves.png"
+TEXT, DECISIONS, STATE, COST, PICTURE = named.RELAXED, "decisions.jsonl", "relaxed.state", "cost.json", "moves.png"
 ORDER = "order"
 """The one objective of the genotypes: their place, 0 for the best; no error of a genotype was measured."""
 

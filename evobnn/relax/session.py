@@ -28,13 +28,13 @@ from evobnn.relax.published.bnas import bnas
 from evobnn.relax.published.cpnas import cpnas
 from evobnn.relax.settings import EXPRESSIONS, SEARCHES, settings_of
 from evobnn.relax.step import Row, distinct
+from evobnn.runs.named import ROOT
 from evobnn.runs.setup import Options, search_bench, settled
 from evobnn.snapshot import lock, new_folder, write_text
 from evobnn.spaces import SPACES
 from evobnn.supernet.build import check_room
 from evobnn.training import torch_threads
 
-ROOT = Path("populations")
 _SEARCHES: dict[str, Callable[..., Any]] = {"bnas": bnas, "bats": bats, "cpnas": cpnas}
 
 

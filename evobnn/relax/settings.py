@@ -76,6 +76,10 @@ class Bnas(Descent):
         gamma: by which the share of Zeroise is divided for a second genotype, as for ImageNet.
         quantiser: of weights; `bnas` has the published gradient.
         as_released: with the bugs of the published code, see `evobnn.relax.published.bnas`.
+
+    >>> import evobnn.relax
+    >>> evobnn.relax.Bnas().tau
+    7.7
     """
 
     diversity: float = 1.0
@@ -101,6 +105,10 @@ class Bats(Descent):
         last_temperature: of the last one, reached in equal ratios; 0 for a constant one.
         mode: what is binary in the search: `activations`, `binary` or `real`, that is nothing.
         excluded: operations that are not chosen in the end; DARTS excludes `zero`.
+
+    >>> import evobnn.relax
+    >>> evobnn.relax.Bats(temperature=0.2).mode
+    'activations'
     """
 
     gradient_norm: float = 5.0
@@ -128,6 +136,10 @@ class Cpnas:
         shared: whether a draw goes on with the weights that others left; otherwise each begins with those of the start.
         batch: images of a step; the rate and all else are those of the recipe, at a constant rate.
         expressions: see `Descent`.
+
+    >>> import evobnn.relax
+    >>> evobnn.relax.Cpnas().beta
+    2.0
     """
 
     repeats: int = 3

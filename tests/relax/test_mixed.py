@@ -122,7 +122,7 @@ def test_what_is_real_and_not_affine_in_the_search(search):
     norms = [m for cell in cells_of(mixed.network) for m in cell.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     learn = {id(p) for p in mixed.weights}
     assert norms and not any(
-        id(norm.weight) in learn or norm.bias is not None and norm.bias.requires_grad for norm in norms
+        id(norm.weight) in learn or (norm.bias is not None and norm.bias.requires_grad) for norm in norms
     )
     operations = [m for cell in cells_of(mixed.network) for op in cell.ops for m in op.modules()]
     assert not any(m.real for m in operations if isinstance(m, BinaryConv2d))
