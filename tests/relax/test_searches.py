@@ -7,15 +7,25 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from evobnn.analysis.pictures.relaxed import save_moves
 from evobnn.errors import RunError
 from evobnn.relax import folder as files
 from evobnn.relax import load
+from evobnn.relax.moves import moves
 from evobnn.relax.published.cpnas import begin, with_one_less, without_replacement
 from evobnn.runs.reseed import starters
 from evobnn.snapshot import generation_path
 from tests.relax.small import KilledError, killed_after, session
 
 SEARCHES = ("bnas", "bats", "cpnas")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn():
+    """Leaves the pictures out: each takes longer than such a search."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evobnn.relax.session.save_moves", lambda *given: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +41,7 @@ def same_files(one, other):
     return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", ["bnas", pytest.param("bats", marks=pytest.mark.slow), "cpnas"])
 def test_a_killed_search_ends_with_the_same_bytes(name, done, tmp_path):
     with pytest.raises(KilledError):
         session(name, tmp_path / "again").proceed(killed_after(2))
@@ -53,7 +63,6 @@ def test_what_is_found_is_of_the_space_and_can_be_bred_on(name, done):
     for genome in found.genomes:
         own.bench.space.check(genome)
         assert not own.bench.infeasible(genome)
-    assert (done / name / files.PICTURE).stat().st_size > 1000
     assert starters(own.bench.space, [str(done / name)], 3, 0)[0] == str(found.genomes[0])
     another = "bats" if name == "cpnas" else "cpnas"
     other = session(another, done / another)
@@ -61,6 +70,27 @@ def test_what_is_found_is_of_the_space_and_can_be_bred_on(name, done):
         starters(other.bench.space, [str(done / name)], 3, 0)
 
 
+def test_how_it_moved_is_drawn(done, tmp_path):
+    for name, unit, count in (("bnas", "epoch", 3), ("cpnas", "draw", 3)):
+        rows, space = load(done / name).decisions, session(name, done / name).bench.space
+        moved = moves(space, rows)
+        assert moved.unit == unit and set(moved.shares) == {"normal", "reduction"}
+        table = np.array(list(moved.shares["normal"].values()))
+        assert table.shape == (3, count) and moved.at.shape == (count,)
+        np.testing.assert_allclose(table.sum(0), 1.0, atol=1e-9)
+        if name == "cpnas":
+            np.testing.assert_allclose(table[:, 0], 1 / 3)
+            left = rows[-1]["left"]["normal"].values()
+            np.testing.assert_allclose(table[0, -1], sum(names == ["zero"] for names in left) / len(left))
+        else:
+            alphas = np.array(list(rows[1]["alphas"]["normal"].values()))
+            shares = np.exp(alphas) / np.exp(alphas).sum(1, keepdims=True)
+            np.testing.assert_allclose(table[:, 1], shares.mean(0))
+    save_moves(tmp_path / "moves.png", moved)
+    assert (tmp_path / "moves.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
 def test_another_seed_finds_something_else(done, tmp_path):
     session("bnas", tmp_path / "other", {"seed": 5}).proceed()
     assert not same_files(done / "bnas", tmp_path / "other")
