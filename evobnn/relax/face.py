@@ -135,9 +135,8 @@ def load(folder: str | os.PathLike[str]) -> Relaxed:
     if not files.is_finished(path):
         do = f"Go on with it: evobnn relax {path}."
         raise RunError(message(f"a search by {asked.search} that has ended in {path}", "one that was stopped", do))
-    rows = tuple(json.loads(text) for text in (path / files.DECISIONS).read_text(encoding="utf-8").splitlines())
     cost = Cost(**json.loads((path / files.COST).read_text(encoding="utf-8")))
-    return Relaxed(path, tuple(map(parse_genome, files.genotypes(path))), rows, cost)
+    return Relaxed(path, tuple(map(parse_genome, files.genotypes(path))), files.decisions(path), cost)
 
 
 def _path(given: str | os.PathLike[str] | None) -> Path | None:

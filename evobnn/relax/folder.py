@@ -3,7 +3,7 @@
 | file | what | equal byte for byte |
 |---|---|---|
 | `relaxed.toml` | only what decides a result | yes |
-| `decisions.jsonl` | a line for each epoch or draw: alphas, or indicators and what is left | yes |
+| `decisions.jsonl` | a line and digest for each epoch or draw: alphas, or indicators and what is left | yes |
 | `generation-0000.jsonl` | the genotypes, best first, as a population; its rename ends the search | yes |
 | `relaxed.state` | what the search goes on with; gone at its end | no |
 | `cost.json` | path-epochs, multiply-accumulates, CPU seconds | but for the seconds |
@@ -24,7 +24,8 @@ from typing import Any
 import tomli_w
 import torch
 
-from evobnn._jsonl import write_lines, write_text
+from evobnn import _jsonl
+from evobnn._jsonl import SEALED, sealed_lines, write_text
 from evobnn.errors import RunError, message
 from evobnn.experiment import Experiment
 from evobnn.experiment.presets import parsed
@@ -42,6 +43,7 @@ from evobnn.training import Trunk, load_trunk, save_trunk
 
 FORMAT = 1
 TEXT, DECISIONS, STATE, COST, PICTURE = named.RELAXED, "decisions.jsonl", "relaxed.state", "cost.json", "moves.png"
+DECISIONS_FORMAT = "evobnn-decisions"
 ORDER = "order"
 """The one objective of the genotypes: their place, 0 for the best; no error of a genotype was measured."""
 
@@ -121,8 +123,19 @@ def keep(folder: Path, name: str, rows: Sequence[Row], cost: Cost, step: Step) -
 
 def tell(folder: Path, rows: Sequence[Row], cost: Cost) -> None:
     """Write what decided so far, and what it cost."""
-    write_lines(folder / DECISIONS, rows, lasting=False)
+    head = {"format": DECISIONS_FORMAT, "version": SEALED, "rows": len(rows)}
+    write_text(folder / DECISIONS, sealed_lines([head, *rows]), lasting=False)
     write_text(folder / COST, json.dumps(dataclasses.asdict(cost), indent=1) + "\n", lasting=False)
+
+
+def decisions(folder: Path) -> tuple[Row, ...]:
+    """Return what decided, a row for each epoch or draw; raise RunError for a damaged line, with file and line."""
+    path, do = folder / DECISIONS, "Search anew in another folder; the genotypes have a file of their own."
+    (head, *rows), _ = _jsonl.read_rows(path, DECISIONS_FORMAT, SEALED, do)
+    with _jsonl.line(path, 1, do):
+        count = _jsonl.take(head, format=str, version=int, rows=int)["rows"]
+    _jsonl.check_count(path, rows, count, do)
+    return tuple(rows)
 
 
 def finish(folder: Path, asked: Asked, space: Space, genomes: Sequence[Genome]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -68,6 +69,15 @@ def test_what_is_found_is_of_the_space_and_can_be_bred_on(name, done):
     other = session(another, done / another)
     with pytest.raises(RunError, match=f"with cells of the space {other.bench.space.name}, got"):
         starters(other.bench.space, [str(done / name)], 3, 0)
+
+
+def test_a_damaged_line_of_what_decided_is_named(done, tmp_path):
+    shutil.copytree(done / "bats", tmp_path / "bats")
+    path = tmp_path / "bats" / files.DECISIONS
+    assert load(tmp_path / "bats").decisions == load(done / "bats").decisions
+    path.write_text(path.read_text().replace('"epoch": 2', '"epoch": 7'))
+    with pytest.raises(RunError, match=r"decisions\.jsonl, line 3"):
+        load(tmp_path / "bats")
 
 
 def test_how_it_moved_is_drawn(done, tmp_path):
