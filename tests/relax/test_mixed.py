@@ -138,3 +138,19 @@ def test_a_mixed_epoch_costs_operations_times_shares(bench):
     uneven = replace(bench.space, offered={**bench.space.offered, "reduction": ("zero", "max3")})
     assert mixed_epoch(uneven, 1.0, 1.0) == 5.0
     assert mixed_macs(bench, 10) == 10 * mixed_macs(bench, 1) > 0
+
+
+@pytest.mark.slow
+def test_compiled_kernels_give_alpha_the_same_gradient(tmp_path):
+    found = []
+    for kernels in ("torch", "fused"):
+        own = session("bnas", tmp_path / kernels, {"recipe.kernels": kernels, "network.width": 8}).bench
+        one = Relaxation(own, ONE, 1)
+        real_inputs(one.mixed)
+        plain_norms(one.mixed)
+        one.begin()
+        one.set_alpha(batch(one))
+        found.append([table.grad for table in one.mixed.alphas.values()])
+    for readable, compiled in zip(*found, strict=True):
+        assert readable.abs().max() > 1e-4
+        torch.testing.assert_close(compiled, readable, rtol=1e-3, atol=1e-5)
