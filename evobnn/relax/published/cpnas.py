@@ -16,8 +16,11 @@ are those of guessing.
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -54,36 +57,36 @@ def _steps(bench: Bench, settings: Cpnas, root: int, begun: Begun, total: int) -
     child, parent = _networks(bench, settings, root, total)
     for line in (child, parent):
         line.restore(begun.tensors, sum("untrained" not in row for row in begun.rows))
-    left, rows, chance = begin(bench.space), iter(begun.rows), 1.0 / bench.prepared.classes
+    left, done = begin(bench.space), iter(begun.rows)
 
-    while (count := max(map(len, left.values()))) > 1:
-        credits: dict[tuple[Place, str], list[float]] = {}
-        for repeat in range(settings.repeats):
-            draws = without_replacement(left, count, root, repeat)
-            for number, chosen in enumerate(draws):
-                done = next(rows, None)
-                if done is None:
-                    genome = drawn_genome(bench, child.supernet, chosen, root, f"{count}.{repeat}.{number}")
-                    lost = bench.infeasible(genome)
-                    accuracies = (chance, chance) if lost else (child.trained(genome), parent.trained(genome))
-                    z = indicator(*accuracies, settings.beta)
-                else:
-                    z = done["indicator"]
-                for place, name in chosen.items():
-                    credits.setdefault((place, name), []).append(z)
-                ends = repeat == settings.repeats - 1 and number == count - 1
+    for count in range(max(map(len, left.values())), 1, -1):
+        credits: defaultdict[tuple[Place, str], list[float]] = defaultdict(list)
+        for repeat, number in product(range(settings.repeats), range(count)):
+            chosen = without_replacement(left, count, root, repeat)[number]
+            genome = drawn_genome(bench, child.supernet, chosen, root, f"{count}.{repeat}.{number}")
+            before = next(done, None)
+            row = before or _draw(bench, child, parent, genome, settings.beta)
+            for place_and_name in chosen.items():
+                credits[place_and_name].append(row["indicator"])
+
+            told_at_end: dict[str, Any] = {}
+            if (repeat, number) == (settings.repeats - 1, count - 1):
                 means = {one: float(np.mean(all_of)) for one, all_of in credits.items()}
-                after = with_one_less(left, means, count) if ends else left
-                if done is None:
-                    row = {
-                        "stage": count, "repeat": repeat + 1, "draw": number + 1, "genome": str(genome),
-                        "child": accuracies[0], "parent": accuracies[1], "indicator": z,
-                        **({"untrained": lost} if lost else {}),
-                        **(_stage(bench, left, after, means) if ends else {}),
-                    }  # fmt: skip
-                    cost = _cost(bench, genome, bool(lost), child.share)
-                    yield Step(row, cost, lambda: {**child.tensors(), **parent.tensors()})
-        left = after
+                there, left = left, with_one_less(left, means, count)
+                told_at_end = _stage(bench, there, left, means)
+            if before is None:
+                row = {"stage": count, "repeat": repeat + 1, "draw": number + 1, **row, **told_at_end}
+                yield Step(row, _cost(bench, genome, row, child.share), lambda: {**child.tensors(), **parent.tensors()})
+
+
+def _draw(bench: Bench, child: _Line, parent: _Line, genome: Genome, beta: float) -> dict[str, Any]:
+    """Train child and parent of a genome for an epoch and return what came of it; guessing where no path leads from
+    image to logits.
+    """
+    chance, lost = 1.0 / bench.prepared.classes, bench.infeasible(genome)
+    a, b = (chance, chance) if lost else (child.trained(genome), parent.trained(genome))
+    found = {"genome": str(genome), "child": a, "parent": b, "indicator": indicator(a, b, beta)}
+    return {**found, "untrained": lost} if lost else found
 
 
 def begin(space: Space) -> dict[Place, tuple[str, ...]]:
@@ -127,7 +130,7 @@ def drawn_genome(bench: Bench, supernet: Supernet, chosen: Mapping[Place, str], 
     return expressed(bench, genome, supernet.expressions, rng) or genome
 
 
-def _stage(bench: Bench, left: Left, after: Left, means: Mapping[tuple[Place, str], float]) -> dict[str, object]:
+def _stage(bench: Bench, left: Left, after: Left, means: Mapping[tuple[Place, str], float]) -> dict[str, Any]:
     """Return what a row tells at the end of a stage: mean indicators, and the genotype of the best of what is left."""
     space = bench.space
     tables = _tables(space, left, means)
@@ -155,8 +158,8 @@ def _there(space: Space, left: Left) -> dict[str, np.ndarray]:
     }
 
 
-def _cost(bench: Bench, genome: Genome, untrained: bool, share: float) -> Cost:
-    if untrained:
+def _cost(bench: Bench, genome: Genome, row: Row, share: float) -> Cost:
+    if "untrained" in row:
         return Cost()
     images = round(share * bench.prepared.train_count)
     return Cost(drawn_epoch(share), 2.0 * path_macs(bench, genome, images))
