@@ -21,7 +21,7 @@ from evobnn.errors import ExperimentError, message
 from evobnn.evaluation import Bench
 from evobnn.evaluation.evaluation import tensors_of
 from evobnn.genome import Genome
-from evobnn.nn import binary_convolutions, settle_latent_
+from evobnn.nn import anneal, binary_convolutions, settle_latent_
 from evobnn.relax.derive import plain
 from evobnn.relax.formulas import Table, alpha_rate, cosine_rate
 from evobnn.relax.halves import Batch, check_halves, halved, pairs, steps_of
@@ -78,6 +78,7 @@ class Relaxation:
         """
         one = self.settings
         self.mixed.train()
+        anneal(self.mixed, epoch / one.epochs)
         self._weights.param_groups[0]["lr"] = cosine_rate(epoch, one.epochs, one.learning_rate, one.lowest_rate)
         draw = torch.Generator().manual_seed(child_seed(self.root, "relax", "augmentation", epoch))
         rng = generator(self.root, "relax", "expressions", epoch)

@@ -24,9 +24,9 @@ from evobnn.relax.folder import Asked
 from evobnn.relax.halves import check_halves
 from evobnn.relax.moves import moves
 from evobnn.relax.published.bats import bats
-from evobnn.relax.published.bnas import bnas
+from evobnn.relax.published.bnas import binarised, bnas
 from evobnn.relax.published.cpnas import cpnas
-from evobnn.relax.settings import EXPRESSIONS, SEARCHES, settings_of
+from evobnn.relax.settings import EXPRESSIONS, SEARCHES, Bnas, settings_of
 from evobnn.relax.step import Row, distinct
 from evobnn.runs.named import ROOT
 from evobnn.runs.setup import Options, search_bench, settled
@@ -149,5 +149,6 @@ def _bench(asked: Asked, options: Options) -> Bench:
     bench = search_bench(experiment, options)
     check_cells(bench.space)
     check_halves(bench.prepared.train_count, asked.settings.batch)
-    check_room(bench, asked.settings.expressions, EXPRESSIONS)
+    own = binarised(bench, asked.settings) if isinstance(asked.settings, Bnas) else bench
+    check_room(own, asked.settings.expressions, EXPRESSIONS)
     return bench

@@ -40,6 +40,10 @@ SLIPS = {
         ["bnas", "--set", "dataset.train_limit=100"],
         ["at least 128 training images, two halves", "got 100", "relax.batch"],
     ),
+    "weights that its gradient knows nothing of": (
+        ["bnas", "--space", "cpnas"],
+        ["at least 2 input channels per filter with scale 'bnas'", "another scale"],
+    ),
     "a setting of another search": (["bnas", "--set", "relax.temperature=1"], ["relax.temperature"]),
     "a value": (["cpnas", "--set", "relax.repeats=0"], ["relax.repeats", "at least 1"]),
     "a search that is none": (["banas"], ["bnas, bats, cpnas, or the folder", "'banas'"]),

@@ -34,9 +34,14 @@ from evobnn.relax.step import BEGINNING, Begun, Row, Search, Step, genotype, tol
 
 def bnas(bench: Bench, settings: Bnas, root: int, begun: Begun = BEGINNING) -> Search:
     """Return BNAS's search on a bench, going on where it was."""
+    steps = _steps(binarised(bench, settings), settings, root, begun)
+    return Search(settings.epochs, steps, lambda rows: _ranked(settings, rows))
+
+
+def binarised(bench: Bench, settings: Bnas) -> Bench:
+    """Return the bench with the search's quantiser of weights in its recipe."""
     recipe = replace(bench.protocol.recipe, quantiser=settings.quantiser)
-    own = replace(bench, protocol=replace(bench.protocol, recipe=recipe))
-    return Search(settings.epochs, _steps(own, settings, root, begun), lambda rows: _ranked(settings, rows))
+    return replace(bench, protocol=replace(bench.protocol, recipe=recipe))
 
 
 def _steps(bench: Bench, settings: Bnas, root: int, begun: Begun) -> Iterator[Step]:
