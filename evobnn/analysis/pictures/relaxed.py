@@ -15,6 +15,8 @@ from evobnn.analysis.pictures.canvas import new_axes, new_figure, rule, save
 from evobnn.analysis.pictures.style import COLOURS, DASHES, styled
 
 Floats = NDArray[np.float64]
+HEAD_ROOM = 1.45
+"""Height of the axes over the highest value, for the legend above the lines."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def plot_shares(shares: Mapping[str, Floats], at: Floats, title: str, unit: str,
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)]
         ax.plot(at, 100.0 * values, color=colour, ls=dash, label=f"{name}: {100.0 * values[-1]:.0f} %")
     _finish(ax, title, unit, "mean share over the edges (%)")
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylim(0.0, HEAD_ROOM * 100.0 * max(float(values.max()) for values in shares.values()))
     return ax
 
 
@@ -53,7 +55,7 @@ def plot_moving_errors(errors: Mapping[str, Floats], unit: str, ax: Axes | None 
     for place, (name, points) in enumerate(errors.items()):
         ax.plot(points[:, 0], points[:, 1], color=COLOURS[place % len(COLOURS)], label=name, lw=1.2)
     _finish(ax, "error on the second half", unit, "error (%)")
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylim(0.0, HEAD_ROOM * max(float(points[:, 1].max(initial=1.0)) for points in errors.values()))
     return ax
 
 
@@ -76,4 +78,4 @@ def _finish(ax: Axes, title: str, unit: str, label: str) -> None:
     ax.set_ylabel(label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     rule(ax)
-    ax.legend()
+    ax.legend(loc="upper left", ncols=2)
