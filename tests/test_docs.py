@@ -53,7 +53,7 @@ def tier(full: str) -> Any:
     text = value(full).__doc__ or ""
     if "Writer(" in text or "write_report(" in text:
         return pytest.param(full, marks=pytest.mark.extras)
-    long = re.search(r"evobnn\.(search|train|Session)\(|fold_sites\(|profile\(", text)
+    long = re.search(r"evobnn\.(search|train|Session|relax\.[a-z]+)\(|fold_sites\(|profile\(", text)
     return pytest.param(full, marks=pytest.mark.slow) if long else full
 
 

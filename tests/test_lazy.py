@@ -7,11 +7,11 @@ from types import ModuleType
 import pytest
 
 import evobnn
-from evobnn import experiment, runs
+from evobnn import experiment, relax, runs
 from evobnn._lazy import lazily
 
 
-@pytest.mark.parametrize("package", [evobnn, experiment, runs])
+@pytest.mark.parametrize("package", [evobnn, experiment, relax, runs])
 def test_every_public_name_is_there_listed_and_where_it_is_said_to_be(package: ModuleType) -> None:
     assert dir(package) == sorted(package.__all__)
     for name in package.__all__:

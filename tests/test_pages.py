@@ -28,7 +28,7 @@ from tests import pages
 GROUP: Any = typer.main.get_command(app)
 each_page = pytest.mark.parametrize("path", pages.PAGES, ids=lambda path: path.stem)
 BY_TABLE = [path for path in pages.PAGES if path.stem not in ("README", "design", "deploy")]
-RUN = {"README": 2, "python": 4, "extending": 1}
+RUN = {"README": 2, "python": 4, "extending": 1, "search": 1}
 """How many blocks of Python the pages have, all of which are run below."""
 PYTHON = pages.blocks(pages.read(pages.ROOT / "docs" / "python.md"), "python")
 
@@ -187,6 +187,14 @@ def test_the_evaluation_function_shown_is_searched_by(
     run = known["run"]
     assert isinstance(run, evobnn.Run) and len(run.generations) == last + 1
     assert {"error", "mJ", "bits"} <= set(run.front().columns) and len(run.front()) > 1
+
+
+@pytest.mark.slow
+def test_the_relaxation_shown_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, Any] = {"evobnn": evobnn}
+    exec(shown("docs/search.md", "evobnn.relax"), known)
+    assert len(known["found"].decisions) == 2 and known["found"].cost.path_epochs == 10.0
 
 
 @pytest.mark.slow

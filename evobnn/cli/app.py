@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from evobnn import __version__
-from evobnn.cli.commands import looking, searching, studies, training
+from evobnn.cli.commands import looking, relaxing, searching, studies, training
 from evobnn.cli.examples import example
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 COMMANDS = (
     searching.evolve,
     searching.resume,
+    relaxing.relax,
     looking.front,
     looking.report,
     looking.watch,

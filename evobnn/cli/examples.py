@@ -5,6 +5,7 @@ from __future__ import annotations
 EXAMPLES = {
     "evolve": "evobnn evolve digits --generations 2 --budget 10m",
     "resume": "evobnn resume digits-1 --generations 20",
+    "relax": "evobnn relax bnas --dataset digits --set relax.epochs=10",
     "front": "evobnn front digits-1 --csv",
     "report": "evobnn report digits-1 --out digits.html",
     "watch": "evobnn watch digits-1 --once",

@@ -96,10 +96,10 @@ def _source(text: str) -> str:
         check_published(name)
         return text
     if part:
-        return f"{runs.find(origin)}:{part}"
+        return f"{runs.find(origin, relaxed=True)}:{part}"
     head, colon, tail = text.rpartition(":")
     if not colon or runs.is_run(Path(text)):
-        return str(runs.find(text))
+        return str(runs.find(text, relaxed=True))
     near = closest(tail, PARTS)
     if closest(head, [PUBLISHED]):
         near, head = tail, PUBLISHED

@@ -18,9 +18,9 @@ class Shared:
 
     Attributes:
         epochs: passes over the training part in which it is trained, by the recipe in all else.
-        sampling: what a step trains: `uniform`, one genome drawn from the space; `fair`, the same, but each edge has
-            had all its operations before one comes again (FairNAS); or `sandwich`, the dearest cells, the cheapest and
-            two drawn genomes on one batch, gradients added up.
+        sampling: what a step trains: `uniform`, one genome drawn from the space; `fair`, a round of as many drawn
+            genomes as an edge has operations, in which each edge has all of them, on one batch, gradients added up
+            (FairNAS); or `sandwich`, the dearest cells, the cheapest and two drawn genomes, likewise.
         expressions: how many expressions with learnable vectors have these at every site. They are drawn; those without
             vectors are trained all, those with others are scored with vectors as they begin.
         recalibrate: batches of training images by which the moments of a genome's batch norms are measured before it is

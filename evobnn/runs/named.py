@@ -12,6 +12,8 @@ from evobnn.experiment.shipped import table_file
 from evobnn.snapshot import read_starts
 
 ROOT = Path("populations")
+RELAXED = "relaxed.toml"
+"""What decides a search by `evobnn relax`: a folder that holds it has genotypes to breed on, and is no other run."""
 
 
 def is_run(folder: Path) -> bool:
@@ -29,14 +31,17 @@ def is_there(text: str) -> bool:
     return bool(text) and (Path(text).exists() or (ROOT / text).exists() or table_file(text) is not None)
 
 
-def find(text: str) -> Path:
-    """Return the folder of a run.
+def find(text: str, *, relaxed: bool = False) -> Path:
+    """Return the folder of a run, or where these will do of genotypes that `evobnn relax` found.
 
     Raises:
         RunError: there is none, with the closest of those that exist.
     """
     for folder in (Path(text), ROOT / text):
         if text and is_run(folder):
+            if not relaxed and (folder / RELAXED).is_file():
+                do = f"Write 'evobnn relax {folder}', or 'evobnn evolve --seed-from {folder}'."
+                raise RunError(message("the folder of an evolved run", f"{folder}, which 'evobnn relax' made", do))
             return folder
     place = Path(text)
     got = f"{place}, which has no experiment.toml" if text and place.is_dir() else f"'{text}', which does not exist"

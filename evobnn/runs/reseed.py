@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from evobnn._seeding import Generator, generator
 from evobnn.errors import GenomeError, RunError, closest, message
@@ -19,6 +21,8 @@ from evobnn.spaces.published import Published, published
 PARTS = ("cells", "expressions")
 PUBLISHED = "published"
 """Begins the name of a source that is no run: `published:bnas`."""
+RELAXED = "relaxed"
+"""What the header of a population that `evobnn relax` found says of its search."""
 DRAWS = 20
 """Times that the missing parts of an individual are drawn, at most."""
 MOST_QUOTED = 3
@@ -68,7 +72,7 @@ def starters(
 
     for source in sources:
         origin, part = split(source)
-        found = list(_read(space, _members(origin), skip))
+        found = list(_read(space, _members(space, origin), skip))
         if part:
             halves[part] += _halved(found, part, skip)
         else:
@@ -151,22 +155,27 @@ def check_published(name: str) -> tuple[Published, ...]:
     return published(name)
 
 
-def _members(origin: str) -> list[tuple[str, Genome | str]]:
+def _members(space: Space, origin: str) -> list[tuple[str, Genome | str]]:
     """Return (name, genome or its text) of a population, best front first."""
     first, _, name = origin.partition(":")
     if first == PUBLISHED:
         return [(f"{PUBLISHED}:{one.name}", one.genome) for one in check_published(name)]
-    return [(f"{origin}:{one.individual.id}", one.individual.genome) for one in _best_first(Path(origin))]
+    return [(f"{origin}:{one.individual.id}", one.individual.genome) for one in _best_first(space, Path(origin))]
 
 
-def _best_first(folder: Path) -> list[Survivor]:
-    """Return the survivors of a run's last good generation by front, within a front by the first objective."""
+def _best_first(space: Space, folder: Path) -> list[Survivor]:
+    """Return the survivors of a run's last good generation by front, within a front by the first objective; raise
+    RunError for a relaxed run whose cells are none of this space.
+    """
     generations, _ = read_generations(folder)
     if not generations:
         raise RunError(
             message(f"a run with a finished generation in {folder}", "none", "Name a folder below populations/.")
         )
-    constraints = generations[-1].header.get("constraints", {})
+    header = generations[-1].header
+    if RELAXED in header:
+        _check_relaxed(space, folder, header[RELAXED], [one.individual.genome for one in generations[-1].survivors])
+    constraints = header.get("constraints", {})
     levels: dict[float, list[Survivor]] = {}
     for one in generations[-1].survivors:
         levels.setdefault(violation(one.objectives, constraints), []).append(one)
@@ -178,6 +187,20 @@ def _best_first(folder: Path) -> list[Survivor]:
             ordered += sorted(front, key=lambda one: (*one.objectives.values(), one.individual.id))
             left = [one for one, first in zip(left, mask, strict=True) if not first]
     return ordered
+
+
+def _check_relaxed(space: Space, folder: Path, relaxed: Mapping[str, Any], genomes: Sequence[str]) -> None:
+    """Raise RunError where the cells that `evobnn relax` found are none of this space: nothing of what was found would
+    be left of what is drawn anew.
+    """
+    kinds = {kind for kind in space.free_kinds for text in genomes if f"{kind}[" in text}
+    used = {name for text in genomes for name in re.findall(r"(\w+)\(\d+\)", text.split("@")[0])}
+    offered = {name for kind in kinds for name in space.offered[kind]}
+    same = (relaxed["nodes"], relaxed["inputs"]) == (space.nodes, space.inputs)
+    if not (same and kinds and used <= offered):
+        got = f"{folder}, of the space {relaxed['space']}"
+        do = f"Search with 'evobnn evolve {relaxed['space']}', or relax in this space."
+        raise RunError(message(f"a relaxed run with cells of the space {space.name}", got, do))
 
 
 def _read(space: Space, members: Sequence[tuple[str, Genome | str]], skip: Callable[[str], None]) -> Iterator[_Seed]:

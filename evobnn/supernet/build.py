@@ -93,7 +93,7 @@ def whole(space: Space) -> Genome:
     return canonical(space, Genome.of({kind: cells[kind] for kind in space.kinds}, {"net": X}))
 
 
-def build(bench: Bench, root: int, expressions: int) -> Supernet:
+def build(bench: Bench, root: int, expressions: int, setting: str = "shared.expressions") -> Supernet:
     """Return the shared network of a bench, its weights drawn from the root seed.
 
     Arguments:
@@ -101,13 +101,14 @@ def build(bench: Bench, root: int, expressions: int) -> Supernet:
         root: seed of a run.
         expressions: how many of those with vectors every site keeps, at most; the same at all sites, drawn from the
             root seed.
+        setting: where people set that.
 
     Raises:
         ExperimentError: more than the memory that is free holds.
     """
     one = bench.phenotype(whole(bench.space))
     recipe = bench.protocol.recipe
-    check_room(bench, expressions)
+    check_room(bench, expressions, setting)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(root, "supernet", "weights"))
         network = one.network(weights=recipe.weights)
@@ -162,7 +163,7 @@ def _furnish(bench: Bench, place: Place, kept: tuple[Expression, ...]) -> None:
     site.__dict__["by_expression"] = made
 
 
-def check_room(bench: Bench, expressions: int) -> None:
+def check_room(bench: Bench, expressions: int, setting: str = "shared.expressions") -> None:
     """Raise ExperimentError where the network with so many expressions is larger than the memory that is free; no
     weight is drawn for it.
     """
@@ -179,5 +180,5 @@ def check_room(bench: Bench, expressions: int) -> None:
     there = max(0, room(bench.device).usable)
     if needed > there:
         got = f"about {needed:,} for {count:,} expressions at each of {len(sites):,} sites"
-        do = "Lower shared.expressions, or take a smaller space or network."
+        do = f"Lower {setting}, or take a smaller space or network."
         raise ExperimentError(message(f"a shared network of at most {there:,} bytes, the free memory", got, do))

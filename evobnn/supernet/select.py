@@ -5,6 +5,7 @@ from __future__ import annotations
 from evobnn.errors import GenomeError, message
 from evobnn.genome import Edge, Genome
 from evobnn.nn import Network, rejoin
+from evobnn.spaces import simplify
 from evobnn.supernet.build import Supernet, cells_of
 
 
@@ -32,6 +33,14 @@ def select(supernet: Supernet, genome: Genome) -> None:
             _express(supernet, form, (index, name))
     network.revive()
     rejoin(network)
+
+
+def express(supernet: Supernet, genome: Genome) -> None:
+    """Let all sites compute the expressions of this genome from now on, whatever edges are run."""
+    forms = supernet.bench.space.forms
+    said = {site: simplify(expression, forms) for site, expression in genome.expressions}
+    for holder in supernet.places:
+        _express(supernet, Genome.of({}, said), holder)
 
 
 def _number(supernet: Supernet, kind: str, edge: Edge, found: int | None) -> int:

@@ -33,7 +33,8 @@ def test_paths_are_a_pure_function_of_seed_and_epoch(bench):
 def test_fair_gives_each_edge_each_operation_once_a_round(bench):
     names = bench.space.offered["normal"]
     counts = Counter()
-    for (genome,) in drawn(bench, "fair", len(names)):
+    (genomes,) = drawn(bench, "fair", 1)
+    for genome in genomes:
         counts.update(genome.cell_by_kind["normal"].edges)
     edges = sum(node for node in bench.space.own_nodes)
     assert len(counts) == edges * len(names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -12,11 +14,12 @@ from evobnn.errors import ExperimentError, RunError
 from evobnn.evaluation import Shared, evaluate
 from evobnn.records import Status
 from evobnn.runs.setup import Options, make_bench
-from evobnn.supernet import train
+from evobnn.supernet import build, select, train
 from evobnn.supernet.copy import copied
+from evobnn.supernet.paths import paths
 from evobnn.supernet.score import Heir, recalibrate, run_heir, validated
 from evobnn.supernet.train import SharedLoop, finished, trained, training
-from evobnn.training import score
+from evobnn.training import Loop, score
 from tests.supernet.spaces import experiment
 
 
@@ -92,6 +95,33 @@ def test_the_seed_decides(bench, weights):
 @pytest.mark.parametrize("sampling", ["fair", pytest.param("sandwich", marks=pytest.mark.slow)])
 def test_other_samplings_give_other_weights(sampling, weights):
     assert not equal(weights, trained(bench_of(sampling=sampling), 1))
+
+
+def test_a_fair_round_is_one_step_on_the_sum_of_its_gradients():
+    bench = bench_of(sampling="fair", epochs=1)
+    supernet = build(bench, 1, 3)
+    data, recipe = train.tensors_of(bench.prepared.folder, "cpu"), bench.protocol.recipe
+    loop = SharedLoop(supernet, data, recipe, "fair", 1)
+    loop._switch(0)
+    (genomes,) = islice(paths(bench, supernet.expressions, "fair", 1, 0), 1)
+    assert len(genomes) == len(bench.space.offered["normal"]) > 1
+    images, labels = data.train_images[:20], data.train_labels[:20]
+    begun = copy.deepcopy(supernet.network.state_dict())
+    wanted = {}
+    for genome in genomes:
+        loop.optimiser.zero_grad()
+        select(supernet, genome)
+        Loop._differentiated(loop, images, labels)
+        for name, parameter in supernet.network.named_parameters():
+            if parameter.grad is not None:
+                wanted[name] = wanted.get(name, 0.0) + parameter.grad.clone()
+    supernet.network.load_state_dict(begun)
+    steps = []
+    loop.optimiser.step = lambda: steps.append({n: p.grad for n, p in supernet.network.named_parameters()})
+    loop.recipe = replace(recipe, gradient_norm=0.0)
+    loop._step(images, labels)
+    (found,) = steps
+    assert wanted and all(torch.allclose(found[name], sums, atol=1e-5) for name, sums in wanted.items())
 
 
 def test_an_heir_is_scored_as_its_copy(bench, weights, tmp_path):
