@@ -173,11 +173,12 @@ def table_frame(table: Table) -> pd.DataFrame:
     failed), n (trainings), error (their mean, a share of the validation images; NaN where there is none), error_sd
     (sample deviation; NaN below two), ops, bits, parameters, elementwise (NaN where the table does not say).
 
-    >>> from pathlib import Path
-    >>> from evobnn.tables import read_table
-    >>> table = table_frame(read_table(Path("populations/tables/gaaf1-digits/table.jsonl")))
-    >>> table.loc[table["error"].idxmin(), "n"]
-    15
+    >>> from evobnn.analysis import table_frame
+    >>> from evobnn.records import Status
+    >>> from evobnn.tables import Row, Table
+    >>> row = Row("6fd7", "@net = sin(x)", Status.OK, ops=9132.0, bits=4096, errors=(30, 42))
+    >>> table_frame(Table("mine", "", "", images=360, seeds=(0, 1), rows={"6fd7": row}))["error"].tolist()
+    [0.1]
     """
     rows = []
     for row in table.rows.values():

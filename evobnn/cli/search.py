@@ -131,7 +131,7 @@ def _proceed(session: Session) -> None:
 def modelled(settings: Experiment) -> str:
     """Return what a model of scores does in a search, as the end of a line."""
     does = [word for word, on in (("screens", settings.screens), ("names", settings.chooses)) if on]
-    return f"; a model of scores {' and '.join(does)}" if does else ""
+    return f"; a model {' and '.join(does)}" if does else ""
 
 
 def _print_start(session: Session) -> None:
