@@ -73,6 +73,7 @@ def test_every_example_is_run_here() -> None:
     assert sorted(["load_and_predict", "out_of_the_toolkit", *TWO_WORKERS, *ONE]) == [path.stem for path in EXAMPLES]
 
 
+@pytest.mark.slow
 def test_scripts_that_have_two_workers(tmp_path: Path) -> None:
     paths = [str(path) for path in EXAMPLES if path.stem in TWO_WORKERS]
     command = [sys.executable, "-W", "error", "-c", ONE_BY_ONE, *paths]

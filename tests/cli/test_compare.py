@@ -160,6 +160,7 @@ climb = evobnn.Additions(strategies={"climb": Climb})
 """
 
 
+@pytest.mark.slow
 def test_strategies_of_ones_own_are_arms(evobnn: Call, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "climb_arm.py").write_text(CLIMB)

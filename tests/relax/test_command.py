@@ -62,6 +62,7 @@ def test_slips(slip, call):
     assert not Path("populations").exists()
 
 
+@pytest.mark.slow
 def test_it_says_what_it_found_and_where_another_search_begins(call):
     code, out, err = call("relax", "bnas", *FEW, "--out", "here")
     assert code == 0, err
