@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from evobnn.analysis import load_run
 from evobnn.cli import watch
 from evobnn.cli.console import _Spelling
 from evobnn.errors import RunError
@@ -48,11 +49,16 @@ def kept(folder: Path, last: int) -> list[str]:
 
 
 def test_a_finished_search() -> None:
-    found = standing_of(POPULATIONS / "mnist5k")
+    found, run = standing_of(POPULATIONS / "mnist5k"), load_run(POPULATIONS / "mnist5k")
     assert (found.state, found.generation, found.generations, found.seconds_left) == ("finished", 7, 7, 0.0)
-    assert found.done == found.planned == 178 and found.failed == {}
-    assert [one.id for one in found.front][:3] == [62, 45, 57] and found.front[0].fresh is not None
-    assert len(found.volumes) == 8 and found.last.startswith("id 0 ok, error 51.40 %, ops 19,087")
+    entries = [json.loads(line) for line in (run.path / "journal.jsonl").read_text().splitlines()]
+    assert found.done == found.planned == len(entries) and found.failed == {}
+    front = run.front()
+    holding = front[front["still_nondominated"]].sort_values("error_rescored")
+    assert [one.id for one in found.front][:3] == holding["id"].tolist()[:3] and found.front[0].fresh is not None
+    last = entries[-1]["evaluation"]["objectives"]
+    said = f"id {entries[-1]['individual']} ok, error {last['error']:.2%}".replace("%", " %")
+    assert len(found.volumes) == 8 and found.last.startswith(f"{said}, ops {last['ops']:,.0f}")
 
 
 def test_a_search_that_goes_on_is_followed(searched: Path) -> None:
@@ -131,7 +137,8 @@ def test_a_sparkline_shows_the_last_values() -> None:
 def test_the_command_prints_and_exits(capsys: pytest.CaptureFixture[str], searched: Path) -> None:
     call: Call = calling(capsys)
     found = call("watch", searched, "--once")
-    assert (found.code, found.err) == (0, "") and "hypervolume  0.7801" in found.out
+    volume = load_run(searched).log()["hypervolume"].iloc[-1]
+    assert (found.code, found.err) == (0, "") and f"hypervolume  {volume:.4f}" in found.out
     assert call("watch", searched).out == found.out  # a pipe
     assert call("watch", "nowhere").code == 2
     (searched / "generation-0000.jsonl").write_text("{}\n")
