@@ -107,7 +107,10 @@ def test_a_click_shows_the_network(opened: Open, tmp_path: Path) -> None:
     details = page.locator("#details")
     assert details.locator("#command").inner_text() == f"evobnn train {POPULATIONS / 'mnist5k'}:57"
     told = details.inner_text()
-    assert "14.90 %" in told and "16.66 ± 3.03 %" in told and "66,825" in told
+    row = front.set_index("id").loc[57]
+    fresh = f"{row['error_rescored']:.2%} ± {row['error_rescored_sd']:.2%}".replace("%", "").split(" ± ")
+    assert f"{row['error']:.2%}".replace("%", " %") in told and f"{row['ops']:,.0f}" in told
+    assert f"{fresh[0]} ± {fresh[1]} %" in told
     individual = run.individual(57)
     assert individual.genome in told and f"gen. {run.individual(individual.parents[0]).born}" in told
     cells = details.locator("svg.cell")
