@@ -15,8 +15,11 @@ TINY = (
     *("--set", "network.width=2", "--set", "dataset.train_limit=100", "--set", "dataset.validation_limit=60"),
     *("--set", "dataset.size=0", "--set", "network.cells=2", "--set", "network.reductions=1"),
     *("--set", "recipe.epochs=1", "--set", "recipe.batch=50", "--set", "recipe.precision=fp32"),
-    *("--set", "noise.rescore=2"),
+    *("--set", "noise.rescore=2", "--set", "screen=none", "--set", "choose=score"),
 )
+"""A search of seconds, without the model of scores, which counts a whole space first."""
+MODELLED = ("--set", "screen=auto", "--set", "choose=auto")
+"""Behind it, what the presets do."""
 
 
 DRAWING = "evobnn.runs.derived.save_front"

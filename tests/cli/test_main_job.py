@@ -14,17 +14,18 @@ import pytest
 
 from evobnn import __version__, load_run
 from evobnn.cli.entry import main
-from tests.cli.conftest import TINY, Call
+from tests.cli.conftest import MODELLED, TINY, Call
 
 
 def test_a_search_tells_what_it_does_and_where_its_files_are(evobnn_drawing: Call, tmp_path: Path) -> None:
-    done = evobnn_drawing("evolve", "digits", *TINY, "--population", 4, "--generations", 1, "--jobs", 1)
+    done = evobnn_drawing("evolve", "digits", *TINY, *MODELLED, "--population", 4, "--generations", 1, "--jobs", 1)
     assert done.code == 0, done.err
     folder = Path("populations/digits-1")
     assert (tmp_path / folder / "generation-0001.jsonl").is_file()
     assert (tmp_path / folder / "front.png").read_bytes().startswith(b"\x89PNG")
     for part in ("run    populations/digits-1", "digits, 1x8x8, 10 classes: 100 images to train, 60 to validate",
-                 "space  joint; 2 cells of width 2", "generation 0/1", "generation 1/1: 8/",
+                 "space  joint; 2 cells of width 2", "to generation 1; a model screens and names",
+                 "generation 0/1", "generation 1/1: 8/",
                  ", 0 reused, 0 failed, best ",
                  "Front of populations/digits-1 after generation 1", "error, fresh", f"evobnn show {folder}:ID",
                  f"evobnn resume {folder}", "front.csv"):  # fmt: skip

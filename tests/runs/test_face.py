@@ -12,6 +12,7 @@ from evobnn.errors import DataError, ExperimentError, RunError
 from evobnn.experiment.settings import Experiment
 
 TINY = {
+    **{"screen": "none", "choose": "score"},
     **{"network.width": 2, "dataset.train_limit": 60, "dataset.validation_limit": 40, "recipe.epochs": 1},
     **{"recipe.batch": 20, "recipe.kernels": "torch", "noise.rescore": 0, "strategy.population": 3},
 }
