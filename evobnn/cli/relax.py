@@ -12,6 +12,7 @@ from evobnn.cli.loops import compile_first
 from evobnn.cli.progress import LiveLine
 from evobnn.cli.words import STOPPED, counted, duration, percent, whole
 from evobnn.errors import ExperimentError, message
+from evobnn.experiment import preset_names
 from evobnn.relax.folder import COST, DECISIONS, PICTURE, TEXT, genotypes, read_asked
 from evobnn.relax.session import Progress, Session, ask
 from evobnn.relax.settings import SEARCHES
@@ -110,8 +111,6 @@ def _print_end(session: Session) -> None:
 
 def _preset(session: Session) -> str:
     """Return the preset of a search in the same space."""
-    from evobnn.experiment import preset_names
-
     experiment = session.asked.experiment
     name = experiment.space.name
     return name if name in preset_names() else f"--dataset {experiment.dataset.name}"

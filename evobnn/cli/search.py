@@ -128,7 +128,7 @@ def _proceed(session: Session) -> None:
     _print_end(session, number, fronts.winner(run))
 
 
-def modelled(settings: Experiment) -> str:
+def _modelled(settings: Experiment) -> str:
     """Return what a model of scores does in a search, as the end of a line."""
     does = [word for word, on in (("screens", settings.screens), ("names", settings.chooses)) if on]
     return f"; a model {' and '.join(does)}" if does else ""
@@ -154,7 +154,7 @@ def _print_start(session: Session) -> None:
     print(f"space  {session.bench.space.name}; {stack}, skip {network.skip}, padding {network.padding}")
     print(
         f"search {settings.strategy['name']}, {batch} a generation, to generation {session.total}"
-        + modelled(settings)
+        + _modelled(settings)
         + f"; scored by a shared network of {counted(settings.shared.epochs, 'epoch')}"
         * session.bench.protocol.inherits
         + (f"; {counted(recipe.epochs, 'epoch')} a training{augmented.behind([recipe.augmentation])}" * trains)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,8 +134,8 @@ def load(folder: str | os.PathLike[str]) -> Relaxed:
     if not files.is_finished(path):
         do = f"Go on with it: evobnn relax {path}."
         raise RunError(message(f"a search by {asked.search} that has ended in {path}", "one that was stopped", do))
-    cost = Cost(**json.loads((path / files.COST).read_text(encoding="utf-8")))
-    return Relaxed(path, tuple(map(parse_genome, files.genotypes(path))), files.decisions(path), cost)
+    genomes = tuple(map(parse_genome, files.genotypes(path)))
+    return Relaxed(path, genomes, files.decisions(path), files.read_cost(path))
 
 
 def _path(given: str | os.PathLike[str] | None) -> Path | None:

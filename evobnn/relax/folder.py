@@ -42,7 +42,7 @@ from evobnn.spaces import Space, key
 from evobnn.training import Trunk, load_trunk, save_trunk
 
 FORMAT = 1
-TEXT, DECISIONS, STATE, COST, PICTURE = named.RELAXED, "decisions.jsonl", "relaxed.state", "cost.json", "moves.png"
+TEXT, DECISIONS, STATE, COST, PICTURE = named.RELAXED_TEXT, "decisions.jsonl", "relaxed.state", "cost.json", "moves.png"
 DECISIONS_FORMAT = "evobnn-decisions"
 ORDER = "order"
 """The one objective of the genotypes: their place, 0 for the best; no error of a genotype was measured."""
@@ -82,14 +82,13 @@ def check_same(folder: Path, asked: Asked) -> None:
     there = read_asked(folder)
     if asked_text(there) == asked_text(asked):
         return
+    do = f"Go on with 'evobnn relax {folder}', or name another folder with --out."
     for what, own, other in (
         ("space", asked.experiment.space.name, there.experiment.space.name),
         ("search", asked.search, there.search),
     ):
         if own != other:
-            do = f"Go on with 'evobnn relax {folder}', or name another folder with --out."
             raise RunError(message(f"a relaxed run of the {what} {own} in {folder}", f"one of the {what} {other}", do))
-    do = f"Go on with 'evobnn relax {folder}', or name another folder with --out."
     raise RunError(message(f"the settings of {folder / TEXT}", "others", do))
 
 
@@ -149,6 +148,11 @@ def finish(folder: Path, asked: Asked, space: Space, genomes: Sequence[Genome]) 
     header: dict[str, Any] = {RELAXED: relaxed, "objectives": [ORDER], "axes": {}}
     write_generation(folder, Generation(0, header, {}, {"generation": 0}, survivors))
     (folder / STATE).unlink(missing_ok=True)
+
+
+def read_cost(folder: Path) -> Cost:
+    """Return what the search in a folder cost so far."""
+    return Cost(**json.loads(_jsonl.read_bytes(folder / COST)))
 
 
 def is_finished(folder: Path) -> bool:

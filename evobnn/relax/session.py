@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from evobnn._checks import check_name
-from evobnn._jsonl import read_bytes
 from evobnn.analysis.pictures.relaxed import save_moves
 from evobnn.evaluation import Bench
 from evobnn.experiment import Experiment
@@ -141,7 +140,7 @@ class Session:
     @property
     def cost(self) -> Cost:
         """What the search cost so far."""
-        return Cost(**json.loads(read_bytes(self.folder / files.COST)))
+        return files.read_cost(self.folder)
 
 
 def _bench(asked: Asked, options: Options) -> Bench:

@@ -73,7 +73,6 @@ def gathered(found: Opened) -> Plain:
     """
     run, settings = found.run, found.settings
     recipe = section(settings, "recipe")
-    members = list(run.archive.members.values())
     start: Mapping[str, Any] = found.starts[-1] if found.starts else {}
     return {
         "name": found.name,
@@ -86,9 +85,9 @@ def gathered(found: Opened) -> Plain:
         "constraints": dict(run.archive.constraints),
         "surrogate": [str(recipe.get("surrogate", "clipped_identity")), number_in(recipe, "clip", 1.0)],
         "train": _command(run.path, start),
-        "columns": _columns(members, run),
+        "columns": _columns(run),
         "fresh": _fresh(run),
-        "simplified": _simplified(member.individual.genome for member in members),
+        "simplified": _simplified(member.individual.genome for member in run.archive.members.values()),
         "hypervolume": _hypervolume(run),
         "failures": failures(run.generations),
     }
@@ -119,46 +118,34 @@ def _command(path: Path, start: Mapping[str, Any]) -> list[str]:
     return [f"evobnn train {shlex.quote(str(path))}:", "".join(f" {option}" for option in brought)]
 
 
-def _columns(members: Sequence[Member], run: Run) -> Plain:
-    front, surviving = set(run.archive.front), run.surviving
-    origins = sorted({member.individual.origin for member in members})
-    statuses = sorted({str(member.status or "") for member in members})
+def _columns(run: Run) -> Plain:
+    """Return the columns of `Run.individuals`, words as numbers of `origins` and `statuses`, and what results tell:
+    as which evaluation each was first asked for, and messages.
+    """
+    frame = run.individuals()
+    names = list(frame.columns)
+    objectives, last = list(run.objectives), names.index("behaviour")
+    measures = [name for name in names[names.index("n") + 1 + len(objectives) : last] if not name.startswith(HIDDEN)]
     asked: dict[int, int] = {}
     for number, result in enumerate(result for generation in run.generations for result in generation.results):
         asked.setdefault(result.request.individual.id, number + 1)
-    means = [_measures(member) for member in members]
-    names = [name for name in {name: None for one in means for name in one} if _is_shown(name, run.objectives)]
-    told = {name: [_short(m.objectives[name]) if m.objectives else None for m in members] for name in run.objectives}
+    origins, statuses = (sorted(set(frame[name])) for name in ("origin", "status"))
+    members = run.archive.members.values()
     return {
-        "id": [member.individual.id for member in members],
-        "genome": [member.individual.genome for member in members],
-        "born": [member.individual.born for member in members],
-        "origin": [origins.index(member.individual.origin) for member in members],
+        **{name: frame[name].tolist() for name in ("id", "genome", "born")},
+        "origin": frame["origin"].map(origins.index).tolist(),
         "origins": origins,
-        "parents": [list(member.individual.parents) for member in members],
-        "status": [statuses.index(str(member.status or "")) for member in members],
+        "parents": [list(parents) for parents in frame["parents"]],
+        "status": frame["status"].map(statuses.index).tolist(),
         "statuses": statuses,
-        "n": [len(member.evaluations) for member in members],
-        "asked": [asked.get(member.individual.id) for member in members],
-        "front": [int(member.individual.id in front) for member in members],
-        "survivor": [int(member.individual.id in surviving) for member in members],
-        "objectives": told,
-        "measures": {name: [_short(one[name]) if name in one else None for one in means] for name in names},
+        "n": frame["n"].tolist(),
+        "asked": [asked.get(number) for number in frame["id"].tolist()],
+        "front": frame["on_front"].astype(int).tolist(),
+        "survivor": frame["survivor"].astype(int).tolist(),
+        "objectives": {name: [_short(value) for value in frame[name].tolist()] for name in objectives},
+        "measures": {name: [_short(value) for value in frame[name].tolist()] for name in measures},
         "messages": {m.individual.id: text for m in members if (text := _message(m))},
     }
-
-
-def _is_shown(name: str, objectives: Sequence[str]) -> bool:
-    return name not in objectives and not name.startswith(HIDDEN)
-
-
-def _measures(member: Member) -> dict[str, float]:
-    """Return the mean of each measure over the evaluations that have it."""
-    told: dict[str, list[float]] = {}
-    for evaluation in member.evaluations:
-        for name, value in evaluation.known_measures.items():
-            told.setdefault(name, []).append(value)
-    return {name: sum(values) / len(values) for name, values in told.items()}
 
 
 def _message(member: Member) -> str:

@@ -12,7 +12,7 @@ from evobnn.experiment.shipped import table_file
 from evobnn.snapshot import read_starts
 
 ROOT = Path("populations")
-RELAXED = "relaxed.toml"
+RELAXED_TEXT = "relaxed.toml"
 """What decides a search by `evobnn relax`: a folder that holds it has genotypes to breed on, and is no other run."""
 
 
@@ -39,7 +39,7 @@ def find(text: str, *, relaxed: bool = False) -> Path:
     """
     for folder in (Path(text), ROOT / text):
         if text and is_run(folder):
-            if not relaxed and (folder / RELAXED).is_file():
+            if not relaxed and (folder / RELAXED_TEXT).is_file():
                 do = f"Write 'evobnn relax {folder}', or 'evobnn evolve --seed-from {folder}'."
                 raise RunError(message("the folder of an evolved run", f"{folder}, which 'evobnn relax' made", do))
             return folder

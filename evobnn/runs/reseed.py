@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -193,8 +192,9 @@ def _check_relaxed(space: Space, folder: Path, relaxed: Mapping[str, Any], genom
     """Raise RunError where the cells that `evobnn relax` found are none of this space: nothing of what was found would
     be left of what is drawn anew.
     """
-    kinds = {kind for kind in space.free_kinds for text in genomes if f"{kind}[" in text}
-    used = {name for text in genomes for name in re.findall(r"(\w+)\(\d+\)", text.split("@")[0])}
+    cells = [(kind, cell) for text in genomes for kind, cell in parse_genome(text).cells]
+    kinds = {kind for kind, _ in cells} & set(space.free_kinds)
+    used = {edge.operation for _, cell in cells for edge in cell.edges}
     offered = {name for kind in kinds for name in space.offered[kind]}
     same = (relaxed["nodes"], relaxed["inputs"]) == (space.nodes, space.inputs)
     if not (same and kinds and used <= offered):
