@@ -293,7 +293,9 @@ def load_run(path: str | Path) -> Run:
     folder = Path(path)
     generations, messages = read_generations(folder)
     if not generations:
-        got = messages[0] if messages else f"{folder}, which has no generation-0000.jsonl"
+        if messages:  # each says what was expected and what to do
+            raise RunError(messages[0])
+        got = f"{folder}, which has no generation-0000.jsonl"
         raise RunError(message("a run folder with at least one good generation", got, "Name another folder."))
     return run_of(folder, generations, messages)
 

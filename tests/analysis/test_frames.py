@@ -187,8 +187,9 @@ def test_damage_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
     assert len(run.generations) == 1
     assert ["line 1" in message for message in run.messages] == [True, True]
     (tmp_path / "generation-0000.jsonl").unlink()
-    with pytest.raises(RunError, match="generation-0000"):
+    with pytest.raises(RunError, match="generation-0000") as raised:
         frames.load_run(tmp_path)
+    assert str(raised.value).count("Expected") == 1  # one message, not one in another
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match="at least one good generation"):
         frames.load_run(tmp_path / "empty")

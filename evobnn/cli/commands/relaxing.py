@@ -15,7 +15,7 @@ def relax(
         str,
         typer.Argument(metavar="bnas | bats | cpnas | FOLDER", help="Whose search, or the folder of a stopped one."),
     ],
-    dataset: Annotated[str | None, typer.Option(help="Data set. (default: digits)")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Data set. (default: digits; of the joint space mnist5k)")] = None,
     space: Annotated[str | None, typer.Option(help="Space with cells to search. (default: the paper's own)")] = None,
     data_dir: DataDir = None,
     device: Device = None,
