@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +37,20 @@ class Moves:
 
 
 @styled
-def plot_shares(shares: Mapping[str, Floats], at: Floats, title: str, unit: str, ax: Axes | None = None) -> Axes:
-    """Draw the share of each operation, with its name at the last value."""
+def plot_shares(
+    shares: Mapping[str, Floats], at: Floats, title: str, unit: str, ax: Axes | None = None, names: Sequence[str] = ()
+) -> Axes:
+    """Draw the share of each operation, with its last value in the legend; `names` are those of all kinds of cell, so
+    that an operation looks the same in each.
+    """
     ax = ax or new_axes(5.0, 4.0)
-    for place, (name, values) in enumerate(shares.items()):
+    order = list(names or shares)
+    for name, values in shares.items():
+        place = order.index(name)
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)]
         ax.plot(at, 100.0 * values, color=colour, ls=dash, label=f"{name}: {100.0 * values[-1]:.0f} %")
     _finish(ax, title, unit, "mean share over the edges (%)")
-    ax.set_ylim(0.0, HEAD_ROOM * 100.0 * max(float(values.max()) for values in shares.values()))
+    _make_room(ax, 100.0 * max(float(values.max()) for values in shares.values()))
     return ax
 
 
@@ -55,7 +61,7 @@ def plot_moving_errors(errors: Mapping[str, Floats], unit: str, ax: Axes | None 
     for place, (name, points) in enumerate(errors.items()):
         ax.plot(points[:, 0], points[:, 1], color=COLOURS[place % len(COLOURS)], label=name, lw=1.2)
     _finish(ax, "error on the second half", unit, "error (%)")
-    ax.set_ylim(0.0, HEAD_ROOM * max(float(points[:, 1].max(initial=1.0)) for points in errors.values()))
+    _make_room(ax, max(float(points[:, 1].max(initial=1.0)) for points in errors.values()))
     return ax
 
 
@@ -66,8 +72,9 @@ def save_moves(path: Path, moves: Moves) -> None:
     """
     figure = new_figure(4.4 * (len(moves.shares) + 1), 4.0)
     *panels, last = np.atleast_1d(figure.subplots(1, len(moves.shares) + 1))
+    names = list(dict.fromkeys(name for shares in moves.shares.values() for name in shares))
     for (kind, shares), ax in zip(moves.shares.items(), panels, strict=True):
-        plot_shares(shares, moves.at, f"{kind} cell", moves.unit, ax)
+        plot_shares(shares, moves.at, f"{kind} cell", moves.unit, ax, names)
     plot_moving_errors(moves.errors, moves.unit, last)
     save(figure, path)
 
@@ -79,3 +86,9 @@ def _finish(ax: Axes, title: str, unit: str, label: str) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     rule(ax)
     ax.legend(loc="upper left", ncols=2)
+
+
+def _make_room(ax: Axes, highest: float) -> None:
+    """Leave room for the legend above the lines, without ticks beyond 100 %."""
+    ax.set_ylim(0.0, HEAD_ROOM * highest)
+    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= min(100.0, HEAD_ROOM * highest)])
